@@ -1,0 +1,1 @@
+"""Tables, the state machine and every query."""

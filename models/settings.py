@@ -1,0 +1,93 @@
+"""Every environment variable, read once into one frozen object; a bad value stops the start clearly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from environs import Env, EnvError, validate
+
+
+class SettingsError(SystemExit):
+    """A variable is missing or wrong. Printed as one line; the process exits."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says. Durations carry their unit in the name."""
+
+    database_url: str
+    redis_url: str
+    secret_key: str
+    previous_secret_key: str | None
+    log_format: str
+    assessor: str
+    assess_deadline_seconds: float
+    bulk_deadline_seconds: float
+    assess_attempts: int
+    lease_seconds: float
+    requeue_after_seconds: float
+    claim_lease_seconds: int
+    feed_retention_days: int
+    feed_retention_events: int
+    idempotency_hours: int
+    cors_origins: list[str]
+    redact: bool
+    model_call_seconds: float
+    openai_api_key: str | None
+    openai_base_url: str | None
+    openai_model: str
+    anthropic_api_key: str | None
+    anthropic_base_url: str | None
+    anthropic_model: str
+    model_max_output_tokens: int
+    price_in_per_million: float
+    price_out_per_million: float
+    model_concurrent_calls: int
+    model_calls_per_minute: int
+    model_tokens_per_day: int
+
+
+def _read(env: Env) -> Settings:
+    positive = validate.Range(min=0, min_inclusive=False)
+    return Settings(
+        database_url=env.str("DATABASE_URL", validate=validate.Regexp(r"^postgres(ql)?(\+psycopg2)?://")),
+        redis_url=env.str("REDIS_URL", validate=validate.Regexp(r"^(rediss?|unix)://")),
+        secret_key=env.str("SECRET_KEY", validate=validate.Length(min=32)),
+        previous_secret_key=env.str("SECRET_KEY_PREVIOUS", None),
+        log_format=env.str("LOG_FORMAT", "json", validate=validate.OneOf(["json", "console"])),
+        assessor=env.str("ASSESSOR", "extractive", validate=validate.OneOf(["extractive", "openai", "anthropic"])),
+        assess_deadline_seconds=env.float("ASSESS_DEADLINE_SECONDS", 120, validate=positive),
+        bulk_deadline_seconds=env.float("BULK_DEADLINE_SECONDS", 1800, validate=positive),
+        assess_attempts=env.int("ASSESS_ATTEMPTS", 4, validate=positive),
+        lease_seconds=env.float("LEASE_SECONDS", 15, validate=positive),
+        requeue_after_seconds=env.float("REQUEUE_AFTER_SECONDS", 10, validate=positive),
+        claim_lease_seconds=env.int("CLAIM_LEASE_SECONDS", 1800, validate=positive),
+        feed_retention_days=env.int("FEED_RETENTION_DAYS", 14, validate=positive),
+        feed_retention_events=env.int("FEED_RETENTION_EVENTS", 50_000, validate=positive),
+        idempotency_hours=env.int("IDEMPOTENCY_HOURS", 24, validate=positive),
+        cors_origins=env.list("CORS_ORIGINS", []),
+        redact=env.bool("REDACT", True),
+        model_call_seconds=env.float("MODEL_CALL_SECONDS", 45, validate=positive),
+        openai_api_key=env.str("OPENAI_API_KEY", None),
+        openai_base_url=env.str("OPENAI_BASE_URL", None),
+        openai_model=env.str("OPENAI_MODEL", "gpt-5-mini"),
+        anthropic_api_key=env.str("ANTHROPIC_API_KEY", None),
+        anthropic_base_url=env.str("ANTHROPIC_BASE_URL", None),
+        anthropic_model=env.str("ANTHROPIC_MODEL", "claude-haiku-4-5"),
+        model_max_output_tokens=env.int("MODEL_MAX_OUTPUT_TOKENS", 2000, validate=positive),
+        price_in_per_million=env.float("PRICE_IN_PER_MILLION", 0.0),
+        price_out_per_million=env.float("PRICE_OUT_PER_MILLION", 0.0),
+        model_concurrent_calls=env.int("MODEL_CONCURRENT_CALLS", 8, validate=positive),
+        model_calls_per_minute=env.int("MODEL_CALLS_PER_MINUTE", 120, validate=positive),
+        model_tokens_per_day=env.int("MODEL_TOKENS_PER_DAY", 5_000_000, validate=positive),
+    )
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process. SettingsError names the variable and what is wrong with it."""
+    try:
+        return _read(Env())
+    except EnvError as error:
+        raise SettingsError(f"settings: {error}") from error

@@ -1,0 +1,1 @@
+"""Anything slow or repeated: the assessment, the sweep, the batches."""

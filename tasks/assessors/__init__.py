@@ -1,0 +1,1 @@
+"""Who can write an assessment: offline, or through a vendor's model."""

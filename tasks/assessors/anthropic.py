@@ -8,7 +8,7 @@ from anthropic.types import Message
 from redis import Redis
 
 from models.settings import Settings
-from tasks.assessors.model import CallFailed, ModelAssessor, Reply
+from tasks.assessors.model import ModelAssessor, Reply
 from tasks.assessors.vendor import assessor, guarded
 from tasks.draft import json_schema
 from tasks.prompt import Prompt
@@ -25,11 +25,9 @@ def build(settings: Settings, redis: Redis) -> ModelAssessor:
     """The assessor that asks ANTHROPIC_MODEL."""
 
     def call(prompt: Prompt, seconds: float) -> Reply:
-        if not settings.anthropic_api_key:
-            raise CallFailed("auth", "ANTHROPIC_API_KEY is not set")
         return guarded(anthropic, seconds, lambda http: _ask(settings, prompt, http))
 
-    return assessor("anthropic", settings.anthropic_model, call, settings, redis)
+    return assessor("anthropic", settings.anthropic_model, call if settings.anthropic_api_key else None, settings, redis)
 
 
 def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:

@@ -93,19 +93,21 @@ class ModelAssessor:
 
     vendor: str
     model: str
-    call: Call
+    call: Call | None  # None: no API key is configured
     settings: Settings
     breaker: Breaker
     budget: Budget
 
     def assess(self, case: Case, *, deadline: float) -> Draft:
         """One call when nothing fails. All tries together end before `deadline` and model_call_seconds."""
+        if self.call is None:
+            raise AssessorError("auth", f"{self.vendor.upper()}_API_KEY is not set")
         end = min(deadline, time.monotonic() + self.settings.model_call_seconds)
         redaction = Redaction(self.settings.redact)
         prompt = render(case, redaction.hide)
         seconds = max(SHORTEST_CALL_SECONDS, end - time.monotonic())
         with self.budget.lease(case.account_id, tokens=self._estimate(prompt), seconds=seconds) as lease:
-            conversation = _Conversation(self, lease, prompt, end)
+            conversation = _Conversation(self, self.call, lease, prompt, end)
             try:
                 content = conversation.content()
             finally:
@@ -122,6 +124,7 @@ class _Conversation:
     """One assessment in the making, and what it has cost so far."""
 
     assessor: ModelAssessor
+    call: Call
     lease: Lease
     prompt: Prompt
     end: float  # time.monotonic()
@@ -170,7 +173,7 @@ class _Conversation:
         self.calls += 1
         failed = True
         try:
-            reply = self.assessor.call(self.prompt, remaining)
+            reply = self.call(self.prompt, remaining)
             failed = False
         except CallFailed as failure:
             failed = failure.kind in PROVIDER_FAILURES

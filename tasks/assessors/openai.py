@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletion
 from redis import Redis
 
 from models.settings import Settings
-from tasks.assessors.model import CallFailed, ModelAssessor, Reply
+from tasks.assessors.model import ModelAssessor, Reply
 from tasks.assessors.vendor import assessor, guarded
 from tasks.draft import json_schema
 from tasks.prompt import Prompt
@@ -25,11 +25,9 @@ def build(settings: Settings, redis: Redis) -> ModelAssessor:
     """The assessor that asks OPENAI_MODEL."""
 
     def call(prompt: Prompt, seconds: float) -> Reply:
-        if not settings.openai_api_key:
-            raise CallFailed("auth", "OPENAI_API_KEY is not set")
         return guarded(openai, seconds, lambda http: _ask(settings, prompt, http))
 
-    return assessor("openai", settings.openai_model, call, settings, redis)
+    return assessor("openai", settings.openai_model, call if settings.openai_api_key else None, settings, redis)
 
 
 def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:

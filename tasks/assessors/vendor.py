@@ -15,7 +15,7 @@ from tasks.breaker import Breaker
 from tasks.budget import Budget
 
 
-def assessor(vendor: str, model: str, call: Call, settings: Settings, redis: Redis) -> ModelAssessor:
+def assessor(vendor: str, model: str, call: Call | None, settings: Settings, redis: Redis) -> ModelAssessor:
     """The assessor around `call`, with the breaker and the budget that all processes share."""
     breaker = Breaker(redis, f"{vendor}:{model}", probe_seconds=settings.model_call_seconds + 15)
     return ModelAssessor(vendor, model, call, settings, breaker, Budget(redis, settings))

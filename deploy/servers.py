@@ -24,7 +24,7 @@ import psycopg2
 import redis
 
 START_SECONDS = 60.0  # a crash recovery on a slow disk may take long; a dead server is noticed at once
-# PostgreSQL runs as this user when we are root. It exists on every Linux and owns nothing else.
+# PostgreSQL refuses to run as root, so for root it runs as this user, who exists everywhere.
 UNPRIVILEGED_USER = "nobody"
 
 
@@ -79,7 +79,8 @@ def wheel_file(package: str, path: str) -> Path | None:
 def wait_until_gone(processes: list[psutil.Process], *, seconds: float) -> None:
     """Return when all have ended, or when the time is over.
 
-    One that ended and is not yet collected by its parent counts as gone: an orphan's new parent may take a second.
+    One that ended and is not yet collected by its parent counts as gone: an orphan's new parent may take its
+    time with that.
     """
     deadline = time.monotonic() + seconds
     while any(map(is_alive, processes)) and time.monotonic() < deadline:
@@ -102,7 +103,7 @@ def end_of(log: Path) -> str:
 class Server:
     """One server process in one folder. Its port and password are kept there.
 
-    `start()` returns when the server answers; it first stops what a killed earlier run left behind in the same
+    `start()` returns when the server answers; it first stops what a killed earlier run left behind in the
     folder. So one folder has one owner at a time, and the caller sees to that.
     """
 
@@ -151,12 +152,13 @@ class Server:
     def processes(self) -> list[psutil.Process]:
         """Every live process of the server in this folder, whoever started it.
 
-        Both servers make their data folder the working folder of all their processes. That tells them apart more
-        surely than a pid file, which may be stale, or name a pid that now belongs to something else.
+        Both servers make their data folder the working folder of all their processes. That tells them apart
+        more surely than a pid file, which may be stale, or name a pid that now belongs to something else.
         """
-        found = []
+        # Ours may not have got as far as its data folder.
+        found = [psutil.Process(self.pid)] if self.running else []
         for process in psutil.process_iter(["name"]):
-            if not (process.info["name"] or "").startswith(self.program):
+            if process in found or not (process.info["name"] or "").startswith(self.program):
                 continue
             try:
                 if process.cwd() == str(self.data) and is_alive(process):
@@ -181,7 +183,7 @@ class Server:
         raise ServerError(f"{self.program} did not start in {self.folder}:\n{end_of(self.log)}")
 
     def stop(self) -> None:
-        """Stop every process of the server in this folder, politely first. Nothing is left when it returns."""
+        """Stop every process of the server in this folder, politely first. Returns when nothing is left."""
         self.thaw()
         for step in self.stop_signals:
             left = self.processes()
@@ -259,7 +261,10 @@ class Server:
 
 
 class Postgres(Server):
-    """PostgreSQL 18 with the superuser `postgres`. Not durable means: fast, and a crash of the machine may lose data."""
+    """PostgreSQL 18 with the superuser `postgres`.
+
+    Not durable means fast: it survives being killed, but a crash of the machine may cost the database.
+    """
 
     program = "postgres"
     stop_signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)  # fast, immediate, by force
@@ -326,16 +331,23 @@ class Postgres(Server):
         if os.geteuid() != 0:
             return [str(program)]
         launcher = Path(__file__).with_name("unprivileged.py")
-        return [sys.executable, "-I", "-S", str(launcher), UNPRIVILEGED_USER, str(program)]
+        user, group = self._owner()
+        return [sys.executable, "-I", "-S", str(launcher), str(user), str(group), str(program)]
+
+    def _owner(self) -> tuple[int, int]:
+        """Who PostgreSQL runs as when we are root: the owner of the data, or nobody in particular."""
+        if self.data.exists():
+            return self.data.stat().st_uid, self.data.stat().st_gid
+        user = pwd.getpwnam(UNPRIVILEGED_USER)
+        return user.pw_uid, user.pw_gid
 
     def _give_away(self, *paths: Path) -> None:
         """Hand files to the user PostgreSQL runs as, and let that user pass through our folder."""
         if os.geteuid() != 0:
             return
-        user = pwd.getpwnam(UNPRIVILEGED_USER)
         self.folder.chmod(self.folder.stat().st_mode | 0o011)
         for path in paths:
-            os.chown(path, user.pw_uid, user.pw_gid)
+            os.chown(path, *self._owner())
 
 
 class Redis(Server):

@@ -1,11 +1,10 @@
 """Run a command as an ordinary user when we are root, because PostgreSQL refuses to run as root.
 
-Usage: python unprivileged.py USER COMMAND ARGUMENT...   (replaces itself with the command: the pid stays)
+Usage: python unprivileged.py UID GID COMMAND ARGUMENT...   (replaces itself with the command: the pid stays)
 """
 
 import ctypes
 import os
-import pwd
 import sys
 
 CAP_DAC_OVERRIDE = 1
@@ -18,8 +17,8 @@ def keep_access_to_files() -> None:
     """Carry root's right to open any file across exec, and nothing else of root.
 
     The project may lie under /root or another closed folder. Opening those folders to everybody would outlive
-    us, so the one process gets the right instead. Where the kernel refuses (a container without the capability),
-    this does nothing, and the command itself reports what it cannot reach.
+    us, so the one process gets the right instead. Where the kernel refuses (a container without the
+    capability), this does nothing, and the command itself reports what it cannot reach.
     """
     libc = ctypes.CDLL(None)
     mask = 1 << CAP_DAC_OVERRIDE
@@ -31,19 +30,18 @@ def keep_access_to_files() -> None:
         libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
 
 
-def become(user: str) -> None:
-    """Drop to the user, with that user's group only."""
-    entry = pwd.getpwnam(user)
+def become(user: int, group: int) -> None:
+    """Drop to the user, with this group only."""
     on_linux = sys.platform == "linux"
     if on_linux:
         ctypes.CDLL(None).prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
-    os.setgid(entry.pw_gid)
-    os.setuid(entry.pw_uid)
+    os.setgid(group)
+    os.setuid(user)
     if on_linux:
         keep_access_to_files()
 
 
 if __name__ == "__main__":
-    become(sys.argv[1])
-    os.execv(sys.argv[2], sys.argv[2:])
+    become(int(sys.argv[1]), int(sys.argv[2]))
+    os.execv(sys.argv[3], sys.argv[3:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from environs import Env, EnvError, validate
+from environs import Env, EnvError, ValidationError, validate
 
 
 class SettingsError(SystemExit):
@@ -18,7 +18,7 @@ class Settings:
 
     database_url: str
     redis_url: str
-    secret_key: str
+    secret_key: str | None
     previous_secret_key: str | None
     log_format: str
     assessor: str
@@ -48,15 +48,22 @@ class Settings:
     model_tokens_per_day: int
 
 
+def _long_enough(key: str | None) -> None:
+    if key is not None and len(key) < 32:
+        raise ValidationError("must be at least 32 characters")
+
+
 def _read(env: Env) -> Settings:
     positive = validate.Range(min=0, min_inclusive=False)
     return Settings(
         database_url=env.str("DATABASE_URL", validate=validate.Regexp(r"^postgres(ql)?(\+psycopg2)?://")),
         redis_url=env.str("REDIS_URL", validate=validate.Regexp(r"^(rediss?|unix)://")),
-        secret_key=env.str("SECRET_KEY", validate=validate.Length(min=32)),
+        secret_key=env.str("SECRET_KEY", None, validate=_long_enough),
         previous_secret_key=env.str("SECRET_KEY_PREVIOUS", None),
         log_format=env.str("LOG_FORMAT", "json", validate=validate.OneOf(["json", "console"])),
-        assessor=env.str("ASSESSOR", "extractive", validate=validate.OneOf(["extractive", "openai", "anthropic"])),
+        assessor=env.str(
+            "ASSESSOR", "extractive", validate=validate.OneOf(["extractive", "openai", "anthropic"])
+        ),
         assess_deadline_seconds=env.float("ASSESS_DEADLINE_SECONDS", 120, validate=positive),
         bulk_deadline_seconds=env.float("BULK_DEADLINE_SECONDS", 1800, validate=positive),
         assess_attempts=env.int("ASSESS_ATTEMPTS", 4, validate=positive),
@@ -91,3 +98,11 @@ def settings() -> Settings:
         return _read(Env())
     except EnvError as error:
         raise SettingsError(f"settings: {error}") from error
+
+
+def require_secret_key() -> str:
+    """The key that signs sessions. Commands do without it; the web application must not start without one."""
+    key = settings().secret_key
+    if key is None:
+        raise SettingsError("settings: SECRET_KEY is required to serve requests (at least 32 characters)")
+    return key

@@ -1,0 +1,44 @@
+# Everything a developer types. `make` alone lists it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# Variables given to make (PORT=8001, ASSESSOR=openai …) reach the processes.
+export
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint format migration shell
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: .venv/stamp ## run the whole service on http://127.0.0.1:8000 (PORT=… for another port); Ctrl-C stops it
+	@exec $(BIN)/python -m deploy.local
+
+test: .venv/stamp ## run the whole test suite on private servers (args="…" goes to pytest)
+	@exec $(BIN)/python -m pytest $(args)
+
+check: lint ## lint, formatting and types
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+lint: .venv/stamp ## ruff
+	$(BIN)/python -m ruff check .
+
+format: .venv/stamp ## format the code, mend what ruff can
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+migration: .venv/stamp ## begin a migration: make migration m="add handoff.priority"
+	@test -n "$$m" || { echo 'make migration needs m="what it does"' >&2; exit 2; }
+	@exec $(BIN)/python -m deploy.shell flask db revision -m "$$m"
+
+shell: .venv/stamp ## a shell with the address and keys of the stack that `make run` made
+	@exec $(BIN)/python -m deploy.shell
+
+# A new environment when the pins change. The stamp comes last, so a broken install is repeated.
+.venv/stamp: requirements.txt requirements-ai.txt requirements-dev.txt constraints.txt
+	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	"$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@touch .venv/stamp

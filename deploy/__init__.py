@@ -1,0 +1,1 @@
+"""Everything that runs the service; nothing in here is imported by it."""

@@ -1,0 +1,32 @@
+"""How gunicorn serves wsgi:app. Everything that depends on the machine comes from the environment."""
+
+import os
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+
+# Requests wait on the database, so threads; two processes use two cores.
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = int(os.environ.get("WEB_THREADS", "16"))
+
+# Each process imports the app itself: a database pool or a lock made before the fork would be shared by all.
+preload_app = False
+
+# Longer than a client's few seconds between two polls, so that a poll costs no new connection.
+keepalive = 15
+timeout = 30
+graceful_timeout = 10
+
+# New processes now and then, not all at once, keep a slow leak from growing.
+max_requests = 100_000
+max_requests_jitter = 20_000
+
+# The worker's sign of life is a file; on a busy disk touching it can block, in memory it cannot.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+# The app logs each request with its ids; a second line per request says less.
+accesslog = None
+errorlog = "-"
+
+# It would be a socket in the home folder, shared by every gunicorn of this user.
+control_socket_disable = True

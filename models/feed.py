@@ -98,13 +98,13 @@ class FeedControl(Base):
 
     __tablename__ = "feed_control"
 
-    only: Mapped[bool] = mapped_column(primary_key=True, default=True, server_default="true")
+    one_row: Mapped[bool] = mapped_column(primary_key=True, default=True, server_default="true")
     epoch: Mapped[str] = mapped_column(String(16))
     # Which database the epoch was made in: a restore or a failover changes it.
     database_identity: Mapped[str | None] = mapped_column(String(64))
     pace: Mapped[float] = mapped_column(default=1.0, server_default="1")  # 0 tells clients to stop
 
-    __table_args__ = (CheckConstraint("only", name="only"), CheckConstraint("pace >= 0", name="pace"))
+    __table_args__ = (CheckConstraint("one_row", name="one_row"), CheckConstraint("pace >= 0", name="pace"))
 
 
 @dataclass(frozen=True)

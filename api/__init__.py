@@ -1,1 +1,59 @@
-"""HTTP and the command line."""
+"""HTTP and the command line: parse, call, answer. The only folder that knows Flask."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from flask import Flask, Response, request
+from flask_smorest import Api
+
+from api import cli, errors, feed, handoffs, health, sessions
+from models import logs
+from models.settings import require_secret_key
+
+MAX_BODY_BYTES = 1024 * 1024
+
+
+def create_app() -> Flask:
+    """The web application and its commands."""
+    logs.set_up()
+    app = Flask(__name__)
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
+        API_TITLE="ResolutionFlow Escalation Mode",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/api/v1",
+        OPENAPI_JSON_PATH="openapi.json",
+    )
+    api = Api(app, spec_kwargs={"security": [{"bearer": []}]})
+    api.DEFAULT_ERROR_RESPONSE_NAME = None
+    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
+    for blueprint in (handoffs.blueprint, sessions.blueprint, feed.blueprint):
+        api.register_blueprint(blueprint)
+    app.register_blueprint(health.blueprint)
+    errors.install(app)
+    cli.install(app)
+    app.before_request(_begin)
+    app.after_request(_secure)
+    return app
+
+
+def serve() -> Flask:
+    """The application for a web server, which must be able to sign what it gives out."""
+    require_secret_key()
+    return create_app()
+
+
+def _begin() -> None:
+    logs.clear()
+    logs.bind(request=request.headers.get("X-Request-Id", "")[:64] or uuid4().hex)
+
+
+def _secure(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("X-Frame-Options", "DENY")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    return response

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 from models.account import User
 from models.assessment import Assessment
 from models.handoff import Handoff
-from models.session import TroubleshootingSession
+from models.session import SessionStep, TroubleshootingSession, steps_of
 
 PROBLEM_CHARS = 500  # of the problem, on a card
 
@@ -179,4 +179,43 @@ def full_assessment(row: Assessment, steps_count: int) -> dict[str, Any]:
         "tokens_out": row.tokens_out,
         "cost": float(row.cost),
         "error_kind": row.error_kind,
+    }
+
+
+def step(row: SessionStep, names: Mapping[UUID, str]) -> dict[str, Any]:
+    """A stored step. `author` is who is said to have done it, `added_by` who sent it."""
+    return {
+        "seq": row.seq,
+        "kind": row.kind,
+        "text": row.text,
+        "outcome": row.outcome,
+        "at": rfc3339(row.at or row.added_at),
+        "author": row.author or names.get(row.added_by_id),
+        "added_by": _person(row.added_by_id, names.get(row.added_by_id)),
+        "added_at": rfc3339(row.added_at),
+    }
+
+
+def whole_session(session: Session, kept: TroubleshootingSession) -> dict[str, Any]:
+    """A session with its steps, without its handoffs."""
+    steps = steps_of(session, kept.account_id, kept.id)
+    names = dict(
+        session.execute(
+            select(User.id, User.name).where(
+                User.account_id == kept.account_id, User.id.in_({row.added_by_id for row in steps})
+            )
+        )
+        .tuples()
+        .all()
+    )
+    return {
+        "external_id": kept.external_id,
+        "title": kept.title,
+        "problem": kept.problem,
+        "category": kept.category,
+        "client": kept.client,
+        "asset": kept.asset,
+        "opened_at": rfc3339(kept.opened_at),
+        "steps_count": kept.steps_count,
+        "steps": [step(row, names) for row in steps],
     }

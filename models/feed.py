@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -227,6 +227,16 @@ class Page:
     pace: float
     quiet_seconds: float
     events: list[tuple[int, str]]
+
+    def without_events(self) -> Page:
+        """The same state, for a reader who begins at the head."""
+        return replace(self, events=[])
+
+
+def tail(session: Session, account_id: UUID) -> tuple[str, int]:
+    """The epoch and the head of the feed now."""
+    epoch, head = session.execute(select(FeedControl.epoch, Feed.head).where(Feed.account_id == account_id)).one()
+    return epoch, head
 
 
 _EVENT_JSON = """

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import redis
@@ -33,6 +33,24 @@ TTL_SECONDS = 10
 LEASE_SECONDS = 5
 FAILURES_BEFORE_PAUSE = 2  # one failed call is often alone, and the writer's second call mends it
 PAUSE_SECONDS = 1.0
+
+# What one token may poll: so many at once, then so many a second.
+POLL_BURST = 100
+POLLS_A_SECOND = 5
+
+# The generic cell rate algorithm: the bucket's one number is the time at which it will be empty again.
+POLL = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local gap = 1 / tonumber(ARGV[2])
+local empty_at = tonumber(redis.call('GET', KEYS[1])) or now
+if empty_at < now then empty_at = now end
+local wait = empty_at + gap - now - tonumber(ARGV[1]) * gap
+if wait > 0.000001 then return {string.format('%.6f', wait), {}} end
+empty_at = empty_at + gap
+redis.call('SET', KEYS[1], string.format('%.6f', empty_at), 'PX', math.ceil((empty_at - now) * 1000) + 1000)
+return {'0', redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')}
+"""
 
 FAILURES = Counter("escalation_head_redis_failures", "Calls of the head hint that Redis did not answer")
 
@@ -81,11 +99,21 @@ class Heads:
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
         self.guard = Guard()
+        self._poll = client.register_script(POLL)
 
-    def read(self, account_id: UUID) -> Hint | None:
-        """The hint, in one call. None: there is none, or Redis is away."""
-        members = self.guard(lambda: self.client.zrange(_key(account_id), 0, -1, withscores=True))
-        return _parse(members) if members else None
+    def poll(self, account_id: UUID, token_id: UUID) -> tuple[float, Hint | None]:
+        """Count a poll of this token and read the hint, in one call.
+
+        Returns the seconds that the token has to wait (0: it may go on) and the hint. Without Redis nobody
+        waits and there is no hint.
+        """
+        counted = self.guard(
+            lambda: self._poll(keys=[f"polls:{token_id.hex}", _key(account_id)], args=[POLL_BURST, POLLS_A_SECOND])
+        )
+        if counted is None:
+            return 0.0, None
+        wait, members = float(counted[0]), counted[1]
+        return wait, _parse(dict(zip(members[::2], members[1::2], strict=True))) if members else None
 
     def before_commit(self, account_id: UUID, head: int, epoch: str, pace: float) -> None:
         """Raise the hint to a number that is about to be committed."""
@@ -138,8 +166,8 @@ def _lease_key(account_id: UUID) -> str:
     return f"feed-lease:{account_id.hex}"
 
 
-def _parse(members: Any) -> Hint:
-    scores = {name.decode(): score for name, score in members}
+def _parse(members: dict[bytes, bytes]) -> Hint:
+    scores = {name.decode(): float(score) for name, score in members.items()}
     return Hint(
         epochs={name[5:]: int(score) for name, score in scores.items() if name.startswith("head:")},
         pace=scores.get("pace", 1.0),

@@ -1,0 +1,67 @@
+"""What every route answers with: bodies as JSON text, lists with page tokens, versions as ETags."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from flask import Response, request
+from itsdangerous import BadData, URLSafeSerializer
+
+from api.auth import caller
+from api.errors import Problem
+from models.db import dump_json
+from models.settings import require_secret_key, settings
+
+
+def signing_keys() -> list[str]:
+    """The key that signs now, then the one that is still accepted."""
+    return [key for key in (require_secret_key(), settings().previous_secret_key) if key]
+
+
+def answer(body: Any, status: int = 200, **headers: Any) -> Response:
+    """A JSON response. Header names are given with underscores; None leaves one out."""
+    response = Response(dump_json(body), status=status, mimetype="application/json")
+    for name, value in headers.items():
+        if value is not None:
+            response.headers[name.replace("_", "-")] = str(value)
+    return response
+
+
+def versioned(body: dict[str, Any]) -> Response:
+    """A JSON response with a weak ETag; 304 when the client has it."""
+    response = answer(body)
+    digest = hashlib.sha256(response.get_data()).hexdigest()[:16]
+    response.set_etag(f"{body['version']}-{digest}", weak=True)
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Authorization, Cookie"
+    return response.make_conditional(request)
+
+
+def wanted_version() -> int | None:
+    """The version that If-Match names, or None: any will do."""
+    given = request.headers.get("If-Match")
+    if given is None or given.strip() == "*":
+        return None
+    number = given.strip().removeprefix("W/").strip('"').partition("-")[0]
+    if not number.isascii() or not number.isdigit() or len(number) > 9:
+        raise Problem(412, "version_mismatch", "If-Match does not carry an ETag of a handoff.")
+    return int(number)
+
+
+def page_token(kind: str, filters: dict[str, Any], position: list[Any]) -> str:
+    """An opaque token for the next page of a list; good for the same list, filter and account only."""
+    return _serializer(kind, filters).dumps(position)  # type: ignore[return-value]
+
+
+def page_position(kind: str, filters: dict[str, Any], token: str) -> list[Any]:
+    """Where a page token points to, or 422."""
+    try:
+        return list(_serializer(kind, filters).loads(token))
+    except (BadData, UnicodeError, TypeError) as error:
+        raise Problem(422, "page_invalid", "This page token is not of this list.") from error
+
+
+def _serializer(kind: str, filters: dict[str, Any]) -> URLSafeSerializer:
+    salt = dump_json([kind, str(caller().account_id), {name: str(value) for name, value in sorted(filters.items())}])
+    return URLSafeSerializer(signing_keys()[::-1], salt=salt)

@@ -1,0 +1,188 @@
+"""The command line: accounts, people, tokens, the database, the demo. `flask --help` lists it all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+
+import click
+from alembic import command as alembic
+from alembic.util.exc import CommandError
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from api import demo as demonstration
+from models import account, migrations
+from models.account import Role
+from models.errors import Refused
+from models.transaction import upkeep
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def told(run: Callable[P, T]) -> Callable[P, T]:
+    """Turn what a user can cause into one line and exit status 1, never a traceback."""
+
+    @wraps(run)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return run(*args, **kwargs)
+        except Refused as error:
+            raise click.ClickException(error.detail) from error
+        except SQLAlchemyError as error:
+            raise click.ClickException(_first_line(getattr(error, "orig", None) or error)) from error
+        except CommandError as error:
+            raise click.ClickException(str(error)) from error
+
+    return guarded
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+@click.group()
+def accounts() -> None:
+    """Accounts: one per managed service provider."""
+
+
+@accounts.command("create")
+@click.argument("name")
+@told
+def create_account(name: str) -> None:
+    """Create the account NAME and print its id."""
+    with upkeep() as session:
+        made = account.create_account(session, name)
+    click.echo(f"account {name!r} created")
+    click.echo(made.id)
+
+
+@click.group()
+def users() -> None:
+    """People of an account."""
+
+
+@users.command("create")
+@click.option("--account", "account_name", required=True, metavar="A", help="Id or name of the account.")
+@click.option("--role", type=click.Choice([role.value for role in Role]), required=True)
+@click.argument("name")
+@told
+def create_user(account_name: str, role: str, name: str) -> None:
+    """Create the person NAME and print their id."""
+    with upkeep() as session:
+        within = account.find_account(session, account_name)
+        made = account.create_user(session, within.id, name, Role(role))
+    click.echo(f"{role} {name!r} created in {within.name!r}")
+    click.echo(made.id)
+
+
+@users.command("delete")
+@click.option("--account", "account_name", required=True, metavar="A", help="Id or name of the account.")
+@click.argument("user")
+@told
+def delete_user(account_name: str, user: str) -> None:
+    """Take the access of USER (id or name) away. Their handoffs keep their name."""
+    with upkeep() as session:
+        within = account.find_account(session, account_name)
+        found = account.find_user(session, user, within.id)
+        account.delete_user(session, within.id, found.id)
+    click.echo(f"{found.name!r} deleted; their tokens stop working within 30 s")
+
+
+@click.group()
+def tokens() -> None:
+    """API tokens: shown once, stored hashed."""
+
+
+@tokens.command("issue")
+@click.option("--user", required=True, metavar="U", help="Id or name of the person.")
+@click.option("--account", "account_name", metavar="A", help="Id or name of the account, where names repeat.")
+@click.option("--expires-days", type=click.IntRange(1, 3650), metavar="N", help="Default: never.")
+@told
+def issue_token(user: str, account_name: str | None, expires_days: int | None) -> None:
+    """Issue a token; the last line is the token alone."""
+    with upkeep() as session:
+        within = account.find_account(session, account_name).id if account_name else None
+        found = account.find_user(session, user, within)
+        lifetime = timedelta(days=expires_days) if expires_days else None
+        token, secret = account.issue_token(session, found.account_id, found.id, expires_in=lifetime)
+    click.echo(f"token {token.id} for {found.name!r} ({found.role}); it is not shown again")
+    click.echo(secret)
+
+
+@tokens.command("revoke")
+@click.argument("token_id", type=click.UUID, metavar="ID")
+@told
+def revoke_token(token_id: UUID) -> None:
+    """End the token ID; every process has noticed within 30 s."""
+    with upkeep() as session:
+        ended = account.revoke_token(session, token_id)
+    click.echo(f"token {token_id} revoked" if ended else f"token {token_id} was revoked before")
+
+
+@click.group()
+def db() -> None:
+    """The database schema."""
+
+
+@db.command("upgrade")
+@click.argument("revision", default="head")
+@told
+def upgrade(revision: str) -> None:
+    """Bring the database to REVISION (default: the newest)."""
+    alembic.upgrade(migrations.config(), revision)
+    click.echo(f"database is at {migrations.expected_revision() if revision == 'head' else revision}")
+
+
+@db.command("current")
+@told
+def current() -> None:
+    """Print the revision of the database."""
+    alembic.current(migrations.config())
+
+
+@db.command("check")
+@told
+def check() -> None:
+    """Exit with 1 if models and migrations differ."""
+    alembic.check(migrations.config())
+
+
+@db.command("revision")
+@click.argument("message")
+@told
+def revision(message: str) -> None:
+    """Write a new migration from what differs."""
+    newest = migrations.expected_revision() or "0000"
+    alembic.revision(migrations.config(), message, autogenerate=True, rev_id=f"{int(newest) + 1:04d}")
+
+
+@click.command("demo")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
+@click.option("--new-tokens", is_flag=True, help="Issue new tokens for a demo that exists.")
+@told
+def demo(as_json: bool, new_tokens: bool) -> None:
+    """Create a small demo account with people, tokens and sessions. A second run changes nothing."""
+    made: dict[str, Any] = demonstration.create(new_tokens=new_tokens)
+    if as_json:
+        click.echo(json.dumps(made))
+        return
+    click.echo(f"account {made['account']}")
+    for name, token in made["tokens"].items():
+        click.echo(f"{name:8} {token}")
+    if not made["tokens"]:
+        click.echo("it exists already; --new-tokens issues new tokens")
+
+
+COMMANDS: list[click.Command] = [accounts, users, tokens, db, demo]
+
+
+def install(app: Flask) -> None:
+    """Add every command to `flask`."""
+    for each in COMMANDS:
+        app.cli.add_command(each)

@@ -1,0 +1,127 @@
+"""A small hand-written account to look around in: five people and a few handoffs."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models import account, moves
+from models.account import Account, Role, User
+from models.assessment import Lane
+from models.handoff import Actor
+from models.transaction import transaction, upkeep
+from models.upkeep import Wake
+from tasks.wake import wake
+
+NAME = "Demo MSP"
+PEOPLE = {
+    "junior": ("Jo Junior", Role.ENGINEER),
+    "senior": ("Sam Senior", Role.ENGINEER),
+    "senior2": ("Alex Senior", Role.ENGINEER),
+    "admin": ("Ada Admin", Role.ADMIN),
+    "viewer": ("Vic Viewer", Role.VIEWER),
+}
+
+RESOLVED: dict[str, Any] = {
+    "intent": "escalate",
+    "reason": "Two hours in, no idea why only this floor is affected.",
+    "session": {
+        "external_id": "DEMO-1001",
+        "title": "Scan to e-mail fails on the third floor copier",
+        "problem": "Scan to e-mail on the copier CP-3F stopped on Monday. The panel shows error 2203 SMTP auth.",
+        "category": "Printing",
+        "client": "Northwind Clinic",
+        "asset": "CP-3F",
+        "steps": [
+            {"kind": "action", "text": "Restarted the copier and sent a test scan.", "outcome": "failed"},
+            {"kind": "observation", "text": "Copiers on other floors use the same account and work."},
+        ],
+    },
+}
+RESOLUTION = (
+    "The firmware update of Sunday had switched the copier back to TLS 1.0, which the mail relay refuses since "
+    "May. Set TLS 1.2 under Security > SMTP and the scans went out."
+)
+OPEN: tuple[dict[str, Any], ...] = (
+    {
+        "intent": "escalate",
+        "reason": "I have run out of ideas and the clinic opens at eight.",
+        "ask": "Please tell me whether this is the relay or the copier.",
+        "priority": "high",
+        "session": {
+            "external_id": "DEMO-1002",
+            "title": "Copier cannot send scans to e-mail, error 2203",
+            "problem": "Since this morning the copier CP-1F shows error 2203 SMTP auth for every scan to e-mail.",
+            "category": "Printing",
+            "client": "Northwind Clinic",
+            "asset": "CP-1F",
+            "steps": [
+                {"kind": "question", "text": "Did anything change over the weekend?"},
+                {"kind": "observation", "text": "The vendor installed firmware 4.1.2 on Sunday."},
+                {"kind": "action", "text": "Entered the mailbox password again. Same error.", "outcome": "failed"},
+                {"kind": "action", "text": "Sent a scan to a USB stick, that works.", "outcome": "worked"},
+            ],
+        },
+    },
+    {
+        "intent": "escalate",
+        "reason": "Only the domain admins can look at the policy.",
+        "ask": "Find out which policy maps the drive.",
+        "session": {
+            "external_id": "DEMO-1003",
+            "title": "Drive H: is missing after sign-in",
+            "problem": "Four people in accounting have no drive H: since the move to new laptops. Windows 11 24H2.",
+            "category": "Files",
+            "client": "Harbour Logistics",
+            "steps": [
+                {"kind": "action", "text": "gpupdate /force, then signed in again.", "outcome": "failed"},
+                {
+                    "kind": "action",
+                    "text": "net use h: \\\\fs01\\acc maps it for a while.",
+                    "outcome": "partial",
+                },
+                {
+                    "kind": "observation",
+                    "text": "Group Policy event 4098: 0x80070035 network path not found.",
+                },
+            ],
+        },
+    },
+)
+
+
+def create(*, new_tokens: bool = False) -> dict[str, Any]:
+    """Make the demo account if it is not there. `tokens` is empty when nothing was issued."""
+    with upkeep() as session:
+        found = session.scalars(select(Account).where(Account.name == NAME)).first()
+        people = _people(session, found) if found else {}
+        fresh = found is None
+        if found is None:
+            found = account.create_account(session, NAME)
+            people = {key: account.create_user(session, found.id, name, role) for key, (name, role) in PEOPLE.items()}
+        tokens = {}
+        if fresh or new_tokens:
+            tokens = {key: account.issue_token(session, found.id, user.id)[1] for key, user in people.items()}
+    if fresh:
+        _hand_off(found.id, people)
+    return {"account": str(found.id), "tokens": tokens}
+
+
+def _people(session: Session, found: Account) -> dict[str, User]:
+    return {key: account.find_user(session, name, found.id) for key, (name, _) in PEOPLE.items()}
+
+
+def _hand_off(account_id: UUID, people: dict[str, User]) -> None:
+    junior, senior = people["junior"].id, Actor(people["senior"].id)
+    with transaction(account_id) as session:
+        past, past_assessment = moves.accept(session, account_id, RESOLVED, by=junior)
+        moves.claim(session, account_id, past.id, by=senior)
+        moves.resolve(session, account_id, past.id, by=senior, resolution=RESOLUTION)
+    waiting = [past_assessment]
+    for intake in OPEN:
+        with transaction(account_id) as session:
+            waiting.append(moves.accept(session, account_id, intake, by=junior)[1])
+    wake([Wake(account_id, each, Lane.INTERACTIVE) for each in waiting if each])

@@ -1,0 +1,134 @@
+"""One error shape: application/problem+json (RFC 9457) with a `code` for machines that never changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, request
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from models import logs
+from models.db import dump_json
+from models.errors import Conflict, Forbidden, Invalid, NotFound, Refused, VersionMismatch
+
+log = logs.logger(__name__)
+
+STATUS = {NotFound: 404, Conflict: 409, Forbidden: 403, Invalid: 422, VersionMismatch: 412}
+
+CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    408: "request_timeout",
+    412: "version_mismatch",
+    413: "too_large",
+    414: "uri_too_long",
+    415: "unsupported_media_type",
+    422: "invalid",
+    429: "too_fast",
+    431: "headers_too_large",
+    500: "internal",
+    503: "unavailable",
+}
+
+TITLES = {422: "The request is well formed but not valid", 429: "Too many requests", 503: "Not available right now"}
+
+
+class Problem(HTTPException):
+    """Raised by the HTTP floor itself: a status, a code, and facts for the client."""
+
+    def __init__(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None, **facts: Any):
+        super().__init__(description=detail)
+        self.code = status
+        self.problem_code = code
+        self.facts = facts
+        self.headers = headers or {}
+
+
+def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **facts: Any) -> Response:
+    """The one error response. `facts` stand beside the standard members."""
+    body = {
+        "type": f"urn:resolutionflow:problem:{code}",
+        "title": TITLES.get(status) or _title(status),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **{name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in facts.items()},
+    }
+    response = Response(dump_json(body), status=status, mimetype="application/problem+json")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers.update(headers or {})
+    return response
+
+
+def _title(status: int) -> str:
+    from http import HTTPStatus
+
+    return HTTPStatus(status).phrase
+
+
+def install(app: Flask) -> None:
+    """Turn every way to fail into a problem."""
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(HTTPException, http_problem)
+    app.register_error_handler(OperationalError, _database_away)
+    app.register_error_handler(PoolTimeout, _database_away)
+    app.register_error_handler(DBAPIError, _database_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _refused(error: Refused) -> Response:
+    status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
+    return problem(status, error.code, error.detail, **error.facts)
+
+
+def http_problem(error: HTTPException) -> Response:
+    """A problem from Werkzeug's or flask-smorest's exception."""
+    if isinstance(error, Problem):
+        return problem(
+            error.code or 500, error.problem_code, error.description or "", headers=error.headers, **error.facts
+        )
+    if error.response is not None:
+        return error.response  # type: ignore[return-value]
+    status = error.code or 500
+    messages = getattr(error, "data", {}).get("messages")
+    if status == 422 and messages:
+        return problem(422, "invalid", "Some fields are not valid; see errors.", errors=messages)
+    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    return problem(status, CODES.get(status, "error"), error.description or "", headers=headers)
+
+
+def _database_away(error: Exception) -> Response:
+    log.error("database away", error=type(error).__name__, path=request.path)
+    return problem(503, "unavailable", "The database does not answer; try again.", headers={"Retry-After": "2"})
+
+
+# What PostgreSQL says when it stops, was told to stop, or gave up waiting for a lock.
+_PASSING = ("08", "40", "53", "55P03", "57")
+
+
+def _database_error(error: DBAPIError) -> Response:
+    code = str(getattr(error.orig, "pgcode", "") or "")
+    if error.connection_invalidated or code.startswith(_PASSING):
+        return _database_away(error)
+    return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> Response:
+    # Neither the message nor the traceback's values: they may quote a ticket.
+    log.error("unexpected error", error=type(error).__name__, path=request.path, where=_where(error))
+    if isinstance(error, HTTPException) and not isinstance(error, InternalServerError):
+        return http_problem(error)
+    return problem(500, "internal", "Something went wrong here; it has been noted.")
+
+
+def _where(error: Exception) -> list[str]:
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames]

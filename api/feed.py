@@ -1,0 +1,226 @@
+"""The feed (cursor) and the queue (snapshot and cursor)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+from flask_smorest import Blueprint
+from sqlalchemy import Text, cast
+
+from api import cursor as cursors
+from api.answers import page_position, page_token, signing_keys
+from api.auth import caller, requires
+from api.cursor import Cursor, CursorError
+from api.docs import problems
+from api.errors import Problem
+from api.parsing import StrictParser
+from api.schemas import FeedQuery, FeedSchema, QueuePageSchema, QueueQuery
+from models import feed
+from models.db import dump_json
+from models.handoff import OPEN, Actor, Filter, Handoff, Priority, Status, listed
+from models.head import heads
+from models.transaction import reading, transaction
+
+blueprint = Blueprint("feed", __name__, url_prefix="/api/v1", description="What is open, and what happens to it")
+blueprint.ARGUMENTS_PARSER = StrictParser()
+
+MAX_LIMIT = 200
+DEFAULT_LIMIT = 100
+
+# How long to wait for the next poll, by how long nothing happened: (quiet for less than, seconds).
+RHYTHM = ((30, 1.5), (600, 3.0), (3600, 5.0), (float("inf"), 10.0))
+JITTER = 0.2
+RESET_SPREAD_MS = 3000  # clients that are reset together come back apart
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A poll, understood."""
+
+    text: str
+    limit: int
+    collapse: str
+
+    def cursor(self, account_id: UUID) -> Cursor | None:
+        """Where the client stands. None: it wants to begin at the head."""
+        if self.text == "now":
+            return None
+        try:
+            return cursors.decode(self.text, account_id, signing_keys())
+        except CursorError as error:
+            raise Problem(400, "cursor_invalid", "This is not a cursor of this feed; load the queue.") from error
+
+
+@blueprint.get("/feed")
+@requires("viewer")
+@blueprint.arguments(FeedQuery, location="query")
+@blueprint.response(200, FeedSchema)
+@blueprint.alt_response(304, description="Nothing new; only with a matching If-None-Match")
+@problems(410)
+def poll(query: dict[str, str]) -> Response:
+    """What happened after a cursor, the oldest first. The numbers are exactly from+1 to to: nothing is missing.
+
+    Wait Poll-Interval seconds before the next poll; -1 means stop.
+    """
+    ask = _understood(query)
+    account_id = caller().account_id
+    at = ask.cursor(account_id)
+    wait, hint = heads().poll(account_id, caller().token_id)
+    if wait > 0:
+        raise Problem(429, "too_fast", "Poll more slowly.", headers={"Retry-After": str(int(wait) + 1)})
+    if at is not None and hint is not None and hint.caught_up(at.epoch, at.seq) and at.scope == cursors.SCOPE:
+        return _nothing_new(at, hint.pace, hint.quiet_seconds)
+    lease = heads().lease(account_id) if hint is None else None
+    with reading() as connection:
+        page = feed.read_page(
+            connection, account_id, after=0 if at is None else at.seq, limit=ask.limit, collapse=ask.collapse
+        )
+    if lease is not None:
+        heads().fill(account_id, lease, page.head, page.epoch, page.pace, page.quiet_seconds)
+    if at is None:
+        at, page = Cursor(page.epoch, page.head), page.without_events()
+    _refuse_what_cannot_continue(at, page)
+    if at.seq == page.head:
+        return _nothing_new(at, page.pace, page.quiet_seconds)
+    return _news(at, page, ask)
+
+
+def _understood(query: dict[str, str]) -> Ask:
+    text = query.get("cursor", "")
+    if not text:
+        raise Problem(400, "cursor_required", "Give a cursor; the last page of /queue has one, `now` begins here.")
+    limit = query.get("limit", str(DEFAULT_LIMIT))
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 4 and 1 <= int(limit) <= MAX_LIMIT):
+        raise Problem(400, "parameter_invalid", f"limit is a number from 1 to {MAX_LIMIT}.", parameter="limit")
+    collapse = query.get("collapse", "none")
+    if collapse not in ("none", "entity"):
+        raise Problem(400, "parameter_invalid", "collapse is none or entity.", parameter="collapse")
+    return Ask(text, int(limit), collapse)
+
+
+def _refuse_what_cannot_continue(at: Cursor, page: feed.Page) -> None:
+    """410 unless the feed goes on exactly where the cursor stands."""
+    if at.epoch != page.epoch:
+        reason = "epoch"
+    elif at.scope != cursors.SCOPE:
+        reason = "scope"
+    elif at.seq > page.head:
+        reason = "ahead"
+    elif at.seq < page.floor:
+        reason = "expired"
+    else:
+        return
+    raise Problem(
+        410,
+        "feed_reset",
+        "The feed cannot be continued from this cursor; load the queue.",
+        reason=reason,
+        retry_after_ms=random.randint(0, RESET_SPREAD_MS),
+    )
+
+
+def _news(at: Cursor, page: feed.Page, ask: Ask) -> Response:
+    events = page.events[: ask.limit]
+    more = len(page.events) > ask.limit
+    to = events[-1][0] if more else page.head
+    if ask.collapse == "none" and [seq for seq, _ in events] != list(range(at.seq + 1, to + 1)):
+        raise RuntimeError("the feed has a hole")
+    return _page(
+        Cursor(page.epoch, to), at.seq, page.head, [body for _, body in events], page.pace, page.quiet_seconds
+    )
+
+
+def _nothing_new(at: Cursor, pace: float, quiet_seconds: float) -> Response:
+    tag = _etag(at.epoch, at.seq)
+    # `*` would match anything, also what the client has never seen.
+    if request.if_none_match.contains_weak(tag) and not request.if_none_match.star_tag:
+        return _headed(Response(status=304), tag, _interval(pace, quiet_seconds))
+    return _page(at, at.seq, at.seq, [], pace, quiet_seconds)
+
+
+def _page(to: Cursor, after: int, head: int, events: list[str], pace: float, quiet_seconds: float) -> Response:
+    """The answer, put together from events that are JSON already."""
+    more = to.seq < head
+    rest = dump_json(
+        {
+            "from": after,
+            "to": to.seq,
+            "head": head,
+            "has_more": more,
+            "cursor": cursors.encode(to, caller().account_id, signing_keys()),
+        }
+    )
+    body = f'{{"events":[{",".join(events)}],{rest[1:]}'
+    response = Response(body, mimetype="application/json")
+    return _headed(response, _etag(to.epoch, head), "0" if more else _interval(pace, quiet_seconds))
+
+
+def _etag(epoch: str, head: int) -> str:
+    return f"{epoch}.{head}.{cursors.SCOPE}"
+
+
+def _headed(response: Response, tag: str, interval: str) -> Response:
+    response.headers["ETag"] = f'W/"{tag}"'
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Authorization, Cookie, Accept-Encoding"
+    response.headers["Poll-Interval"] = interval
+    return response
+
+
+def _interval(pace: float, quiet_seconds: float) -> str:
+    if pace == 0:
+        return "-1"
+    seconds = next(seconds for quiet, seconds in RHYTHM if quiet_seconds < quiet)
+    return f"{seconds * pace * random.uniform(1 - JITTER, 1 + JITTER):.2f}"
+
+
+@blueprint.get("/queue")
+@requires("viewer")
+@blueprint.arguments(QueueQuery, location="query")
+@blueprint.response(200, QueuePageSchema)
+@problems()
+def queue(query: dict[str, Any]) -> Response:
+    """The open handoffs, the oldest first. The last page carries the cursor from which the feed goes on.
+
+    Apply an event of the feed to an item only if its seq is greater than the item's: then the snapshot and
+    what follows are together the queue as it is, always.
+    """
+    limit, page = query.pop("limit"), query.pop("page", None)
+    account_id = caller().account_id
+    with transaction(account_id) as session:
+        if page:
+            epoch, head, last = page_position("queue", query, page)
+        else:
+            # Before the rows: what happens in between is told by the feed.
+            epoch, head = feed.tail(session, account_id)
+            last = None
+        ids = listed(account_id, _queue_filter(query), seen_by=Actor(caller().user_id, caller().is_admin))
+        if last:
+            ids = ids.where(Handoff.id > UUID(last))
+        rows = session.execute(
+            ids.with_only_columns(Handoff.id, cast(Handoff.card, Text)).order_by(Handoff.id).limit(limit + 1)
+        ).all()
+    items = ",".join(body for _, body in rows[:limit])
+    if len(rows) > limit:
+        end = dump_json({"next_page": page_token("queue", query, [epoch, head, str(rows[limit - 1][0])])})
+    else:
+        tail = cursors.encode(Cursor(epoch, head), account_id, signing_keys())
+        end = dump_json({"next_page": None, "cursor": tail})
+    response = Response(f'{{"items":[{items}],{end[1:]}', mimetype="application/json")
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "Authorization, Cookie, Accept-Encoding"
+    return response
+
+
+def _queue_filter(query: dict[str, Any]) -> Filter:
+    return Filter(
+        status=tuple(Status(value) for value in query.get("status", [])) or OPEN,
+        priority=tuple(Priority(value) for value in query.get("priority", [])),
+        category=query.get("category"),
+        claimed_by=caller().user_id if query.get("mine") else None,
+        q=query.get("q"),
+    )

@@ -1,0 +1,267 @@
+"""Handoffs: intake, reading, lists, and the moves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request, url_for
+from flask_smorest import Blueprint
+
+from api.answers import answer, page_position, page_token, versioned, wanted_version
+from api.auth import actor, caller, requires
+from api.docs import problems
+from api.parsing import StrictParser, read_json
+from api.schemas import (
+    AssessmentPageSchema,
+    CardPageSchema,
+    FeedbackAnswer,
+    FeedbackSchema,
+    HandoffSchema,
+    IntakeHeaders,
+    IntakeSchema,
+    ListQuery,
+    NothingSchema,
+    ReasonSchema,
+    ReassessedSchema,
+    ReassignSchema,
+    ResolveSchema,
+    TimelineSchema,
+)
+from models import assessment, card, handoff, idempotency, moves
+from models.assessment import Lane, Rating
+from models.handoff import Filter, Handoff, Priority, Status
+from models.timeline import timeline
+from models.transaction import number, transaction
+from models.upkeep import Wake
+from tasks.wake import wake
+
+blueprint = Blueprint("handoffs", __name__, url_prefix="/api/v1/handoffs", description="Handing a session over")
+blueprint.ARGUMENTS_PARSER = StrictParser()
+
+
+@blueprint.post("")
+@requires("engineer")
+@blueprint.arguments(IntakeHeaders, location="headers")
+@blueprint.arguments(IntakeSchema)
+@blueprint.response(202, HandoffSchema)
+@problems(409)
+def create(headers: dict[str, Any], intake: dict[str, Any]) -> Response:
+    """Hand a session off. Answers at once; the assessment is written later and told in the feed."""
+    account_id, by, key = caller().account_id, caller().user_id, headers.get("idempotency_key")
+    with transaction(account_id) as session:
+        if key:
+            first = idempotency.begin(session, account_id, by, key, _body_hash())
+            if first is not None:
+                return _accepted(first, Idempotent_Replayed="true")
+        new, assessment_id = moves.accept(session, account_id, intake, by=by)
+        body = _numbered(session, card.whole(session, account_id, new.id))
+        if key:
+            idempotency.remember(session, account_id, by, key, body)
+    _wake(assessment_id)
+    return _accepted(body)
+
+
+def _body_hash() -> str:
+    return hashlib.sha256(repr(_sorted(read_json(request))).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return [(key, _sorted(value[key])) for key in sorted(value)]
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+def _accepted(body: dict[str, Any], **headers: str) -> Response:
+    location = url_for("handoffs.read", handoff_id=body["id"])
+    return answer(body, 202, Location=location, Feed_Seq=body["seq"], **headers)
+
+
+def _numbered(session: Any, body: dict[str, Any]) -> dict[str, Any]:
+    """The body with the number of the one event that this transaction makes."""
+    made = number(session).get(caller().account_id)
+    return body if made is None else body | {"seq": made.head}
+
+
+def _wake(assessment_id: UUID | None) -> None:
+    if assessment_id is not None:
+        wake([Wake(caller().account_id, assessment_id, Lane.INTERACTIVE)])
+
+
+@blueprint.get("")
+@requires("viewer")
+@blueprint.arguments(ListQuery, location="query")
+@blueprint.response(200, CardPageSchema)
+@problems()
+def index(query: dict[str, Any]) -> Response:
+    """The account's handoffs, the newest first."""
+    limit, page = query.pop("limit"), query.pop("page", None)
+    wanted = Filter(
+        **query
+        | {
+            "status": tuple(Status(value) for value in query.get("status", [])),
+            "priority": tuple(Priority(value) for value in query.get("priority", [])),
+        }
+    )
+    account_id = caller().account_id
+    ids = handoff.listed(account_id, wanted, seen_by=actor()).order_by(Handoff.id.desc()).limit(limit + 1)
+    if page:
+        ids = ids.where(Handoff.id < UUID(page_position("handoffs", query, page)[0]))
+    with transaction(account_id) as session:
+        found = list(session.scalars(ids))
+        cards = card.cards(session, {(account_id, each) for each in found[:limit]})
+    more = page_token("handoffs", query, [str(found[limit - 1])]) if len(found) > limit else None
+    return answer({"items": [cards[account_id, each] for each in found[:limit]], "next_page": more})
+
+
+@blueprint.get("/<uuid:handoff_id>")
+@requires("viewer")
+@blueprint.response(200, HandoffSchema)
+@problems(404)
+def read(handoff_id: UUID) -> Response:
+    """One handoff with its assessment. Its ETag begins with its version."""
+    with transaction(caller().account_id) as session:
+        handoff.find(session, caller().account_id, handoff_id, seen_by=actor())
+        body = card.whole(session, caller().account_id, handoff_id)
+    return versioned(body)
+
+
+def _moved(handoff_id: UUID, move: Callable[..., Handoff], **how: Any) -> Response:
+    """Make a move as the caller and answer with the handoff as it is now."""
+    account_id = caller().account_id
+    with transaction(account_id) as session:
+        move(session, account_id, handoff_id, by=actor(), version=wanted_version(), **how)
+        body = _numbered(session, card.whole(session, account_id, handoff_id))
+    return answer(body, Feed_Seq=body["seq"])
+
+
+@blueprint.post("/<uuid:handoff_id>/claim")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def claim(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """Take the handoff. One wins; the others get 409 with the winner's name."""
+    return _moved(handoff_id, moves.claim)
+
+
+@blueprint.post("/<uuid:handoff_id>/release")
+@requires("engineer")
+@blueprint.arguments(ReasonSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def release(body: dict[str, Any], handoff_id: UUID) -> Response:
+    """Give a claimed handoff back to the queue."""
+    return _moved(handoff_id, moves.release, reason=body.get("reason"))
+
+
+@blueprint.post("/<uuid:handoff_id>/reassign")
+@requires("engineer")
+@blueprint.arguments(ReassignSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def reassign(body: dict[str, Any], handoff_id: UUID) -> Response:
+    """Hand a claim over to somebody else."""
+    return _moved(handoff_id, moves.reassign, to=body["user_id"], reason=body.get("reason"))
+
+
+@blueprint.post("/<uuid:handoff_id>/resolve")
+@requires("engineer")
+@blueprint.arguments(ResolveSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def resolve(body: dict[str, Any], handoff_id: UUID) -> Response:
+    """Close the handoff with what fixed it; later assessments may cite it."""
+    return _moved(handoff_id, moves.resolve, resolution=body["resolution"], root_cause=body.get("root_cause"))
+
+
+@blueprint.post("/<uuid:handoff_id>/withdraw")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def withdraw(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """Take the handoff back."""
+    return _moved(handoff_id, moves.withdraw)
+
+
+@blueprint.post("/<uuid:handoff_id>/escalate")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(202, HandoffSchema)
+@problems(404, 409, 412)
+def escalate(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """Put a parked handoff into the queue."""
+    account_id = caller().account_id
+    with transaction(account_id) as session:
+        _found, assessment_id = moves.escalate(session, account_id, handoff_id, by=actor(), version=wanted_version())
+        body = _numbered(session, card.whole(session, account_id, handoff_id))
+    _wake(assessment_id)
+    return _accepted(body)
+
+
+@blueprint.post("/<uuid:handoff_id>/reassess")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(202, ReassessedSchema)
+@blueprint.alt_response(200, schema=ReassessedSchema, description="One is queued or running already")
+@problems(404, 409)
+def reassess(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """Ask for a new generation; the last good one stays shown until it has ended."""
+    account_id = caller().account_id
+    with transaction(account_id) as session:
+        found, assessment_id = moves.reassess(session, account_id, handoff_id, by=actor())
+        body = card.whole(session, account_id, handoff_id) | {"generation": found.generation}
+    _wake(assessment_id)
+    return answer(body, 200 if assessment_id is None else 202, Feed_Seq=body["seq"])
+
+
+@blueprint.get("/<uuid:handoff_id>/assessments")
+@requires("viewer")
+@blueprint.response(200, AssessmentPageSchema)
+@problems(404)
+def assessments(handoff_id: UUID) -> Response:
+    """Every generation, the oldest first, whatever became of it."""
+    account_id = caller().account_id
+    with transaction(account_id) as session:
+        handoff.find(session, account_id, handoff_id, seen_by=actor())
+        steps_count = card.whole(session, account_id, handoff_id)["session"]["steps_count"]
+        rows = assessment.generations(session, account_id, handoff_id)
+        items = [card.full_assessment(row, steps_count) for row in rows]
+    return answer({"items": items, "next_page": None})
+
+
+@blueprint.post("/<uuid:handoff_id>/assessments/<int:generation>/feedback")
+@requires("engineer")
+@blueprint.arguments(FeedbackSchema)
+@blueprint.response(200, FeedbackAnswer)
+@problems(404)
+def feedback(body: dict[str, Any], handoff_id: UUID, generation: int) -> Response:
+    """Say what you think of a generation; saying it again replaces what you said."""
+    account_id = caller().account_id
+    with transaction(account_id) as session:
+        found = handoff.find(session, account_id, handoff_id, seen_by=actor())
+        said = assessment.give_feedback(
+            session,
+            account_id,
+            handoff_id,
+            generation,
+            by=caller().user_id,
+            rating=Rating(body["rating"]),
+            comment=body.get("comment"),
+        )
+    return answer({"generation": generation, "rating": said.rating, "comment": said.comment}, Feed_Seq=found.seq)
+
+
+@blueprint.get("/<uuid:handoff_id>/timeline")
+@requires("viewer")
+@blueprint.response(200, TimelineSchema)
+@problems(404)
+def history(handoff_id: UUID) -> Response:
+    """Who did what when."""
+    with transaction(caller().account_id) as session:
+        found = handoff.find(session, caller().account_id, handoff_id, seen_by=actor())
+        items = timeline(session, found)
+    return answer({"items": items, "next_page": None})

@@ -1,0 +1,60 @@
+"""Reads requests strictly: what cannot be parsed is 400, what is not JSON is 415, what is unknown is 422."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from flask import Request
+from marshmallow import RAISE, Schema
+from webargs.flaskparser import FlaskParser
+
+from api.errors import Problem
+
+MAX_DEPTH = 32
+
+
+class StrictParser(FlaskParser):
+    """webargs, refusing unknown fields in the query as well as in the body."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": RAISE, "query": RAISE, "headers": None}
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """The body as JSON; an empty one is an empty object, so that a move needs no body."""
+        return read_json(req)
+
+
+def read_json(req: Request) -> Any:
+    """The request's body. 400 when it is not JSON, 415 when it says that it is something else."""
+    if req.content_encoding:
+        raise Problem(415, "unsupported_media_type", "Content-Encoding is not supported; send the plain body.")
+    data = req.get_data(cache=True)
+    if not data:
+        return {}
+    if not req.is_json:
+        raise Problem(415, "unsupported_media_type", "Send application/json.")
+    try:
+        parsed = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, "bad_request", "The body is not JSON in UTF-8.") from error
+    if depth(parsed) > MAX_DEPTH:
+        raise Problem(400, "bad_request", f"The body is nested deeper than {MAX_DEPTH} levels.")
+    return parsed
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def depth(value: Any) -> int:
+    """How deep a parsed body is nested; counted without recursion."""
+    deepest, level = 0, [value]
+    while level:
+        deepest += 1
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return deepest

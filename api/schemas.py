@@ -1,0 +1,373 @@
+"""Every request and response of the handoff API, as marshmallow schemas; the OpenAPI document comes from them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+
+from models.assessment import Rating, State
+from models.feed import EventType
+from models.handoff import OPEN, Intent, Priority, Status
+from models.session import Outcome, StepKind
+from tasks.draft import DraftSchema
+
+MAX_STEPS = 500
+
+
+class Text(fields.String):
+    """A string that PostgreSQL and UTF-8 can hold: no NUL, no lone surrogate."""
+
+    def __init__(self, *, most: int, least: int = 1, **more: Any) -> None:
+        super().__init__(validate=validate.Length(min=least, max=most), **more)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **more)
+        if "\x00" in text:
+            raise ValidationError("Must not contain NUL.")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ValidationError("Must not contain lone surrogates.")
+        return text
+
+
+class Filled(Text):
+    """A text with something in it besides white space."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **more)
+        if not text.strip():
+            raise ValidationError("Must not be blank.")
+        return text
+
+
+class Time(fields.AwareDateTime):
+    """An RFC 3339 time with its offset, in the years that PostgreSQL and Python share."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(format="iso", **more)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> datetime:
+        try:
+            time = super()._deserialize(value, attr, data, **more)
+            if not 1900 <= time.year <= 9000:
+                raise ValidationError("Not a valid time.")
+        except (OverflowError, TypeError, ValueError) as error:
+            if isinstance(error, ValidationError):
+                raise
+            raise ValidationError("Not a valid time.") from error
+        return time
+
+
+def one_of(kind: Any, **more: Any) -> fields.String:
+    """One of an enum's values."""
+    return fields.String(validate=validate.OneOf([member.value for member in kind]), **more)
+
+
+class StepSchema(Schema):
+    """A step as it is sent."""
+
+    kind = one_of(StepKind, required=True)
+    text = Filled(most=8000, required=True)
+    outcome = one_of(Outcome, allow_none=True)
+    at = Time(allow_none=True)
+    author = Text(most=200, allow_none=True)
+
+
+class IntakeSessionSchema(Schema):
+    """A troubleshooting session as it is handed off."""
+
+    external_id = Filled(most=200, required=True)
+    title = Filled(most=200, required=True)
+    problem = Text(most=20_000, least=0, required=True)
+    category = Text(most=100, allow_none=True)
+    client = Text(most=200, allow_none=True)
+    asset = Text(most=200, allow_none=True)
+    opened_at = Time(allow_none=True)
+    steps = fields.List(fields.Nested(StepSchema), validate=validate.Length(max=MAX_STEPS))
+
+
+class IntakeSchema(Schema):
+    """The body of POST /handoffs."""
+
+    intent = one_of(Intent, required=True)
+    session = fields.Nested(IntakeSessionSchema, required=True)
+    reason = Filled(most=2000, required=True)
+    ask = Text(most=2000, allow_none=True)
+    priority = one_of(Priority, allow_none=True)
+    target_user_id = fields.UUID(allow_none=True)
+
+
+class IntakeHeaders(Schema):
+    """Headers of POST /handoffs."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    idempotency_key = Filled(most=200, data_key="Idempotency-Key")
+
+
+class NothingSchema(Schema):
+    """A body that says nothing: `{}`, or none at all."""
+
+
+class ReasonSchema(Schema):
+    """Why something is given back."""
+
+    reason = Text(most=2000, allow_none=True)
+
+
+class ReassignSchema(ReasonSchema):
+    """To whom a claim goes."""
+
+    user_id = fields.UUID(required=True)
+
+
+class ResolveSchema(Schema):
+    """What fixed it."""
+
+    resolution = Filled(most=20_000, required=True)
+    root_cause = Text(most=2000, allow_none=True)
+
+
+class FeedbackSchema(Schema):
+    """What a reader thinks of an assessment."""
+
+    rating = one_of(Rating, required=True)
+    comment = Text(most=2000, allow_none=True)
+
+
+class ListQuery(Schema):
+    """Which handoffs a list shows, and which page of it."""
+
+    status = fields.List(one_of(Status))
+    priority = fields.List(one_of(Priority))
+    category = Text(most=100)
+    session = Text(most=200)
+    claimed_by = fields.UUID()
+    handed_off_by = fields.UUID()
+    since = Time()
+    until = Time()
+    q = Text(most=200)
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
+    page = Text(most=1000)
+
+
+class QueueQuery(Schema):
+    """Which open handoffs the snapshot shows."""
+
+    status = fields.List(fields.String(validate=validate.OneOf([status.value for status in OPEN])))
+    priority = fields.List(one_of(Priority))
+    category = Text(most=100)
+    mine = fields.Boolean()
+    q = Text(most=200)
+    limit = fields.Integer(load_default=100, validate=validate.Range(1, 200))
+    page = Text(most=1000)
+
+
+class FeedQuery(Schema):
+    """A place in the feed. Checked by the route itself, whose errors have codes of their own."""
+
+    cursor = fields.String(metadata={"description": "Opaque, or `now`. Required."})
+    limit = fields.String(metadata={"description": "1 to 200, default 100."})
+    collapse = fields.String(metadata={"description": "none (default) or entity."})
+
+
+def _time() -> fields.String:
+    return fields.String(metadata={"format": "date-time"}, allow_none=True)
+
+
+class PersonSchema(Schema):
+    """A person, by name."""
+
+    id = fields.UUID()
+    name = fields.String()
+
+
+class SessionCardSchema(Schema):
+    """A session as a handoff carries it. On cards `problem` is cut to 500 characters."""
+
+    external_id = fields.String()
+    title = fields.String()
+    problem = fields.String()
+    category = fields.String(allow_none=True)
+    client = fields.String(allow_none=True)
+    asset = fields.String(allow_none=True)
+    steps_count = fields.Integer()
+
+
+class CauseSchema(Schema):
+    """A likely cause without its evidence."""
+
+    text = fields.String()
+
+
+class ShortAssessmentSchema(Schema):
+    """What a card shows of an assessment."""
+
+    summary = fields.String(allow_none=True)
+    likely_cause = fields.Nested(CauseSchema, allow_none=True)
+    confidence = fields.String(allow_none=True)
+    source = fields.String(allow_none=True)
+
+
+class AssessmentSchema(DraftSchema):
+    """One generation in full."""
+
+    summary = fields.String(allow_none=True)
+    confidence = fields.String(allow_none=True)
+    generation = fields.Integer()
+    state = one_of(State)
+    source = fields.String(allow_none=True)
+    prompt_version = fields.String(allow_none=True)
+    input_hash = fields.String(allow_none=True)
+    steps_seen = fields.Integer(allow_none=True)
+    steps_newer = fields.Integer(allow_none=True)
+    queued_at = _time()
+    started_at = _time()
+    finished_at = _time()
+    attempts = fields.Integer()
+    provider_calls = fields.Integer()
+    dropped_evidence = fields.Integer()
+    tokens_in = fields.Integer()
+    tokens_out = fields.Integer()
+    cost = fields.Float()
+    error_kind = fields.String(allow_none=True)
+
+
+class CardSchema(Schema):
+    """A handoff as the feed, the queue and lists show it."""
+
+    id = fields.UUID()
+    intent = one_of(Intent)
+    status = one_of(Status)
+    version = fields.Integer()
+    priority = one_of(Priority)
+    reason = fields.String()
+    ask = fields.String(allow_none=True)
+    session = fields.Nested(SessionCardSchema)
+    handed_off_by = fields.Nested(PersonSchema)
+    target = fields.Nested(PersonSchema, allow_none=True)
+    claimed_by = fields.Nested(PersonSchema, allow_none=True)
+    created_at = _time()
+    ready_at = _time()
+    claimed_at = _time()
+    first_action_at = _time()
+    resolved_at = _time()
+    resolution = fields.String(allow_none=True)
+    seq = fields.Integer(allow_none=True)
+    returns = fields.Integer()
+    overdue = fields.Boolean()
+    assessment_state = one_of(State, allow_none=True)
+    assessment = fields.Nested(ShortAssessmentSchema, allow_none=True)
+
+
+class HandoffSchema(CardSchema):
+    """A handoff in full."""
+
+    assessment = fields.Nested(AssessmentSchema, allow_none=True)
+
+
+class ReassessedSchema(HandoffSchema):
+    """A handoff with the generation that is queued or running."""
+
+    generation = fields.Integer()
+
+
+class CardPageSchema(Schema):
+    """A page of a list."""
+
+    items = fields.List(fields.Nested(CardSchema))
+    next_page = fields.String(allow_none=True)
+
+
+class QueuePageSchema(CardPageSchema):
+    """A page of the queue; the last one carries the cursor from which the feed goes on."""
+
+    cursor = fields.String()
+
+
+class EventSchema(Schema):
+    """One event of the feed."""
+
+    seq = fields.Integer()
+    type = one_of(EventType)
+    at = _time()
+    handoff = fields.Nested(CardSchema)
+
+
+class FeedSchema(Schema):
+    """A stretch of the feed: after `from`, up to and including `to`."""
+
+    events = fields.List(fields.Nested(EventSchema))
+    from_ = fields.Integer(data_key="from")
+    to = fields.Integer()
+    head = fields.Integer()
+    has_more = fields.Boolean()
+    cursor = fields.String()
+
+
+class AssessmentPageSchema(Schema):
+    """Every generation of a handoff."""
+
+    items = fields.List(fields.Nested(AssessmentSchema))
+    next_page = fields.String(allow_none=True)
+
+
+class FeedbackAnswer(Schema):
+    """What was stored of a rating."""
+
+    generation = fields.Integer()
+    rating = one_of(Rating)
+    comment = fields.String(allow_none=True)
+
+
+class StoredStepSchema(Schema):
+    """A step as it is stored. `added_by` is who sent it, `author` who is said to have done it."""
+
+    seq = fields.Integer()
+    kind = one_of(StepKind)
+    text = fields.String()
+    outcome = one_of(Outcome, allow_none=True)
+    at = _time()
+    author = fields.String(allow_none=True)
+    added_by = fields.Nested(PersonSchema)
+    added_at = _time()
+
+
+class SessionSchema(Schema):
+    """A session with its steps and handoffs."""
+
+    external_id = fields.String()
+    title = fields.String()
+    problem = fields.String()
+    category = fields.String(allow_none=True)
+    client = fields.String(allow_none=True)
+    asset = fields.String(allow_none=True)
+    opened_at = _time()
+    steps_count = fields.Integer()
+    steps = fields.List(fields.Nested(StoredStepSchema))
+    handoffs = fields.List(fields.Nested(CardSchema))
+
+
+class TimelineSchema(Schema):
+    """Who did what when."""
+
+    items = fields.List(fields.Dict())
+    next_page = fields.String(allow_none=True)
+
+
+class AccountSchema(Schema):
+    """An account, by name."""
+
+    id = fields.UUID()
+    name = fields.String()
+
+
+class MeSchema(Schema):
+    """The caller."""
+
+    id = fields.UUID()
+    name = fields.String()
+    role = fields.String()
+    account = fields.Nested(AccountSchema)

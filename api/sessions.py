@@ -1,0 +1,65 @@
+"""Troubleshooting sessions and the steps that are added to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask_smorest import Blueprint
+
+from api.answers import answer
+from api.auth import actor, caller, requires
+from api.docs import problems
+from api.parsing import StrictParser
+from api.schemas import MeSchema, SessionSchema, StepSchema, StoredStepSchema
+from models import card, feed, handoff, moves
+from models import session as sessions
+from models.handoff import Filter, Handoff
+from models.transaction import number, transaction
+
+blueprint = Blueprint("sessions", __name__, url_prefix="/api/v1", description="Sessions and their steps")
+blueprint.ARGUMENTS_PARSER = StrictParser()
+
+
+@blueprint.get("/sessions/<path:external_id>")
+@requires("viewer")
+@blueprint.response(200, SessionSchema)
+@problems(404)
+def read(external_id: str) -> Response:
+    """A session, its steps, and its handoffs, the newest first."""
+    account_id = caller().account_id
+    with transaction(account_id) as session:
+        kept = sessions.find(session, account_id, external_id)
+        ids = handoff.listed(account_id, Filter(session=external_id), seen_by=actor()).order_by(Handoff.id.desc())
+        found = list(session.scalars(ids))
+        cards = card.cards(session, {(account_id, each) for each in found})
+        body = card.whole_session(session, kept) | {"handoffs": [cards[account_id, each] for each in found]}
+    return answer(body)
+
+
+@blueprint.post("/sessions/<path:external_id>/steps")
+@requires("engineer")
+@blueprint.arguments(StepSchema)
+@blueprint.response(201, StoredStepSchema)
+@problems(404, 409)
+def add_step(step: dict[str, Any], external_id: str) -> Response:
+    """Add a step. The first one by the claimer after the claim ends the time to first action."""
+    account_id, by = caller().account_id, caller().user_id
+    with transaction(account_id) as session:
+        kept, added = sessions.append_step(session, account_id, external_id, step, by=by)
+        moves.note_step(session, kept, added, by=by)
+        made = number(session).get(account_id)
+        head = made.head if made else feed.tail(session, account_id)[1]
+        body = card.step(added, {by: caller().name})
+    return answer(body, 201, Feed_Seq=head)
+
+
+@blueprint.get("/me")
+@requires("viewer")
+@blueprint.response(200, MeSchema)
+@problems()
+def me() -> Response:
+    """Who you are."""
+    who = caller()
+    account = {"id": str(who.account_id), "name": who.account_name}
+    return answer({"id": str(who.user_id), "name": who.name, "role": who.role, "account": account})

@@ -1,0 +1,25 @@
+"""Where the migrations are and which one this code needs."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+FOLDER = Path(__file__).parent.parent / "migrations"
+
+
+def config() -> Config:
+    """Alembic's configuration; there is no ini file."""
+    made = Config()
+    made.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    made.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    return made
+
+
+@cache
+def expected_revision() -> str:
+    """The newest revision in the folder."""
+    return ScriptDirectory.from_config(config()).get_current_head() or ""

@@ -278,6 +278,8 @@ class Postgres(Server):
 
     def _prepare(self) -> None:
         if (self.data / "PG_VERSION").exists():
+            # No server is left here. PostgreSQL would take a zombie, or whoever got its old pid, for one.
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
             return
         self._identity = self._choose_identity()
         # Under another name until it is whole, so that a killed start does not leave half a database.

@@ -153,12 +153,11 @@ def test_a_start_after_an_accident_takes_the_folder_over(
 
 def test_a_foreign_process_named_in_a_stale_pid_file_is_left_alone(postgres: Postgres) -> None:
     pid_file = postgres.data / "postmaster.pid"
-    lines = pid_file.read_text().splitlines()
+    stale = pid_file.read_text()
     postgres.kill()
-    pid_file.write_text("\n".join([str(os.getppid()), *lines[1:]]))
-    bystander = subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, cwd=postgres.folder
-    )
+    command = [sys.executable, "-c", "input()"]
+    bystander = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=postgres.folder)
+    pid_file.write_text(stale.replace(stale.split()[0], str(bystander.pid), 1))
     try:
         postgres.start()
         assert bystander.poll() is None

@@ -24,6 +24,7 @@ from deploy.servers import Postgres, Redis, Server, ServerError
 
 ONCE = Retry(NoBackoff(), 0)
 ROOT = Path(__file__).parents[2]
+LAUNCHER = ROOT / "deploy" / "unprivileged.py"
 
 
 def ask_postgres(server: Postgres, statement: str) -> list[Any]:
@@ -204,6 +205,19 @@ def test_a_start_that_cannot_succeed_says_why(postgres: Postgres) -> None:
         postgres.start()
 
 
+def test_the_user_postgres_runs_as_reaches_programs_in_a_closed_folder(tmp_path: Path) -> None:
+    """As when the project lies under /root: both asking for it and running it."""
+    (tmp_path / "program").write_text("#!/bin/sh\nid -u\n")
+    (tmp_path / "program").chmod(0o700)
+    tmp_path.chmod(0o700)
+    user = os.geteuid() or pwd.getpwnam("nobody").pw_uid
+    for command in (["/usr/bin/test", "-x", f"{tmp_path}/program"], [f"{tmp_path}/program"]):
+        prefix = [sys.executable, str(LAUNCHER), str(user), str(user)] if os.geteuid() == 0 else []
+        done = subprocess.run([*prefix, *command], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == user
+
+
 def test_an_ordinary_user_can_run_them(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from deploy.servers import Postgres, Redis\n"
@@ -214,8 +228,7 @@ def test_an_ordinary_user_can_run_them(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.chown(tmp_path, nobody.pw_uid, nobody.pw_gid)
-        launcher = str(ROOT / "deploy" / "unprivileged.py")
-        command = [sys.executable, launcher, str(nobody.pw_uid), str(nobody.pw_gid), *command]
+        command = [sys.executable, str(LAUNCHER), str(nobody.pw_uid), str(nobody.pw_gid), *command]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "Postgres" / "postgres-data" / "PG_VERSION").stat().st_uid != 0

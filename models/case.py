@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from models.handoff import Handoff
+from models.session import TroubleshootingSession, steps_of
+
+SEARCHED_CHARS = 4000  # of title and problem, in the search for past cases
+
 
 @dataclass(frozen=True)
 class CaseStep:
@@ -56,3 +64,50 @@ class Case:
             + [f"step:{step.seq}" for step in self.steps]
             + [f"handoff:{past.handoff_id}" for past in self.past]
         )
+
+
+def load(session: Session, account_id: UUID, handoff_id: UUID, assessment_id: UUID) -> Case:
+    """The case of a handoff, with the past cases that are like it."""
+    found = session.get_one(Handoff, (account_id, handoff_id))
+    kept = session.get_one(TroubleshootingSession, (account_id, found.session_id))
+    steps = steps_of(session, account_id, kept.id)
+    return Case(
+        account_id=account_id,
+        handoff_id=handoff_id,
+        assessment_id=assessment_id,
+        title=kept.title,
+        problem=kept.problem,
+        reason=found.reason,
+        ask=found.ask,
+        category=kept.category,
+        client=kept.client,
+        asset=kept.asset,
+        steps=tuple(CaseStep(step.seq, step.kind, step.text, step.outcome, step.at, step.author) for step in steps),
+        past=tuple(similar(session, account_id, f"{kept.title}\n{kept.problem}", besides=handoff_id)),
+    )
+
+
+def similar(session: Session, account_id: UUID, words: str, *, besides: UUID, most: int = 5) -> list[PastCase]:
+    """The account's resolved handoffs that are most like these words, the best first; none below the threshold.
+
+    The search itself is the database function `similar_handoffs`, which reads the account from the
+    transaction's scope; the account is named here once more.
+    """
+    match = func.similar_handoffs(words[:SEARCHED_CHARS], besides, most).table_valued("id", "score").alias("match")
+    rows = session.execute(
+        select(Handoff, TroubleshootingSession, match.c.score)
+        .join(match, match.c.id == Handoff.id)
+        .join(
+            TroubleshootingSession,
+            and_(
+                TroubleshootingSession.account_id == Handoff.account_id,
+                TroubleshootingSession.id == Handoff.session_id,
+            ),
+        )
+        .where(Handoff.account_id == account_id)
+        .order_by(match.c.score.desc(), Handoff.id.desc())
+    )
+    return [
+        PastCase(past.id, kept.title, kept.problem, past.resolution or "", past.root_cause, float(score))
+        for past, kept, score in rows
+    ]

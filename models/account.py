@@ -1,0 +1,241 @@
+"""Accounts, their people, and the tokens that prove who is calling."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models import feed
+from models.db import Base, CreatedAt, MaybeTime, new_id, stored_enum
+from models.errors import Invalid, NotFound
+from models.settings import settings
+
+TOKEN_PREFIX = "rf_"
+
+Named = TypeVar("Named")
+
+
+class Role(StrEnum):
+    """What a person may do. Each role may do all that the one before it may."""
+
+    VIEWER = "viewer"
+    ENGINEER = "engineer"
+    ADMIN = "admin"
+
+    def covers(self, needed: Role) -> bool:
+        """Whether this role is enough where `needed` is asked for."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+class Account(Base):
+    """One managed service provider. Nothing crosses between two of them."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(200))
+    claim_lease_seconds: Mapped[int | None]  # None: the installation's setting
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (CheckConstraint("claim_lease_seconds > 0", name="claim_lease_seconds"),)
+
+
+class User(Base):
+    """A person. Deleted softly: their name stays readable in old handoffs."""
+
+    __tablename__ = "users"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(200))
+    role: Mapped[Role] = mapped_column(stored_enum(Role, name="role"))
+    created_at: Mapped[CreatedAt]
+    deleted_at: Mapped[MaybeTime]
+
+
+class ApiToken(Base):
+    """A bearer token, stored as the SHA-256 of 256 random bits: nothing to brute-force, nothing to leak."""
+
+    __tablename__ = "api_tokens"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID]
+    prefix: Mapped[str] = mapped_column(String(16))
+    digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[MaybeTime]
+    revoked_at: Mapped[MaybeTime]
+    last_used_at: Mapped[MaybeTime]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
+        Index("ix_api_tokens_digest", "digest", unique=True),  # finds the caller of a request
+    )
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who is calling, as the request needs it."""
+
+    account_id: UUID
+    account_name: str
+    user_id: UUID
+    name: str
+    role: Role
+    token_id: UUID
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether this person may act on other people's claims."""
+        return self.role is Role.ADMIN
+
+
+def create_account(session: Session, name: str) -> Account:
+    """A new account with its empty feed."""
+    account = Account(name=name)
+    session.add(account)
+    session.flush()
+    feed.open_feed(session, account.id)
+    return account
+
+
+def create_user(session: Session, account_id: UUID, name: str, role: Role) -> User:
+    """A new person in the account."""
+    user = User(account_id=account_id, name=name, role=role)
+    session.add(user)
+    session.flush()
+    return user
+
+
+def issue_token(
+    session: Session, account_id: UUID, user_id: UUID, *, expires_in: timedelta | None = None
+) -> tuple[ApiToken, str]:
+    """A new token and its secret. The secret is not stored and cannot be shown again."""
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken(
+        account_id=account_id,
+        user_id=user_id,
+        prefix=secret[:11],
+        digest=digest(secret),
+        expires_at=None if expires_in is None else func.now() + expires_in,
+    )
+    session.add(token)
+    session.flush()
+    return token, secret
+
+
+def digest(secret: str) -> str:
+    """What is stored of a token."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def authenticate(session: Session, token_digest: str) -> tuple[Caller, datetime | None] | None:
+    """The caller of a token and when it expires, or None: unknown, revoked, expired, or a deleted user.
+
+    Runs before the account is known, so it needs an upkeep transaction.
+    """
+    found = session.execute(
+        select(ApiToken, User, Account)
+        .join(User, (User.account_id == ApiToken.account_id) & (User.id == ApiToken.user_id))
+        .join(Account, Account.id == ApiToken.account_id)
+        .where(ApiToken.digest == token_digest, ApiToken.revoked_at.is_(None), User.deleted_at.is_(None))
+        .where((ApiToken.expires_at.is_(None)) | (ApiToken.expires_at > func.now()))
+    ).one_or_none()
+    if found is None:
+        return None
+    token, user, account = found
+    # At most one write a minute and token, so that polling does not turn into writing.
+    session.execute(
+        update(ApiToken)
+        .where(ApiToken.account_id == token.account_id, ApiToken.id == token.id)
+        .where(ApiToken.last_used_at.is_(None) | (ApiToken.last_used_at < func.now() - timedelta(minutes=1)))
+        .values(last_used_at=func.now())
+    )
+    return Caller(account.id, account.name, user.id, user.name, user.role, token.id), token.expires_at
+
+
+def revoke_token(session: Session, token_id: UUID) -> bool:
+    """End a token. False: it was ended before. Every process has noticed within 30 s."""
+    token = session.execute(select(ApiToken).where(ApiToken.id == token_id)).scalar_one_or_none()
+    if token is None:
+        raise NotFound("No such token.")
+    if token.revoked_at is not None:
+        return False
+    token.revoked_at = func.now()
+    return True
+
+
+def delete_user(session: Session, account_id: UUID, user_id: UUID) -> None:
+    """Take a person's access away. Their handoffs and steps keep their name."""
+    user = active_user(session, account_id, user_id)
+    user.deleted_at = func.now()
+
+
+def find_account(session: Session, name_or_id: str) -> Account:
+    """The account with this id or name. Invalid when several carry the name."""
+    matches = select(Account).where(_names(Account.id, Account.name, name_or_id))
+    return _only(list(session.scalars(matches)), "account", name_or_id)
+
+
+def find_user(session: Session, name_or_id: str, account_id: UUID | None = None) -> User:
+    """The active user with this id or name. Invalid when several carry the name."""
+    matches = select(User).where(_names(User.id, User.name, name_or_id), User.deleted_at.is_(None))
+    if account_id is not None:
+        matches = matches.where(User.account_id == account_id)
+    return _only(list(session.scalars(matches)), "user", name_or_id)
+
+
+def _names(id_column: Any, name_column: Any, name_or_id: str) -> ColumnElement[bool]:
+    try:
+        return id_column == UUID(name_or_id)
+    except ValueError:
+        return name_column == name_or_id
+
+
+def _only(found: list[Named], noun: str, name_or_id: str) -> Named:
+    if not found:
+        raise NotFound(f"There is no {noun} {name_or_id!r}.")
+    if len(found) > 1:
+        raise Invalid("ambiguous", f"{len(found)} {noun}s are named {name_or_id!r}; use the id.")
+    return found[0]
+
+
+def active_user(session: Session, account_id: UUID, user_id: UUID) -> User:
+    """A person of the account who has not been deleted, or NotFound."""
+    user = session.get(User, (account_id, user_id))
+    if user is None or user.deleted_at is not None:
+        raise NotFound("No such user in this account.")
+    return user
+
+
+def can_take(session: Session, account_id: UUID, user_id: UUID) -> User:
+    """A person to whom work may go, or Invalid: unknown, deleted, or a viewer."""
+    user = session.get(User, (account_id, user_id))
+    if user is None or user.deleted_at is not None or not user.role.covers(Role.ENGINEER):
+        raise Invalid("user_unknown", "There is no such engineer in this account.", user_id=str(user_id))
+    return user
+
+
+def claim_lease(account: Account) -> timedelta:
+    """How long a claim may stay without a first action."""
+    return timedelta(seconds=account.claim_lease_seconds or settings().claim_lease_seconds)

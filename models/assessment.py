@@ -1,0 +1,394 @@
+"""Every generation of an assessment, and the lease that lets exactly one worker write it.
+
+The row is the truth and a message only a wake-up: a task may run twice, at once, on two machines. Taking the
+lease counts an attempt, and completing is conditional on that attempt (a fencing token), so that a worker
+which was presumed dead cannot write after another took over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    String,
+    Text,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.db import Base, CreatedAt, MaybeTime, Time, new_id, quoted, stored_enum
+from models.errors import NotFound
+from models.settings import settings
+
+
+class State(StrEnum):
+    """How far a generation is. It never changes after it has ended."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FALLBACK = "fallback"
+    FAILED = "failed"
+
+
+class Lane(StrEnum):
+    """Which workers serve it: a person waits for interactive work, nobody for bulk."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
+class Rating(StrEnum):
+    """What a reader thinks of an assessment."""
+
+    HELPFUL = "helpful"
+    WRONG = "wrong"
+    INCOMPLETE = "incomplete"
+
+
+UNFINISHED = (State.QUEUED, State.RUNNING)
+
+
+class Assessment(Base):
+    """One generation. `attempts` is the fence: only the attempt that holds the lease may write."""
+
+    __tablename__ = "assessments"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    handoff_id: Mapped[UUID]
+    generation: Mapped[int]
+    lane: Mapped[Lane] = mapped_column(stored_enum(Lane, name="lane"), default=Lane.INTERACTIVE)
+    state: Mapped[State] = mapped_column(stored_enum(State, name="state"), default=State.QUEUED)
+    asked_by_id: Mapped[UUID | None]
+    queued_at: Mapped[CreatedAt]
+    not_before: Mapped[Time] = mapped_column(server_default=func.now())
+    deadline_at: Mapped[Time]
+    # When a wake-up was last sent, and how often: the sweep waits longer each time.
+    woken_at: Mapped[Time] = mapped_column(server_default=func.now())
+    wakes: Mapped[int] = mapped_column(default=0, server_default="0")
+    started_at: Mapped[MaybeTime]
+    lease_until: Mapped[MaybeTime]
+    finished_at: Mapped[MaybeTime]
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    attempt_log: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
+    content: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    source: Mapped[str | None] = mapped_column(String(200))
+    prompt_version: Mapped[str | None] = mapped_column(String(100))
+    input_hash: Mapped[str | None] = mapped_column(String(64))
+    steps_seen: Mapped[int | None]
+    dropped_evidence: Mapped[int] = mapped_column(default=0, server_default="0")
+    provider_calls: Mapped[int] = mapped_column(default=0, server_default="0")
+    tokens_in: Mapped[int] = mapped_column(default=0, server_default="0")
+    tokens_out: Mapped[int] = mapped_column(default=0, server_default="0")
+    cost: Mapped[Decimal] = mapped_column(Numeric(14, 6), default=Decimal(0), server_default="0")
+    error_kind: Mapped[str | None] = mapped_column(String(64))
+    sent: Mapped[str | None] = mapped_column(Text, deferred=True)  # what left the process, after redaction
+
+    __table_args__ = (
+        ForeignKeyConstraint(["account_id", "handoff_id"], ["handoffs.account_id", "handoffs.id"]),
+        ForeignKeyConstraint(["account_id", "asked_by_id"], ["users.account_id", "users.id"]),
+        CheckConstraint("(state = 'running') <= (lease_until IS NOT NULL)", name="lease"),
+        CheckConstraint("(state IN ('succeeded', 'fallback')) <= (content IS NOT NULL)", name="content"),
+        Index("uq_assessments_generation", "account_id", "handoff_id", "generation", unique=True),
+        # The sweep: the few rows that have not ended, across accounts.
+        Index(
+            "ix_assessments_unfinished",
+            "state",
+            "woken_at",
+            postgresql_where=text(f"state IN ({quoted(UNFINISHED)})"),
+        ),
+    )
+
+
+class Feedback(Base):
+    """What one person said about one generation."""
+
+    __tablename__ = "assessment_feedback"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    assessment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    rating: Mapped[Rating] = mapped_column(stored_enum(Rating, name="rating"))
+    comment: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[Time] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(["account_id", "assessment_id"], ["assessments.account_id", "assessments.id"]),
+        ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
+    )
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write one generation, until `until` or until somebody else's attempt begins."""
+
+    account_id: UUID
+    assessment_id: UUID
+    handoff_id: UUID
+    generation: int
+    lane: Lane
+    attempt: int
+    seconds_left: float  # until the deadline, when the lease was taken
+
+
+def queue(
+    session: Session,
+    account_id: UUID,
+    handoff_id: UUID,
+    generation: int,
+    *,
+    asked_by: UUID | None,
+    lane: Lane = Lane.INTERACTIVE,
+) -> UUID:
+    """A new generation, waiting for a worker. Its deadline starts now."""
+    limit = settings().assess_deadline_seconds if lane is Lane.INTERACTIVE else settings().bulk_deadline_seconds
+    row = Assessment(
+        account_id=account_id,
+        id=new_id(),
+        handoff_id=handoff_id,
+        generation=generation,
+        lane=lane,
+        asked_by_id=asked_by,
+        deadline_at=func.now() + timedelta(seconds=limit),
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def has_open(session: Session, account_id: UUID, handoff_id: UUID, generation: int) -> bool:
+    """Whether this generation is queued or running."""
+    return (
+        session.scalars(
+            select(Assessment.id).where(
+                Assessment.account_id == account_id,
+                Assessment.handoff_id == handoff_id,
+                Assessment.generation == generation,
+                Assessment.state.in_(UNFINISHED),
+            )
+        ).first()
+        is not None
+    )
+
+
+def take_lease(session: Session, account_id: UUID, assessment_id: UUID, *, late: bool = False) -> Lease | None:
+    """Become the one who writes this generation; counts an attempt. None: it has ended, waits, or is taken.
+
+    All comparisons use the database's clock, so that a worker with a wrong one harms nobody. `late` does not
+    wait for a retry that is due later: the sweep takes what is past its deadline.
+    """
+    due = true() if late else Assessment.not_before <= func.now()
+    taken = session.execute(
+        update(Assessment)
+        .where(Assessment.account_id == account_id, Assessment.id == assessment_id)
+        .where(
+            or_(
+                and_(Assessment.state == State.QUEUED, due),
+                and_(Assessment.state == State.RUNNING, Assessment.lease_until < func.now()),
+            )
+        )
+        .values(
+            state=State.RUNNING,
+            attempts=Assessment.attempts + 1,
+            started_at=func.coalesce(Assessment.started_at, func.now()),
+            lease_until=_lease_end(),
+        )
+        .returning(
+            Assessment.handoff_id,
+            Assessment.generation,
+            Assessment.lane,
+            Assessment.attempts,
+            func.extract("epoch", Assessment.deadline_at - func.now()),
+        )
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if taken is None:
+        return None
+    handoff_id, generation, lane, attempts, seconds_left = taken
+    return Lease(account_id, assessment_id, handoff_id, generation, lane, attempts, float(seconds_left))
+
+
+def _lease_end() -> ColumnElement[datetime]:
+    return func.now() + timedelta(seconds=settings().lease_seconds)
+
+
+def renew(session: Session, leases: list[Lease]) -> set[UUID]:
+    """Prolong these leases, which may span accounts; returns the assessments that are still theirs.
+
+    Nothing is prolonged past the deadline: a worker that hangs there loses its lease.
+    """
+    if not leases:
+        return set()
+    mine = or_(
+        *(and_(Assessment.id == lease.assessment_id, Assessment.attempts == lease.attempt) for lease in leases)
+    )
+    return set(
+        session.scalars(
+            update(Assessment)
+            .where(mine, Assessment.state == State.RUNNING, Assessment.deadline_at > func.now())
+            .values(lease_until=_lease_end())
+            .returning(Assessment.id)
+            .execution_options(synchronize_session=False)
+        )
+    )
+
+
+def owned(lease: Lease) -> ColumnElement[bool]:
+    """The fence: the row, as long as this attempt is the one that holds it."""
+    return and_(
+        Assessment.account_id == lease.account_id,
+        Assessment.id == lease.assessment_id,
+        Assessment.attempts == lease.attempt,
+        Assessment.state == State.RUNNING,
+    )
+
+
+def finish(session: Session, lease: Lease, state: State, **values: Any) -> bool:
+    """End this generation if the lease still holds. False: somebody else's attempt has it; write nothing."""
+    return (
+        session.execute(
+            update(Assessment)
+            .where(owned(lease))
+            .values(
+                state=state,
+                finished_at=func.clock_timestamp(),
+                lease_until=None,
+                attempt_log=_logged(lease.attempt, state.value, values.get("error_kind")),
+                **_added_up(values),
+            )
+            .returning(Assessment.id)
+            .execution_options(synchronize_session=False)
+        ).first()
+        is not None
+    )
+
+
+def put_back(session: Session, lease: Lease, *, delay_seconds: float, error_kind: str, **spent: Any) -> bool:
+    """Queue it again after a failed try, not before `delay_seconds`. False: the lease was lost."""
+    return (
+        session.execute(
+            update(Assessment)
+            .where(owned(lease))
+            .values(
+                state=State.QUEUED,
+                lease_until=None,
+                not_before=func.now() + timedelta(seconds=delay_seconds),
+                # So the sweep wakes it as soon as it is due.
+                woken_at=func.now() + timedelta(seconds=delay_seconds - settings().requeue_after_seconds),
+                wakes=0,
+                attempt_log=_logged(lease.attempt, "retried", error_kind),
+                **_added_up(spent),
+            )
+            .returning(Assessment.id)
+            .execution_options(synchronize_session=False)
+        ).first()
+        is not None
+    )
+
+
+_SUMS = ("provider_calls", "tokens_in", "tokens_out", "cost")
+
+
+def _added_up(values: dict[str, Any]) -> dict[str, Any]:
+    """What failed tries spent counts too: the sums grow, everything else is set."""
+    return {name: getattr(Assessment, name) + value if name in _SUMS else value for name, value in values.items()}
+
+
+def _logged(attempt: int, result: str, error_kind: str | None) -> ColumnElement[Any]:
+    entry = func.jsonb_build_object(
+        literal("attempt"),
+        attempt,
+        literal("at"),
+        func.clock_timestamp(),
+        literal("result"),
+        literal(result),
+        literal("error"),
+        literal(error_kind, String),
+    )
+    return Assessment.attempt_log.op("||")(func.jsonb_build_array(entry))
+
+
+def end_open(session: Session, account_id: UUID, handoff_id: UUID, *, error_kind: str) -> None:
+    """End what is queued or running as failed, because its handoff no longer wants it.
+
+    The attempt is counted up, so that a worker in the middle of it is fenced out.
+    """
+    session.execute(
+        update(Assessment)
+        .where(
+            Assessment.account_id == account_id,
+            Assessment.handoff_id == handoff_id,
+            Assessment.state.in_(UNFINISHED),
+        )
+        .values(
+            state=State.FAILED,
+            error_kind=error_kind,
+            finished_at=func.now(),
+            lease_until=None,
+            attempts=Assessment.attempts + 1,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def generations(session: Session, account_id: UUID, handoff_id: UUID) -> list[Assessment]:
+    """Every generation, the oldest first."""
+    return list(
+        session.scalars(
+            select(Assessment)
+            .where(Assessment.account_id == account_id, Assessment.handoff_id == handoff_id)
+            .order_by(Assessment.generation)
+        )
+    )
+
+
+def give_feedback(
+    session: Session,
+    account_id: UUID,
+    handoff_id: UUID,
+    generation: int,
+    *,
+    by: UUID,
+    rating: Rating,
+    comment: str | None,
+) -> Feedback:
+    """Store what this person says of this generation, in place of what they said before."""
+    assessment_id = session.scalars(
+        select(Assessment.id).where(
+            Assessment.account_id == account_id,
+            Assessment.handoff_id == handoff_id,
+            Assessment.generation == generation,
+        )
+    ).one_or_none()
+    if assessment_id is None:
+        raise NotFound("There is no such generation.")
+    said = upsert(Feedback).values(
+        account_id=account_id, assessment_id=assessment_id, user_id=by, rating=rating, comment=comment
+    )
+    return session.scalars(
+        said.on_conflict_do_update(
+            index_elements=["account_id", "assessment_id", "user_id"],
+            set_={"rating": said.excluded.rating, "comment": said.excluded.comment, "created_at": func.now()},
+        ).returning(Feedback),
+        execution_options={"populate_existing": True},
+    ).one()

@@ -1,0 +1,99 @@
+"""The engine, the declarative base, and the few column types that every table shares."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any
+from uuid import UUID
+
+import uuid_utils.compat
+from sqlalchemy import URL, DateTime, Engine, Enum, MetaData, create_engine, func, make_url
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+from models.settings import settings
+
+# Named constraints, so that a migration can drop what another created.
+CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Time = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+MaybeTime = Annotated[datetime | None, mapped_column(DateTime(timezone=True))]
+CreatedAt = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
+
+
+class Base(DeclarativeBase):
+    """Every table."""
+
+    metadata = MetaData(naming_convention=CONVENTION)
+
+
+def new_id() -> UUID:
+    """A time-ordered id (UUIDv7, RFC 9562): keyset pages by it are in order of creation."""
+    return uuid_utils.compat.uuid7()
+
+
+def stored_enum(kind: type[StrEnum], *, name: str) -> Enum:
+    """Text with a check constraint: a value that does not fit fails in a test, not in production."""
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+def dump_json(value: Any) -> str:
+    """JSON as it is stored and sent: compact, unescaped UTF-8, no NaN."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def quoted(values: Iterable[StrEnum]) -> str:
+    """The values as an SQL list, for the predicate of a partial index."""
+    return ", ".join(f"'{value.value}'" for value in values)
+
+
+def url() -> URL:
+    """The database's address for SQLAlchemy, whose default driver is another than the one we ship."""
+    return make_url(settings().database_url).set(drivername="postgresql+psycopg2")
+
+
+@cache
+def engine() -> Engine:
+    """This process's engine, made at first use, so that no forked process shares a connection.
+
+    A connection is pinged when it is taken from the pool: a restarted PostgreSQL costs a reconnect and no
+    error. Every wait has an end: connecting, a lock, a statement, an idle transaction, a dead peer.
+    """
+    return create_engine(
+        url(),
+        pool_size=int(os.environ.get("DATABASE_POOL", "10")),
+        max_overflow=10,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+        json_serializer=dump_json,
+        connect_args={
+            "connect_timeout": 3,
+            "application_name": "escalation",
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 2,
+            "tcp_user_timeout": 15_000,
+            "options": (
+                "-c timezone=UTC -c lock_timeout=2s -c statement_timeout=15s"
+                " -c idle_in_transaction_session_timeout=10s"
+            ),
+        },
+    )

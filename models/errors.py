@@ -1,0 +1,41 @@
+"""What a verb may answer instead of doing it. The HTTP floor turns each into a status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Refused(Exception):
+    """The request was understood and not carried out. `code` is for machines and never changes."""
+
+    def __init__(self, code: str, detail: str, **facts: Any) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.facts = facts
+
+
+class NotFound(Refused):
+    """No such thing in this account. Another account's thing is the same as none."""
+
+    def __init__(self, detail: str = "No such thing in this account.") -> None:
+        super().__init__("not_found", detail)
+
+
+class Conflict(Refused):
+    """The thing's state, or somebody else's move, does not allow it."""
+
+
+class Forbidden(Refused):
+    """This person may not do this."""
+
+
+class Invalid(Refused):
+    """Well formed, but not acceptable against what is stored."""
+
+
+class VersionMismatch(Refused):
+    """The caller's If-Match names an older version."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__("version_mismatch", "The handoff has changed since you read it.", version=version)

@@ -1,0 +1,208 @@
+"""The handoff: its table, its states, and which of them a person may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKeyConstraint,
+    Index,
+    Select,
+    Text,
+    and_,
+    or_,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models import search
+from models.db import Base, CreatedAt, MaybeTime, new_id, quoted, stored_enum
+from models.errors import NotFound
+from models.session import TroubleshootingSession
+
+
+class Intent(StrEnum):
+    """Why a session leaves its author."""
+
+    ESCALATE = "escalate"
+    PARK = "park"
+
+
+class Status(StrEnum):
+    """Where a handoff stands."""
+
+    PARKED = "parked"
+    PENDING = "pending"
+    READY = "ready"
+    CLAIMED = "claimed"
+    RESOLVED = "resolved"
+    WITHDRAWN = "withdrawn"
+
+
+class Priority(StrEnum):
+    """How urgent, as the author sees it."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+WAITING = (Status.PENDING, Status.READY)
+OPEN = (*WAITING, Status.CLAIMED)
+
+
+class Handoff(Base):
+    """One handing-over of a session. `version` counts its events, `seq` is the feed number of the last."""
+
+    __tablename__ = "handoffs"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    session_id: Mapped[UUID]
+    intent: Mapped[Intent] = mapped_column(stored_enum(Intent, name="intent"))
+    status: Mapped[Status] = mapped_column(stored_enum(Status, name="status"))
+    version: Mapped[int] = mapped_column(default=1)
+    priority: Mapped[Priority] = mapped_column(stored_enum(Priority, name="priority"), default=Priority.NORMAL)
+    reason: Mapped[str] = mapped_column(Text)
+    ask: Mapped[str | None] = mapped_column(Text)
+    handed_off_by_id: Mapped[UUID]
+    target_id: Mapped[UUID | None]
+    claimed_by_id: Mapped[UUID | None]
+    created_at: Mapped[CreatedAt]
+    escalated_at: Mapped[MaybeTime]  # when it was parked first
+    ready_at: Mapped[MaybeTime]
+    claimed_at: Mapped[MaybeTime]
+    first_action_at: Mapped[MaybeTime]
+    resolved_at: Mapped[MaybeTime]
+    resolution: Mapped[str | None] = mapped_column(Text)
+    root_cause: Mapped[str | None] = mapped_column(Text)
+    returns: Mapped[int] = mapped_column(default=0)
+    overdue: Mapped[bool] = mapped_column(default=False)
+    generation: Mapped[int] = mapped_column(default=0)  # the newest assessment, 0: none was asked for
+    shown_generation: Mapped[int | None]  # the last good one
+    seq: Mapped[int | None] = mapped_column(BigInteger)
+    card: Mapped[dict[str, Any] | None] = mapped_column(JSONB, deferred=True)  # as the last event showed it
+    search: Mapped[Any] = mapped_column(TSVECTOR, deferred=True)
+
+    __table_args__ = (
+        ForeignKeyConstraint(["account_id", "session_id"], ["sessions.account_id", "sessions.id"]),
+        ForeignKeyConstraint(["account_id", "handed_off_by_id"], ["users.account_id", "users.id"]),
+        ForeignKeyConstraint(["account_id", "target_id"], ["users.account_id", "users.id"]),
+        ForeignKeyConstraint(["account_id", "claimed_by_id"], ["users.account_id", "users.id"]),
+        CheckConstraint("(status = 'claimed') <= (claimed_by_id IS NOT NULL)", name="claimed_by"),
+        # The queue page: the few open rows of an account, in the order of their ids.
+        Index("ix_handoffs_open", "account_id", "id", postgresql_where=text(f"status IN ({quoted(OPEN)})")),
+        # One open handoff a session; the second one is told which.
+        Index(
+            "uq_handoffs_open_session",
+            "account_id",
+            "session_id",
+            unique=True,
+            postgresql_where=text(f"status IN ({quoted(OPEN)})"),
+        ),
+        Index("ix_handoffs_session", "account_id", "session_id", "id"),  # a session's handoffs; returns
+        Index("ix_handoffs_created_at", "account_id", "created_at"),  # analytics, backfills by period
+        Index("ix_handoffs_handed_off_by", "account_id", "handed_off_by_id", "id"),  # "my handoffs"
+        # The sweep: claims that may be overdue.
+        Index(
+            "ix_handoffs_claimed_at",
+            "claimed_at",
+            postgresql_where=text("status = 'claimed' AND first_action_at IS NULL"),
+        ),
+        Index("ix_handoffs_search", "search", postgresql_using="gin"),  # full text; carries the account
+    )
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who makes a move: a person of the account, or, with neither, the service itself."""
+
+    user_id: UUID | None
+    is_admin: bool = False
+
+
+SERVICE = Actor(None, is_admin=True)
+
+
+def lock(session: Session, account_id: UUID, handoff_id: UUID) -> Handoff:
+    """The handoff, its row locked until commit, or NotFound."""
+    found = session.scalars(
+        select(Handoff)
+        .where(Handoff.account_id == account_id, Handoff.id == handoff_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def find(session: Session, account_id: UUID, handoff_id: UUID, *, seen_by: Actor) -> Handoff:
+    """The handoff as this person may see it, or NotFound: a parked one shows only to its author and admins."""
+    found = session.scalars(
+        select(Handoff).where(Handoff.account_id == account_id, Handoff.id == handoff_id, visible_to(seen_by))
+    ).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """The rows that this person may see."""
+    if actor.is_admin:
+        return true()
+    return or_(Handoff.status != Status.PARKED, Handoff.handed_off_by_id == actor.user_id)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which handoffs a list shows. Every field narrows; None and empty do not."""
+
+    status: tuple[Status, ...] = ()
+    priority: tuple[Priority, ...] = ()
+    category: str | None = None
+    session: str | None = None
+    claimed_by: UUID | None = None
+    handed_off_by: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    q: str | None = None
+
+
+def listed(account_id: UUID, wanted: Filter, *, seen_by: Actor) -> Select[UUID]:
+    """The ids that a filter selects, without order or limit."""
+    query = select(Handoff.id).where(Handoff.account_id == account_id, visible_to(seen_by))
+    narrowing = (
+        (wanted.status, lambda: Handoff.status.in_(wanted.status)),
+        (wanted.priority, lambda: Handoff.priority.in_(wanted.priority)),
+        (wanted.claimed_by, lambda: Handoff.claimed_by_id == wanted.claimed_by),
+        (wanted.handed_off_by, lambda: Handoff.handed_off_by_id == wanted.handed_off_by),
+        (wanted.since, lambda: Handoff.created_at >= wanted.since),
+        (wanted.until, lambda: Handoff.created_at < wanted.until),
+        (wanted.q, lambda: search.matches(Handoff.id, wanted.q or "")),
+    )
+    query = query.where(*(condition() for given, condition in narrowing if given))
+    if wanted.category or wanted.session:
+        query = query.join(
+            TroubleshootingSession,
+            and_(
+                TroubleshootingSession.account_id == Handoff.account_id,
+                TroubleshootingSession.id == Handoff.session_id,
+            ),
+        )
+    if wanted.category:
+        query = query.where(TroubleshootingSession.category == wanted.category)
+    if wanted.session:
+        query = query.where(TroubleshootingSession.external_id == wanted.session)
+    return query

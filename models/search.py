@@ -1,0 +1,49 @@
+"""Full text: what of a handoff is searched, and how.
+
+The account stands in the document as a lexeme of its own, so that one GIN index narrows by account and words
+together. Row-level security keeps the index from being used directly (`@@` is not leakproof), so the search
+runs in `search_handoffs`, a function of the owner's that reads the account from the transaction's scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Text, case, cast, func, select
+
+# A tsvector holds at most 1 MiB; these bounds keep every document below that.
+MAX_CHARS = 100_000
+MAX_ADDED_CHARS = 20_000
+MAX_BYTES = 500_000
+CONFIG = "english"
+
+
+def document(account_id: UUID, title: str, texts: Sequence[str]) -> ColumnElement[Any]:
+    """The searchable form of a handoff: its title counts more than the rest."""
+    return (
+        func.array_to_tsvector([account_lexeme(account_id)])
+        .op("||")(func.setweight(func.to_tsvector(CONFIG, title), "A"))
+        .op("||")(func.to_tsvector(CONFIG, _bounded(texts)))
+    )
+
+
+def extended(column: Any, texts: Sequence[str]) -> ColumnElement[Any]:
+    """The document with more text at its end; as it was when it is as large as it may be."""
+    more = column.op("||")(func.to_tsvector(CONFIG, _bounded(texts)[:MAX_ADDED_CHARS]))
+    return case((func.octet_length(cast(column, Text)) < MAX_BYTES, more), else_=column)
+
+
+def account_lexeme(account_id: UUID) -> str:
+    """The word that stands for the account; no text can contain it, since the parser splits at the colon."""
+    return f"account:{account_id.hex}"
+
+
+def _bounded(texts: Sequence[str]) -> str:
+    return "\n".join(text for text in texts if text)[:MAX_CHARS]
+
+
+def matches(id_column: Any, words: str) -> ColumnElement[bool]:
+    """Whether a handoff holds these words, in the syntax of a web search (`printer -canon`)."""
+    return id_column.in_(select(func.search_handoffs(words).column_valued("id")))

@@ -1,0 +1,209 @@
+"""Troubleshooting sessions and their steps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.db import Base, CreatedAt, MaybeTime, Time, new_id, stored_enum
+from models.errors import Conflict, NotFound
+
+MAX_STEPS = 2000  # in one session, over all its handoffs
+
+
+class StepKind(StrEnum):
+    """What a step is."""
+
+    QUESTION = "question"
+    ACTION = "action"
+    OBSERVATION = "observation"
+    NOTE = "note"
+
+
+class Outcome(StrEnum):
+    """How a step went, as its author saw it."""
+
+    WORKED = "worked"
+    FAILED = "failed"
+    PARTIAL = "partial"
+    UNKNOWN = "unknown"
+
+
+class TroubleshootingSession(Base):
+    """A piece of troubleshooting, named by the ticket it belongs to."""
+
+    __tablename__ = "sessions"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    external_id: Mapped[str] = mapped_column(String(200))
+    title: Mapped[str] = mapped_column(String(200))
+    problem: Mapped[str] = mapped_column(Text)
+    category: Mapped[str | None] = mapped_column(String(100))
+    client: Mapped[str | None] = mapped_column(String(200))
+    asset: Mapped[str | None] = mapped_column(String(200))
+    opened_at: Mapped[MaybeTime]
+    steps_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (Index("ix_sessions_external_id", "account_id", "external_id", unique=True),)
+
+
+class SessionStep(Base):
+    """One thing that was asked, done or seen. `seq` counts from 1 in its session, without gaps."""
+
+    __tablename__ = "session_steps"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[StepKind] = mapped_column(stored_enum(StepKind, name="kind"))
+    text: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[Outcome | None] = mapped_column(stored_enum(Outcome, name="outcome"))
+    at: Mapped[MaybeTime]
+    author: Mapped[str | None] = mapped_column(String(200))
+    added_by_id: Mapped[UUID]
+    added_at: Mapped[Time] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(["account_id", "session_id"], ["sessions.account_id", "sessions.id"]),
+        ForeignKeyConstraint(["account_id", "added_by_id"], ["users.account_id", "users.id"]),
+    )
+
+
+def store(session: Session, account_id: UUID, details: dict[str, Any]) -> TroubleshootingSession:
+    """Make or refresh the session named by `external_id`, and keep its row locked until commit.
+
+    The lock makes two handoffs of one session wait for each other.
+    """
+    row = {key: value for key, value in details.items() if key != "steps"}
+    statement = upsert(TroubleshootingSession).values(account_id=account_id, id=new_id(), **row)
+    refresh = {key: statement.excluded[key] for key in row if key != "external_id"}
+    return session.scalars(
+        statement.on_conflict_do_update(index_elements=["account_id", "external_id"], set_=refresh).returning(
+            TroubleshootingSession
+        ),
+        execution_options={"populate_existing": True},
+    ).one()
+
+
+def add_new_steps(
+    session: Session,
+    kept: TroubleshootingSession,
+    steps: Sequence[dict[str, Any]],
+    *,
+    by: UUID,
+) -> list[SessionStep]:
+    """Append those of `steps` that the session does not have yet, in their order.
+
+    A client that hands a session off again sends its whole history. A step is the same when all that was
+    sent of it is the same; sent twice in one history, it is kept twice.
+    """
+    known = Counter(_identity(step) for step in _plain_steps(session, kept)) if kept.steps_count else Counter()
+    fresh = []
+    for step in steps:
+        if known[_identity(step)] > 0:
+            known[_identity(step)] -= 1
+        else:
+            fresh.append(step)
+    return _append(session, kept, fresh, by=by)
+
+
+def append_step(
+    session: Session, account_id: UUID, external_id: str, step: dict[str, Any], *, by: UUID
+) -> tuple[TroubleshootingSession, SessionStep]:
+    """Add one step at the end. Holds the session's row until commit, so numbers have no gaps."""
+    kept = session.scalars(
+        select(TroubleshootingSession)
+        .where(TroubleshootingSession.account_id == account_id, TroubleshootingSession.external_id == external_id)
+        .with_for_update()
+    ).one_or_none()
+    if kept is None:
+        raise NotFound("There is no such session in this account.")
+    return kept, _append(session, kept, [step], by=by)[0]
+
+
+def lock(session: Session, account_id: UUID, session_id: UUID) -> TroubleshootingSession:
+    """The session, its row locked until commit."""
+    return session.scalars(
+        select(TroubleshootingSession)
+        .where(TroubleshootingSession.account_id == account_id, TroubleshootingSession.id == session_id)
+        .with_for_update()
+    ).one()
+
+
+def _append(
+    session: Session, kept: TroubleshootingSession, steps: Sequence[dict[str, Any]], *, by: UUID
+) -> list[SessionStep]:
+    if kept.steps_count + len(steps) > MAX_STEPS:
+        raise Conflict("too_many_steps", f"A session holds at most {MAX_STEPS} steps.", limit=MAX_STEPS)
+    if not steps:
+        return []
+    rows = [
+        {
+            "account_id": kept.account_id,
+            "session_id": kept.id,
+            "seq": seq,
+            "kind": step["kind"],
+            "text": step["text"],
+            "outcome": step.get("outcome"),
+            "at": step.get("at"),
+            "author": step.get("author"),
+            "added_by_id": by,
+        }
+        for seq, step in enumerate(steps, start=kept.steps_count + 1)
+    ]
+    added = list(session.scalars(insert(SessionStep).returning(SessionStep, sort_by_parameter_order=True), rows))
+    session.execute(
+        update(TroubleshootingSession)
+        .where(TroubleshootingSession.account_id == kept.account_id, TroubleshootingSession.id == kept.id)
+        .values(steps_count=kept.steps_count + len(steps))
+    )
+    return added
+
+
+def _identity(step: dict[str, Any]) -> tuple[Any, ...]:
+    at: datetime | None = step.get("at")
+    return (step["kind"], step["text"], step.get("outcome"), at and at.timestamp(), step.get("author"))
+
+
+def _plain_steps(session: Session, kept: TroubleshootingSession) -> Iterable[dict[str, Any]]:
+    for step in steps_of(session, kept.account_id, kept.id):
+        yield {
+            "kind": step.kind,
+            "text": step.text,
+            "outcome": step.outcome,
+            "at": step.at,
+            "author": step.author,
+        }
+
+
+def steps_of(session: Session, account_id: UUID, session_id: UUID) -> list[SessionStep]:
+    """Every step, in order."""
+    return list(
+        session.scalars(
+            select(SessionStep)
+            .where(SessionStep.account_id == account_id, SessionStep.session_id == session_id)
+            .order_by(SessionStep.seq)
+        )
+    )
+
+
+def find(session: Session, account_id: UUID, external_id: str) -> TroubleshootingSession:
+    """The session with this ticket id, or NotFound."""
+    kept = session.scalars(
+        select(TroubleshootingSession).where(
+            TroubleshootingSession.account_id == account_id, TroubleshootingSession.external_id == external_id
+        )
+    ).one_or_none()
+    if kept is None:
+        raise NotFound("There is no such session in this account.")
+    return kept

@@ -1,0 +1,92 @@
+"""The unit of work: one scope of row-level security, one commit, and the feed numbered as its last act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from models import card, db, feed
+from models.head import heads
+
+# The logged-in role owns nothing; each transaction takes one of these two for its own length.
+APP_ROLE = "escalation_app"  # sees the rows of one account
+UPKEEP_ROLE = "escalation_upkeep"  # sees every account: sign-in, the sweep, the command line
+
+_SCOPE = text("SELECT set_config('role', :role, true), set_config('app.account_id', :account, true)")
+
+
+class Source:
+    """Where sessions and connections come from: the engine. Tests put one connection in its place."""
+
+    def session(self) -> Session:
+        """A new session of its own."""
+        return _sessions()()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for one statement that is its own transaction; nothing is begun or committed."""
+        with db.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+
+
+source = Source()
+
+
+@cache
+def _sessions() -> sessionmaker[Session]:
+    return sessionmaker(db.engine(), expire_on_commit=False)
+
+
+@contextmanager
+def transaction(account_id: UUID) -> Iterator[Session]:
+    """A transaction within one account. Commits at the end; an exception rolls everything back.
+
+    `session.info["heads"]` tells afterwards which feed numbers it made.
+    """
+    with _scoped(APP_ROLE, account_id) as session:
+        yield session
+
+
+@contextmanager
+def upkeep() -> Iterator[Session]:
+    """A transaction across accounts, for what is nobody's request: sign-in, the sweep, the command line."""
+    with _scoped(UPKEEP_ROLE, None) as session:
+        yield session
+
+
+@contextmanager
+def _scoped(role: str, account_id: UUID | None) -> Iterator[Session]:
+    with source.session() as session:
+        session.execute(_SCOPE, {"role": role, "account": str(account_id or "")})
+        yield session
+        finish(session)
+
+
+def finish(session: Session) -> None:
+    """Number what happened, commit it, and tell Redis before and after."""
+    session.flush()
+    numbered = number(session)
+    for account_id, to in numbered.items():
+        heads().before_commit(account_id, to.head, to.epoch, to.pace)
+    session.commit()
+    for account_id, to in numbered.items():
+        heads().after_commit(account_id, to.head, to.epoch, to.pace)
+
+
+def number(session: Session) -> dict[UUID, feed.Numbered]:
+    """Number what was collected so far. Only for a caller that needs its number inside the transaction."""
+    numbered = feed.number(session, card.cards)
+    session.info.setdefault("heads", {}).update(numbered)
+    return session.info["heads"]
+
+
+@contextmanager
+def reading() -> Iterator[Connection]:
+    """A connection for a single read that sets its own scope, as models.feed.read_page does."""
+    with source.reading() as connection:
+        yield connection

@@ -1,0 +1,84 @@
+"""The cause that a session itself states, or that a similar past case had."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from models.case import Case, PastCase
+from tasks.assessors.similarity import stems
+from tasks.assessors.text import Sentence, excerpt, is_noise, plain
+
+CAUSE_LENGTH = 400
+
+_STRONG = re.compile(
+    r"\broot cause\b(?! (?:analysis|is (?:not|unknown)|unknown|investigation))|\bcaused by\b|\bturn(?:s|ed) out\b|\bculprit\b"
+    r"|\bthe (?:cause|reason)(?: \w+){0,4} (?:is|was)\b(?! not (?:clear|known|found))|\bwhich caused\b|\bwas causing\b|\bis causing\b"
+    r"|\b(?:this|it|issue|error|problem|which|that) (?:\w+ ){0,3}(?:is|was|were|has been|happen\w*|occur\w*|fail\w*|appear\w*|came) (?:\w+ )?(?:due to|because|caused)\b"
+)
+_WEAK = re.compile(
+    r"\bdue to\b|\bbecause(?: of)?\b|\bthe (?:actual |real |main )?(?:problem|issue) (?:is|was|seems|might be|lies)\b(?! (?:still|solved|resolved|fixed|not|gone|that i))"
+    r"|\b(?:seems?|looks?|appears?) (?:to be|like|that)\b|\brelated to\b|\bas a result of\b|\bleads? to\b|\bhence\b|\bsince the\b"
+)
+_DOUBT = re.compile(
+    r"\bnot (?:caused|due|because|related|the)\b|n't (?:caused|due|because|related|the|be)\b|\bno idea\b|\bunknown\b|\bnot sure\b"
+    r"|\bunable to (?:find|identify)|\bwhat (?:is|was|caused)|\bfind (?:out )?(?:the )?(?:root )?cause|\bonce (?:we|you)"
+    r"|\b(?:check|see|know|confirm|verify|investigate|tell|advise)(?: \w+){0,2} (?:if|whether|why)\b|\bdue (?:date|by)\b|\bask\w* because\b"
+)
+_ROUTINE = re.compile(
+    r"\b(?:holiday|vacation|leave|meeting|reschedul\w*|postpon\w*|response|reply|urgent|urgency|approval|visit|priority|sla|weekend|busy|workload|covid)\b"
+)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A stated cause. `strong` means that the words leave no other reading."""
+
+    text: str
+    evidence: tuple[str, ...]
+    strong: bool
+
+
+@lru_cache(maxsize=20_000)
+def strength(text: str) -> int:
+    """2 when the sentence states a cause outright, 1 when it hints at one, 0 when it does neither."""
+    low = plain(text[:600])
+    if low.rstrip().endswith("?") or is_noise(text) or _DOUBT.search(low) or _ROUTINE.search(low):
+        return 0
+    if len(stems(text)) < 3:
+        return 0
+    return 2 if _STRONG.search(low) else 1 if _WEAK.search(low) else 0
+
+
+def stated(spoken: Sequence[Sentence]) -> Cause | None:
+    """The last of the strongest causes that the session states. None when it states none.
+
+    The problem text counts only when it says so outright: a reporter's guess is what is to be checked.
+    """
+    best: tuple[int, Sentence] | None = None
+    for sentence in spoken:
+        found = strength(sentence.text)
+        if sentence.source in ("problem", "title", "reason", "ask") and found < 2:
+            continue
+        if found and (best is None or found >= best[0]):
+            best = (found, sentence)
+    if best is None:
+        return None
+    return Cause(excerpt(best[1].text, CAUSE_LENGTH), (best[1].source,), best[0] == 2)
+
+
+def from_past(case: Case, floor: float) -> Cause | None:
+    """The root cause of the best past case at or above `floor` that shares words with this one."""
+    for past in sorted(case.past, key=lambda item: -item.score):
+        told = (past.root_cause or "").strip()
+        if past.score >= floor and told and shares_topic(case, past):
+            return Cause(excerpt(told, CAUSE_LENGTH), (f"handoff:{past.handoff_id}",), False)
+    return None
+
+
+def shares_topic(case: Case, past: PastCase) -> bool:
+    """Whether at least two meaningful words are common to both problems, whatever the search says."""
+    mine = stems(f"{case.title}\n{case.problem[:1500]}\n{case.reason[:300]}")
+    return len(mine & stems(f"{past.title}\n{past.problem[:1900]}")) >= 2

@@ -1,0 +1,184 @@
+"""The assessor that needs no model: it picks sentences of the session and of past cases, word for word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.case import Case, PastCase
+from tasks import draft
+from tasks.assessors import cause, questions, summary
+from tasks.assessors.base import Draft
+from tasks.assessors.outcome import Attempt, Reading, is_attempt, is_proposal, read, step_sentences, verdict
+from tasks.assessors.similarity import overlap, repeats, stems
+from tasks.assessors.text import Sentence, excerpt, has_error, has_error_text, sentences, technical
+
+PROMPT_VERSION = "extractive-1"
+FACT_LENGTH = 300
+FACT_COUNT = 8
+TRIED_COUNT = 8
+SUGGESTED_COUNT = 5
+QUESTION_COUNT = 6
+PAST_FLOOR = 0.5  # a past case below this score is shown, but nothing is concluded from it
+STRONG_PAST = 0.75
+
+
+@dataclass(frozen=True)
+class Extractive:
+    """Writes an assessment from the case's own words in milliseconds. Stateless; never raises on any text."""
+
+    past_floor: float = PAST_FLOOR
+
+    def assess(self, case: Case, *, deadline: float) -> Draft:
+        """A verified draft; the same case always gives the same one. `deadline` is not needed."""
+        checked = draft.verify(self._content(case), case)
+        return Draft(checked.content, "extractive", PROMPT_VERSION, checked.dropped_evidence)
+
+    def _content(self, case: Case) -> dict[str, Any]:
+        spoken = everything_said(case)
+        reading = read(case)
+        likely = self._likely_cause(case, spoken)
+        open_questions = questions.unanswered(case)
+        tried = attempts_not_to_repeat(reading)
+        content: dict[str, Any] = {
+            "summary": summary.write(case, spoken, reading),
+            "what_we_know": facts(spoken, reading),
+            "do_not_repeat": tried,
+            "likely_cause": {"text": likely.text, "evidence": list(likely.evidence)} if likely else None,
+            "suggested_steps": self._suggestions(case, reading, open_questions),
+            "questions": _texts(open_questions, questions.missing(case, reading, spoken)),
+        }
+        return {**content, "confidence": self._confidence(case, spoken, reading, likely)}
+
+    def _likely_cause(self, case: Case, spoken: Sequence[Sentence]) -> cause.Cause | None:
+        own = cause.stated(spoken)
+        if own is not None and own.strong:
+            return own
+        return cause.from_past(case, self.past_floor) or own
+
+    def _suggestions(self, case: Case, reading: Reading, asked: Sequence[Sentence]) -> list[dict[str, Any]]:
+        """What fixed similar cases, then what was proposed here and not done, then what was never answered."""
+        found = [
+            *(step for past in self._relevant(case) for step in steps_of_past(past)),
+            *map(_open_proposal, reversed(reading.proposals)),
+            *(_open_question(sentence) for sentence in asked[:2]),
+        ]
+        tried = [attempt.text for attempt in reading.attempts]
+        return _new_ones(found, tried)[:SUGGESTED_COUNT]
+
+    def _relevant(self, case: Case) -> list[PastCase]:
+        near = [
+            past for past in case.past if past.score >= self.past_floor and cause.shares_topic(case, past)
+        ]
+        return sorted(near, key=lambda past: -past.score)[:2]
+
+    def _confidence(
+        self, case: Case, spoken: Sequence[Sentence], reading: Reading, likely: cause.Cause | None
+    ) -> str:
+        """High only when a near past case or a stated cause meets error text and known outcomes."""
+        near = self._relevant(case)
+        ended = sum(attempt.outcome in ("worked", "failed", "partial") for attempt in reading.attempts)
+        concrete = any(has_error_text(sentence.text) for sentence in spoken)
+        close = bool(near) and near[0].score >= STRONG_PAST
+        if likely and concrete and ended >= 2 and close:
+            return "high"
+        grounds = bool(near) + bool(likely and likely.strong) + (concrete and ended >= 2)
+        return "medium" if grounds >= 2 or (close and concrete) else "low"
+
+
+def everything_said(case: Case) -> list[Sentence]:
+    """Every telling sentence of the case in order: problem, steps, reason, ask."""
+    said = sentences(case.problem, "problem")
+    for step in case.steps:
+        said += step_sentences(case, step)
+    return said + sentences(case.reason, "reason") + sentences(case.ask or "", "ask")
+
+
+def facts(spoken: Sequence[Sentence], reading: Reading) -> list[dict[str, Any]]:
+    """The most telling statements that are not repeated elsewhere, in the order they were made."""
+    tried = {attempt.text for attempt in reading.attempts if attempt.outcome in ("failed", "partial")}
+    told = [s for s in spoken if s.source not in ("reason", "ask") and s.text not in tried and is_fact(s)]
+    ranked = sorted(enumerate(told), key=lambda pair: (-weight(pair[1]), pair[0]))
+    chosen: list[tuple[int, Sentence]] = []
+    for place, sentence in ranked[:60]:
+        if len(chosen) < FACT_COUNT and not any(_says_same(sentence, other) for _, other in chosen):
+            chosen.append((place, sentence))
+    return [
+        {"text": excerpt(sentence.text, FACT_LENGTH), "evidence": [sentence.source]}
+        for _, sentence in sorted(chosen, key=lambda pair: pair[0])
+    ]
+
+
+def is_fact(sentence: Sentence) -> bool:
+    """A statement with substance: no question, no request, no advice."""
+    text = sentence.text
+    if text.rstrip().endswith("?") or len(stems(text)) < 2:
+        return False
+    return not questions.asks(text) and not (is_proposal(text) and not is_attempt(text))
+
+
+def weight(sentence: Sentence) -> float:
+    """How much a senior would miss the sentence."""
+    text = sentence.text
+    score = 3.0 * has_error_text(text) + 2.0 * has_error(text) + min(3, len(technical(text)))
+    score += 2.0 * cause.strength(text) + 1.5 * (verdict(text) is not None) + is_attempt(text)
+    score += 2.0 * (sentence.source == "problem") + (sentence.source == "problem" and sentence.position == 0)
+    return score + min(len(stems(text)), 12) / 6
+
+
+def _says_same(sentence: Sentence, other: Sentence) -> bool:
+    return max(overlap(sentence.text, other.text), overlap(other.text, sentence.text)) > 0.75
+
+
+def attempts_not_to_repeat(reading: Reading) -> list[dict[str, Any]]:
+    """What failed or helped only in part, latest report first when there is too much."""
+    ended = [attempt for attempt in reading.attempts if attempt.outcome in ("failed", "partial")]
+    kept: list[Attempt] = []
+    for attempt in reversed(ended):
+        if len(kept) < TRIED_COUNT and not any(attempt.text == other.text for other in kept):
+            kept.append(attempt)
+    return [
+        {"text": excerpt(a.text, FACT_LENGTH), "outcome": a.outcome, "evidence": list(a.evidence)}
+        for a in reversed(kept)
+    ]
+
+
+def steps_of_past(past: PastCase) -> list[dict[str, Any]]:
+    """The first sentences of a resolution, each as a step to take here."""
+    title = excerpt(past.title, 150) or "(untitled)"
+    return [
+        {
+            "text": excerpt(sentence.text, FACT_LENGTH),
+            "why": f"Part of what resolved a similar case: {title}",
+            "evidence": [f"handoff:{past.handoff_id}"],
+        }
+        for sentence in sentences(past.resolution, "", longest=2000)[:3]
+    ]
+
+
+def _open_proposal(proposal: Attempt) -> dict[str, Any]:
+    where = proposal.evidence[0].replace(":", " ")
+    why = f"Proposed in {where}; no result is recorded."
+    return {"text": excerpt(proposal.text, FACT_LENGTH), "why": why, "evidence": list(proposal.evidence)}
+
+
+def _open_question(sentence: Sentence) -> dict[str, Any]:
+    where = sentence.source.replace(":", " ")
+    text = f"Get an answer to: {excerpt(sentence.text, FACT_LENGTH)}"
+    return {"text": text, "why": f"Asked in {where} and not answered.", "evidence": [sentence.source]}
+
+
+def _new_ones(found: Iterable[dict[str, Any]], tried: Sequence[str]) -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = []
+    for step in found:
+        known = any(repeats(step["text"], text) for text in tried)
+        if not known and not any(overlap(step["text"], other["text"]) > 0.7 for other in kept):
+            kept.append(step)
+    return kept
+
+
+def _texts(asked: Sequence[Sentence], basics: Sequence[str]) -> list[str]:
+    return [*(excerpt(sentence.text, questions.QUESTION_LENGTH) for sentence in asked), *basics][
+        :QUESTION_COUNT
+    ]

@@ -1,0 +1,237 @@
+"""What every model has in common: retries, repair, limits, validation and the bill, around one small call."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from marshmallow import ValidationError
+
+from models.case import Case
+from models.settings import Settings
+from tasks.assessors.base import AssessorError, Draft
+from tasks.breaker import Breaker
+from tasks.budget import Budget, Lease
+from tasks.draft import TEXT_LENGTH, ReplySchema, verify
+from tasks.prompt import PROMPT_VERSION, Prompt, render, repair
+from tasks.redaction import Redaction
+
+RETRIES = 2
+FIRST_BACKOFF_SECONDS = 0.5
+SHORTEST_CALL_SECONDS = 0.2
+CHARACTERS_PER_TOKEN = 3  # on the safe side for English; used only to reserve, never to bill
+
+# What says that the provider is unwell. A refusal or a bad reply is an answer of a provider in good health.
+PROVIDER_FAILURES = frozenset(["timeout", "unavailable", "rate_limited", "auth"])
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer of a model. `stop` is end, truncated or refused."""
+
+    text: str
+    stop: str
+    tokens_in: int
+    tokens_out: int
+
+
+class CallFailed(Exception):
+    """One call brought no reply. Kinds as in AssessorError; the detail holds no text of the provider's."""
+
+    def __init__(
+        self, kind: str, detail: str = "", *, retryable: bool = False, retry_after: float | None = None
+    ):
+        super().__init__(kind, detail)
+        self.kind = kind
+        self.detail = detail
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+# Sends a prompt and waits at most so many seconds. Raises CallFailed.
+Call = Callable[[Prompt, float], Reply]
+
+
+def status_failure(status: int, headers: Any, code: str | None = None) -> CallFailed:
+    """What an HTTP error status means. `headers` is a case-insensitive mapping."""
+    detail = " ".join(part for part in (str(status), code) if part)
+    if status == 429 and code in ("insufficient_quota", "billing_error"):
+        return CallFailed("rate_limited", detail)
+    if status == 429:
+        return CallFailed("rate_limited", detail, retryable=True, retry_after=retry_after(headers))
+    if status in (408, 409) or status >= 500:
+        return CallFailed("unavailable", detail, retryable=True, retry_after=retry_after(headers))
+    if status in (401, 402, 403, 404):
+        return CallFailed("auth", detail)
+    return CallFailed("refused", detail)
+
+
+def retry_after(headers: Any) -> float | None:
+    """Seconds to wait by the Retry-After header (seconds or an HTTP date), or None."""
+    value = headers.get("retry-after")
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except ValueError:
+            return None
+    return min(max(0.0, seconds), 86_400.0) if seconds == seconds else None  # NaN equals nothing
+
+
+@dataclass(frozen=True)
+class ModelAssessor:
+    """An assessor that asks a model. `vendor` is openai or anthropic. Safe to share between threads."""
+
+    vendor: str
+    model: str
+    call: Call | None  # None: no API key is configured
+    settings: Settings
+    breaker: Breaker
+    budget: Budget
+
+    def assess(self, case: Case, *, deadline: float) -> Draft:
+        """One call when nothing fails. All tries together end before `deadline` and model_call_seconds."""
+        if self.call is None:
+            raise AssessorError("auth", f"{self.vendor.upper()}_API_KEY is not set")
+        end = min(deadline, time.monotonic() + self.settings.model_call_seconds)
+        redaction = Redaction(self.settings.redact)
+        prompt = render(case, redaction.hide)
+        seconds = max(SHORTEST_CALL_SECONDS, end - time.monotonic())
+        with self.budget.lease(case.account_id, tokens=self._estimate(prompt), seconds=seconds) as lease:
+            conversation = _Conversation(self, self.call, lease, prompt, end)
+            try:
+                content = conversation.content()
+            finally:
+                lease.spent = conversation.tokens_in + conversation.tokens_out
+        return conversation.draft(redaction.restore(content, TEXT_LENGTH), case)
+
+    def _estimate(self, prompt: Prompt) -> int:
+        letters = len(prompt.system) + len(prompt.user)
+        return letters // CHARACTERS_PER_TOKEN + self.settings.model_max_output_tokens
+
+
+@dataclass
+class _Conversation:
+    """One assessment in the making, and what it has cost so far."""
+
+    assessor: ModelAssessor
+    call: Call
+    lease: Lease
+    prompt: Prompt
+    end: float  # time.monotonic()
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+    def content(self) -> dict[str, Any]:
+        """A reply that is valid by ReplySchema, after one repair turn at most. AssessorError otherwise."""
+        text = self.ask()
+        content, problems = parse(text)
+        if content is None:
+            self.prompt = repair(self.prompt, text, problems)
+            content, problems = parse(self.ask())
+        if content is None:
+            raise self.error(CallFailed("invalid_reply", "twice not what the schema asks for"))
+        return content
+
+    def ask(self) -> str:
+        """The text of a whole reply. AssessorError when there is none in time."""
+        while True:
+            try:
+                return self.one_call()
+            except CallFailed as failure:
+                pause = self.pause_after(failure)
+                if pause is None:
+                    raise self.error(failure) from None
+            time.sleep(pause)
+
+    def pause_after(self, failure: CallFailed) -> float | None:
+        """Seconds until the next try, or None when there shall be none within this assessment."""
+        if not failure.retryable or self.calls > RETRIES:
+            return None
+        backoff = random.uniform(0, FIRST_BACKOFF_SECONDS * 2 ** (self.calls - 1))
+        pause = max(backoff, failure.retry_after or 0)
+        return pause if time.monotonic() + pause + SHORTEST_CALL_SECONDS < self.end else None
+
+    def one_call(self) -> str:
+        remaining = self.end - time.monotonic()
+        if remaining < SHORTEST_CALL_SECONDS:
+            raise CallFailed("timeout", "no time left to ask", retryable=True)
+        self.count_against_budget()
+        permit = self.assessor.breaker.admit()
+        if permit is None:
+            raise CallFailed("circuit_open", self.assessor.breaker.name)
+        self.calls += 1
+        failed = True
+        try:
+            reply = self.call(self.prompt, remaining)
+            failed = False
+        except CallFailed as failure:
+            failed = failure.kind in PROVIDER_FAILURES
+            raise
+        finally:
+            self.assessor.breaker.report(permit, failed=failed)
+        self.tokens_in += reply.tokens_in
+        self.tokens_out += reply.tokens_out
+        if reply.stop != "end":
+            raise CallFailed(reply.stop)
+        return reply.text
+
+    def count_against_budget(self) -> None:
+        try:
+            self.lease.count_call()
+        except AssessorError as error:
+            raise CallFailed(error.kind, "calls per minute") from None
+
+    def cost(self) -> Decimal:
+        settings = self.assessor.settings
+        paid_in = Decimal(str(settings.price_in_per_million)) * self.tokens_in
+        paid_out = Decimal(str(settings.price_out_per_million)) * self.tokens_out
+        return (paid_in + paid_out) / 1_000_000
+
+    def error(self, failure: CallFailed) -> AssessorError:
+        return AssessorError(
+            failure.kind,
+            failure.detail,
+            retryable=failure.retryable,
+            retry_after=failure.retry_after,
+            provider_calls=self.calls,
+            tokens_in=self.tokens_in,
+            tokens_out=self.tokens_out,
+            cost=self.cost(),
+        )
+
+    def draft(self, content: dict[str, Any], case: Case) -> Draft:
+        verified = verify(content, case)
+        return Draft(
+            content=verified.content,
+            source=f"{self.assessor.vendor}:{self.assessor.model}",
+            prompt_version=PROMPT_VERSION,
+            dropped_evidence=verified.dropped_evidence,
+            tokens_in=self.tokens_in,
+            tokens_out=self.tokens_out,
+            cost=self.cost(),
+            provider_calls=self.calls,
+            sent=self.prompt.sent(),
+        )
+
+
+def parse(text: str) -> tuple[dict[str, Any] | None, str]:
+    """The valid content of a reply, or None and what is wrong with it, for the model to read."""
+    try:
+        # Servers without strict structured output like to wrap the object in a code block.
+        raw = json.loads(text[text.find("{") : text.rfind("}") + 1])
+        return ReplySchema().load(raw), ""
+    except ValidationError as error:
+        return None, json.dumps(error.normalized_messages(), ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        return None, "it is not one JSON object"

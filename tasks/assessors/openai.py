@@ -1,0 +1,61 @@
+"""OpenAI and every server that speaks its chat completions: vLLM, Ollama, LiteLLM, Azure."""
+
+from __future__ import annotations
+
+import re
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletion
+from redis import Redis
+
+from models.settings import Settings
+from tasks.assessors.model import ModelAssessor, Reply
+from tasks.assessors.vendor import assessor, guarded
+from tasks.draft import json_schema
+from tasks.prompt import Prompt
+
+_STOPS = {"stop": "end", "length": "truncated", "content_filter": "refused"}
+
+# These spend output tokens on reasoning first; a brief does not need much of it.
+_REASONING_MODELS = re.compile(r"^(gpt-5|o\d)")
+
+
+def build(settings: Settings, redis: Redis) -> ModelAssessor:
+    """The assessor that asks OPENAI_MODEL."""
+
+    def call(prompt: Prompt, seconds: float) -> Reply:
+        return guarded(openai, seconds, lambda http: _ask(settings, prompt, http))
+
+    return assessor("openai", settings.openai_model, call if settings.openai_api_key else None, settings, redis)
+
+
+def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:
+    client = openai.OpenAI(
+        api_key=settings.openai_api_key,
+        base_url=settings.openai_base_url or "https://api.openai.com/v1",
+        max_retries=0,
+        timeout=http.timeout,
+        http_client=http,
+    )
+    form = {"name": "assessment", "strict": True, "schema": json_schema()}
+    extra = {"reasoning_effort": "low"} if _REASONING_MODELS.match(settings.openai_model) else {}
+    completion = client.chat.completions.create(
+        model=settings.openai_model,
+        messages=[{"role": "system", "content": prompt.system}, *prompt.messages()],
+        response_format={"type": "json_schema", "json_schema": form},
+        max_completion_tokens=settings.model_max_output_tokens,
+        **extra,
+    )
+    return _reply(completion)
+
+
+def _reply(completion: ChatCompletion) -> Reply:
+    choice = completion.choices[0]
+    usage = completion.usage
+    return Reply(
+        text=choice.message.content or "",
+        stop="refused" if choice.message.refusal else _STOPS.get(choice.finish_reason, "refused"),
+        tokens_in=usage.prompt_tokens if usage else 0,
+        tokens_out=usage.completion_tokens if usage else 0,
+    )

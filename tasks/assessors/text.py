@@ -1,0 +1,248 @@
+"""Reading hostile text: cleaning, sentences, noise, and the signs that a sentence carries a fact.
+
+Every expression here is linear: no repeated group holds another repetition, and texts are cut to a window
+before they are searched.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+DIGEST_LENGTH = 300
+SENTENCES_PER_TEXT = 60
+
+# What neither PostgreSQL nor a screen can show. Tabs and line feeds stay.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_BLOCK_TAG = re.compile(r"</?(?:p|br|div|li|ul|ol|tr|table|h[1-6]|pre|blockquote)\b[^<>]{0,200}>", re.I)
+_INLINE_TAG = re.compile(
+    r"</?(?:a|b|i|u|em|span|font|strong|td|th|tbody|html|head|body|img|meta|style|script|o:p)\b[^<>]{0,400}>",
+    re.I,
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？؟।])[\"'”’)\]]?\s+")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|vs|approx|mr|mrs|ms|dr|st|fig|ver|v|dept)|\b\w|^\d{1,2})\.$", re.I
+)
+_ADDRESSED = re.compile(r"^(?:@\w{1,40}[:,]?|\w{1,25}[:,])\s+(?=\S)")
+_NICK = re.compile(r"^(?:@|user_\w+|\w*\d\w*[:,])")
+
+_GREETING = re.compile(
+    r"(?:dear|dears|hi|hello|hey|greetings|good (?:morning|afternoon|evening|day)|salam|to whom)\b.{0,40}$"
+)
+_SIGN_OFF = re.compile(
+    r"(?:(?:best|kind|kindest|warm|many|with|my) )?(?:regards|thanks|thank you|br|cheers|sincerely|thx|rgds|yours"
+    r"|best wishes|respectfully)\b[^.?:]{0,30}[.!,]?$"
+)
+_SIGNATURE = re.compile(r"(?:--|__|sent from my|get outlook|tel[.:]|phone:|mobile:|ph_user\b.{0,40}$)")
+_QUOTED = re.compile(r"(?:>|from:|sent:|to:|cc:|subject:|on .{4,80} wrote:$|-{3,} ?original message)")
+_BOILERPLATE = re.compile(
+    r"ticket (?:has been|is|was) (?:assigned|created|opened)|kindly be informed|has been assigned to you"
+    r"|(?:kind|gentle|second|another|send) reminder|this is a (?:kind )?reminder|any (?:new )?updates?\b|waiting (?:for )?(?:your|the)"
+    r"|(?:do not|don't) hesitate|feel free to|get back to you|will (?:consider|close) (?:this|it|the)"
+    r"|consider (?:this|it|the) (?:ticket|issue|case)|confidential|unsubscribe|disclaimer|intended recipient"
+    r"|thanks? (?:you )?in advance|in case you need|please join|join(?:ing)? the|connect us|update you|close (?:this|the) ticket"
+    r"|appreciate your (?:usual )?(?:support|assistance|help)|for your (?:kind )?(?:attention|cooperation|patience|time)"
+    r"|noted with thanks|we are working on it|still working on|under (?:our |the )?.{0,20}investigation"
+    r"|can (?:any|some)(?:one|body) (?:here )?help|^help\b.{0,12}$|duration: \d|(?:hope|trust) (?:this|you)|nice day"
+)
+_ACK = re.compile(
+    r"(?:ok(?:ay)?|k|yes|yeah|yep|yup|no(?= *[,.!]|$)|np|thx|ty|thanks|thank you|sure|right|done|noted|great|cool|lol|ah+|oh+"
+    r"|hm+|hi|hello|hey|sorry|nm|n/m|you'?re welcome|no problem|got it|i see|attached|good|nice|:\)|:\()"
+    r"(?:[ ,.!:;)(]+\w{0,15}){0,3}$"
+)
+
+_ERROR = re.compile(
+    r"\b(?:error|errors|exception|fail|fails|failed|failing|failure|fatal|denied|refused|rejected|timeout|timed out"
+    r"|time-out|can ?not|can'?t|could ?n[o']?t|unable|invalid|missing|crash|crashes|crashed|crashing|corrupt(?:ed)?|unreachable"
+    r"|expired|not (?:found|working|loading|responding|able|available|running|receiv\w{1,4}|appear\w{0,4})"
+    r"|does ?n[o']?t|is ?n[o']?t|did ?n[o']?t|won'?t|does not|did not|stuck|hangs?|hung|frozen|freezes|slow|down|offline|broken"
+    r"|panic|segfault|warning|blocked|lost|loss|duplicate[ds]?|wrong|incorrect|vulnerabilit\w{1,4}|no (?:response|signal|sound)"
+    r"|bug|issue|problem)\b|0x[0-9a-f]{2,}|\b(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5}\b",
+    re.I,
+)
+_STRONG_ERROR = re.compile(
+    r"\b(?:error|exception|failed|fatal|denied|refused|timed out|timeout|not found|unreachable|panic|segfault|missing)\b"
+    r"|0x[0-9a-f]{2,}|\b[A-Z]{2,12}[-_]\d{2,}\b|\b(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5}\b"
+    r"|[\"“‘«][^\"”’»\n]{6,160}[\"”’»]",
+    re.I,
+)
+_TECHNICAL = re.compile(
+    r"(?:[a-z]:\\|\\\\|/)[\w.+-]{2,60}(?:[\\/][\w.+@-]{1,60})*"  # paths
+    r"|\b[\w-]{1,40}(?:\.[\w-]{1,40}){1,5}\b"  # hosts, files, versions
+    r"|\b[a-z]{1,12}[-_]?\d[\w-]{0,30}\b|\b\d[\w-]{0,12}[a-z]\b"  # SRV-02, KB5034441, 32bit
+    r"|\b[a-z]{2,30}[_-][a-z\d_-]{2,40}\b"  # package_names
+    r"|\b[A-Z]{2,10}\b",  # LDAP
+    re.I,
+)
+_UPPER = re.compile(r"[A-Z]{2,10}$")
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence, word for word (only its white space is evened out), and the id of the text it is from."""
+
+    text: str
+    source: str
+    position: int  # within its source, from 0
+
+    @property
+    def lower(self) -> str:
+        return plain(self.text)
+
+
+def clean(text: str, longest: int = 8000) -> str:
+    """`text` without control characters, lone surrogates and mark-up, cut to its head and its tail."""
+    text = window(text, longest)
+    text = _UNPRINTABLE.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
+    if "<" in text and (_BLOCK_TAG.search(text) or _INLINE_TAG.search(text)):
+        text = _INLINE_TAG.sub(" ", _BLOCK_TAG.sub("\n", text))
+        text = _UNPRINTABLE.sub(" ", html.unescape(text))
+    return text
+
+
+def window(text: str, longest: int) -> str:
+    """The first two thirds and the last third of `longest` characters: people put the news at either end."""
+    if len(text) <= longest:
+        return text
+    head = longest * 2 // 3
+    return text[:head] + "\n" + text[head - longest :]
+
+
+def squeeze(text: str) -> str:
+    """One line, single spaces."""
+    return _SPACE.sub(" ", text).strip()
+
+
+@lru_cache(maxsize=20_000)
+def plain(text: str) -> str:
+    """Lower case with straight apostrophes, for matching words only."""
+    return text.lower().replace("’", "'").replace("`", "'")
+
+
+def clip(text: str, longest: int) -> str:
+    """`text` on one line, cut at a word with an ellipsis when it is longer."""
+    text = squeeze(_UNPRINTABLE.sub(" ", text[: longest * 4 + 100]))
+    if len(text) <= longest:
+        return text
+    cut = text[: longest - 1]
+    space = cut.rfind(" ")
+    return (cut[:space] if space > longest // 2 else cut).rstrip(" ,;:-") + "…"
+
+
+def excerpt(text: str, longest: int) -> str:
+    """Like `clip`, but when the error stands late in a long line, the part that holds it."""
+    found = _STRONG_ERROR.search(text) or _ERROR.search(text)
+    if len(text) <= longest or found is None or found.end() < longest - 20:
+        return clip(text, longest)
+    start = text.rfind(" ", 0, max(1, found.start() - longest // 3)) + 1
+    return "…" + clip(text[start:], longest - 1)
+
+
+def sentences(text: str, source: str, *, longest: int = 8000) -> list[Sentence]:
+    """The sentences of `text` that say something: greetings, signatures, quotes and thanks are left out."""
+    kept: list[Sentence] = []
+    for paragraph in _paragraphs(clean(text, longest)):
+        for piece in _split(paragraph):
+            if len(kept) < SENTENCES_PER_TEXT and not is_noise(piece):
+                kept.append(Sentence(piece, source, len(kept)))
+    return kept
+
+
+def _paragraphs(text: str) -> list[str]:
+    """Lines, with hard-wrapped ones joined, without quoted text and what follows a sign-off."""
+    joined: list[str] = []
+    signed = False
+    for raw in text.split("\n")[:400]:
+        line = raw.strip()
+        low = plain(line[:200])
+        if not line or _QUOTED.match(low):
+            signed = signed and bool(line)
+            continue
+        if _SIGN_OFF.match(low) and len(line) < 60:
+            signed = True
+            continue
+        if signed and len(line) < 50 and not _ERROR.search(low):
+            continue  # the name, the team and the number under the regards
+        signed = False
+        if joined and _is_wrapped(joined[-1], line):
+            joined[-1] = f"{joined[-1]} {line}"
+        else:
+            joined.append(line)
+    return joined
+
+
+def _is_wrapped(before: str, line: str) -> bool:
+    return 60 <= len(before) <= 80 and before[-1].isalnum() and line[0].islower()
+
+
+def _split(paragraph: str) -> list[str]:
+    """Cut at sentence ends, but not after an abbreviation or an initial."""
+    pieces: list[str] = []
+    start = 0
+    for end in _SENTENCE_END.finditer(paragraph):
+        so_far = paragraph[start : end.start()]
+        if _ABBREVIATION.search(so_far[-12:]) or len(so_far) < 4:
+            continue
+        pieces.append(squeeze(paragraph[start : end.end()]))
+        start = end.end()
+    pieces.append(squeeze(paragraph[start:]))
+    return [piece for piece in map(unaddressed, pieces) if any(char.isalnum() for char in piece)]
+
+
+def unaddressed(text: str) -> str:
+    """Without the name of the person spoken to in front (`user_2: …`, `@anna …`)."""
+    found = _ADDRESSED.match(text[:60])
+    return text[found.end() :] if found and _NICK.match(text) else text
+
+
+@lru_cache(maxsize=20_000)
+def is_noise(sentence: str) -> bool:
+    """Whether the sentence is courtesy, a signature or desk routine."""
+    low = plain(sentence[:400]).strip(" .,!-*•")
+    if len(low) < 3 or _GREETING.match(low) or _ACK.match(low):
+        return True
+    if _SIGN_OFF.match(low) or _SIGNATURE.match(low):
+        return True
+    return bool(_BOILERPLATE.search(low)) and not _STRONG_ERROR.search(low)
+
+
+@lru_cache(maxsize=20_000)
+def has_error(text: str) -> bool:
+    """Whether the words report that something is wrong."""
+    return bool(_ERROR.search(text[:1000]))
+
+
+@lru_cache(maxsize=20_000)
+def has_error_text(text: str) -> bool:
+    """Whether an error message, a code or a quotation stands in it."""
+    return bool(_STRONG_ERROR.search(text[:1000]))
+
+
+@lru_cache(maxsize=20_000)
+def technical(text: str) -> frozenset[str]:
+    """Names that must be kept word for word: paths, hosts, versions, codes, abbreviations."""
+    found = (match.group() for match in _TECHNICAL.finditer(text[:1000]))
+    return frozenset(name.lower() for name in found if not name.isalpha() or _UPPER.match(name))
+
+
+def digest(text: str) -> str:
+    """The first sentences of a resolution, at most DIGEST_LENGTH characters. Empty when it says nothing."""
+    told = [sentence.text for sentence in sentences(text, "")] or [
+        clip(clean(text, DIGEST_LENGTH * 4), DIGEST_LENGTH)
+    ]
+    return fill(told, DIGEST_LENGTH)
+
+
+def fill(parts: list[str], longest: int) -> str:
+    """As many whole parts as fit, in order, ended with a full stop each; the first is cut when it must be."""
+    text = ""
+    for part in parts:
+        ended = part if not part or part[-1] in ".!?…:。؟" else f"{part}."
+        longer = f"{text} {ended}" if text else excerpt(ended, longest)
+        if len(longer) > longest:
+            break
+        text = longer
+    return text

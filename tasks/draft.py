@@ -1,0 +1,244 @@
+"""The content of an assessment: its schema, the JSON Schema models are asked for, and its verification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from models.case import Case
+from tasks.assessors.outcome import outcomes
+from tasks.assessors.similarity import repeats
+from tasks.assessors.text import clip, digest
+
+SUMMARY_LENGTH = 600
+TEXT_LENGTH = 500
+TITLE_LENGTH = 200
+KNOWN_COUNT = 12
+TRIED_COUNT = 12
+SUGGESTED_COUNT = 8
+SIMILAR_COUNT = 5
+QUESTION_COUNT = 8
+EVIDENCE_COUNT = 10
+EVIDENCE_LENGTH = 80
+
+OUTCOMES = ("failed", "partial", "unknown")
+CONFIDENCES = ("low", "medium", "high")
+
+
+class Text(fields.String):
+    """A non-blank string of at most `longest` characters that PostgreSQL and JSON can both hold."""
+
+    def __init__(self, longest: int, **kwargs: Any) -> None:
+        bounds = validate.Length(min=1, max=longest)
+        super().__init__(required=True, validate=bounds, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+            raise ValidationError("NUL and lone surrogates are not text.")
+        return text.strip()
+
+
+def many(inner: fields.Field[Any] | type[Schema], most: int, what: str) -> fields.Field[Any]:
+    """A required list of at most `most` items, described to the model as `what`."""
+    bounds = validate.Length(max=most)
+    if isinstance(inner, fields.Field):
+        return fields.List(inner, required=True, validate=bounds, metadata={"description": what})
+    return fields.List(fields.Nested(inner), required=True, validate=bounds, metadata={"description": what})
+
+
+def evidence() -> fields.Field[Any]:
+    """The ids a statement rests on. Unknown ids pass here; `verify` drops and counts them."""
+    what = "ids this rests on: step:N, handoff:ID, title, problem, reason or ask"
+    return many(Text(EVIDENCE_LENGTH), EVIDENCE_COUNT, what)
+
+
+class StatementSchema(Schema):
+    """One fact and what shows it."""
+
+    text = Text(TEXT_LENGTH)
+    evidence = evidence()
+
+
+class TriedSchema(Schema):
+    """Something that was tried and did not solve the problem."""
+
+    text = Text(TEXT_LENGTH)
+    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
+    evidence = evidence()
+
+
+class SuggestionSchema(Schema):
+    """A step worth taking next."""
+
+    text = Text(TEXT_LENGTH)
+    why = Text(TEXT_LENGTH)
+    evidence = evidence()
+
+
+class SimilarSchema(Schema):
+    """A resolved handoff of the same account, and what fixed it."""
+
+    handoff_id = Text(36)
+    title = Text(TITLE_LENGTH)
+    digest = Text(TEXT_LENGTH, metadata={"description": "what fixed it"})
+    score = fields.Float(required=True, validate=validate.Range(min=0, max=1))
+
+
+class ReplySchema(Schema):
+    """What a model writes: everything but the similar cases, which the server knows better."""
+
+    summary = Text(SUMMARY_LENGTH, metadata={"description": "problem, state now, what is needed"})
+    what_we_know = many(StatementSchema, KNOWN_COUNT, "facts of the session")
+    do_not_repeat = many(TriedSchema, TRIED_COUNT, "what was tried without solving it")
+    likely_cause = fields.Nested(
+        StatementSchema, required=True, allow_none=True, metadata={"description": "null when not shown"}
+    )
+    suggested_steps = many(SuggestionSchema, SUGGESTED_COUNT, "next steps, none of them already tried")
+    confidence = fields.String(required=True, validate=validate.OneOf(CONFIDENCES))
+    questions = many(Text(TEXT_LENGTH), QUESTION_COUNT, "what is missing to know more")
+
+
+class DraftSchema(ReplySchema):
+    """The whole content of an assessment, as stored and as answered."""
+
+    similar = many(SimilarSchema, SIMILAR_COUNT, "past cases like this one")
+
+
+def json_schema(schema: type[Schema] = ReplySchema) -> dict[str, Any]:
+    """The JSON Schema of `schema` in the subset that strict structured outputs accept.
+
+    Every property is required, no other is allowed, and null is a variant of its own. Lengths and counts
+    are said in words, because those providers refuse the keywords; marshmallow enforces them afterwards.
+    """
+    properties = {name: _field_schema(field) for name, field in schema().fields.items()}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _field_schema(field: fields.Field[Any]) -> dict[str, Any]:
+    shape = _bare_schema(field)
+    if field.allow_none:
+        shape = {"anyOf": [shape, {"type": "null"}]}
+    words = [field.metadata.get("description"), _bounds_in_words(field)]
+    described = "; ".join(word for word in words if word)
+    return {**shape, "description": described} if described else shape
+
+
+def _bare_schema(field: fields.Field[Any]) -> dict[str, Any]:
+    if isinstance(field, fields.List):
+        return {"type": "array", "items": _field_schema(field.inner)}
+    if isinstance(field, fields.Nested):
+        return json_schema(type(field.schema))
+    if isinstance(field, fields.Float):
+        return {"type": "number"}
+    if isinstance(field, fields.String):
+        choices = [list(check.choices) for check in field.validators if isinstance(check, validate.OneOf)]
+        return {"type": "string", "enum": choices[0]} if choices else {"type": "string"}
+    raise TypeError(f"no JSON Schema for {type(field).__name__}")
+
+
+def _bounds_in_words(field: fields.Field[Any]) -> str | None:
+    unit = "items" if isinstance(field, fields.List) else "characters"
+    most = [check.max for check in field.validators if isinstance(check, validate.Length) and check.max]
+    return f"at most {most[0]} {unit}" if most else None
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Content that cites only what exists, and how much had to go."""
+
+    content: dict[str, Any]
+    dropped_evidence: int = 0  # ids that named nothing in the case
+    dropped_statements: int = 0  # facts and attempts left without any evidence
+    moved_steps: int = 0  # suggestions that repeat what failed
+
+
+@dataclass
+class _Evidence:
+    """Knows the ids of one case and counts the others."""
+
+    known: frozenset[str]
+    dropped: int = 0
+
+    def keep(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """The same item with only the ids that exist, each once."""
+        cited = list(dict.fromkeys(item["evidence"]))
+        real = [name for name in cited if name in self.known]
+        self.dropped += len(cited) - len(real)
+        return {**item, "evidence": real}
+
+
+def verify(content: Mapping[str, Any], case: Case) -> Verified:
+    """Hold `content` (valid by ReplySchema or DraftSchema) against the case it speaks of.
+
+    The result is valid by DraftSchema. Facts and attempts without surviving evidence are dropped, a likely
+    cause without any becomes null and the confidence low, suggestions that repeat a failed step move to
+    do_not_repeat, and `similar` is always the server's own list.
+    """
+    ids = _Evidence(case.evidence_ids())
+    facts, tried, cause, steps = (
+        [ids.keep(item) for item in content["what_we_know"]],
+        [ids.keep(item) for item in content["do_not_repeat"]],
+        ids.keep(content["likely_cause"]) if content["likely_cause"] else None,
+        [ids.keep(item) for item in content["suggested_steps"]],
+    )
+    known, attempts = _grounded(facts), _grounded(tried)
+    fresh, moved = _split_repeats(steps, attempts, case)
+    unfounded = cause is not None and not cause["evidence"]
+    checked = {
+        "summary": content["summary"],
+        "what_we_know": known,
+        "do_not_repeat": (attempts + moved)[:TRIED_COUNT],
+        "likely_cause": None if unfounded else cause,
+        "suggested_steps": fresh,
+        "confidence": "low" if unfounded else content["confidence"],
+        "similar": similar_cases(case),
+        "questions": list(content["questions"]),
+    }
+    lost = len(facts) + len(tried) - len(known) - len(attempts)
+    return Verified(checked, ids.dropped, lost, len(steps) - len(fresh))
+
+
+def similar_cases(case: Case) -> list[dict[str, Any]]:
+    """The past cases of `case`, best first, each with what fixed it."""
+    best = sorted(case.past, key=lambda past: -past.score)[:SIMILAR_COUNT]
+    return [
+        {
+            "handoff_id": str(past.handoff_id),
+            "title": clip(past.title, TITLE_LENGTH) or "(untitled)",
+            "digest": digest(past.resolution) or "(no resolution recorded)",
+            "score": round(min(1.0, max(0.0, past.score)), 4),
+        }
+        for past in best
+    ]
+
+
+def _grounded(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [item for item in items if item["evidence"]]
+
+
+def _split_repeats(
+    steps: list[dict[str, Any]], attempts: list[dict[str, Any]], case: Case
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Suggestions that are new, and those that repeat a failure, as attempts with that failure's evidence."""
+    failed = [(verdict.text, verdict.evidence) for verdict in outcomes(case) if verdict.outcome == "failed"]
+    listed = [(item["text"], tuple(item["evidence"])) for item in attempts]
+    fresh: list[dict[str, Any]] = []
+    moved: list[dict[str, Any]] = []
+    for step in steps:
+        if any(repeats(step["text"], text) for text, _ in listed):
+            continue  # do_not_repeat says it already
+        shown_by = next((ids for text, ids in failed if repeats(step["text"], text)), None)
+        if shown_by is None:
+            fresh.append(step)
+        else:
+            moved.append({"text": step["text"], "outcome": "failed", "evidence": list(shown_by)})
+    return fresh, moved

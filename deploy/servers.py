@@ -22,6 +22,8 @@ from typing import ClassVar, Self
 import psutil
 import psycopg2
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 START_SECONDS = 60.0  # a crash recovery on a slow disk may take long; a dead server is noticed at once
 # PostgreSQL refuses to run as root, so for root it runs as this user, who exists everywhere.
@@ -101,7 +103,7 @@ def end_of(log: Path) -> str:
 
 
 class Server:
-    """One server process in one folder. Its port and password are kept there.
+    """One server in one folder, which it may share with the other kind. Port and password are kept there.
 
     `start()` returns when the server answers; it first stops what a killed earlier run left behind in the
     folder. So one folder has one owner at a time, and the caller sees to that.
@@ -112,7 +114,7 @@ class Server:
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
         self.folder = folder.resolve()
-        self.data = self.folder / "data"
+        self.data = self.folder / f"{self.program}-data"
         self.log = self.folder / f"{self.program}.log"
         self.durable = durable
         self._process: subprocess.Popen[bytes] | None = None
@@ -228,7 +230,7 @@ class Server:
 
     def _choose_identity(self) -> Identity:
         """The one kept in the folder; with a new port where another program took the old one."""
-        path = self.folder / "identity.json"
+        path = self.folder / f"{self.program}.json"
         kept = Identity(**json.loads(path.read_text())) if path.exists() else None
         if kept is not None and is_free(kept.port):
             return kept
@@ -263,7 +265,8 @@ class Server:
 class Postgres(Server):
     """PostgreSQL 18 with the superuser `postgres`.
 
-    Not durable means fast: it survives being killed, but a crash of the machine may cost the database.
+    Not durable means fast: what was committed survives being killed, but a crash of the machine may cost the
+    whole database.
     """
 
     program = "postgres"
@@ -275,13 +278,15 @@ class Postgres(Server):
 
     def _prepare(self) -> None:
         if (self.data / "PG_VERSION").exists():
+            # No server is left here. PostgreSQL would take a zombie, or whoever got its old pid, for one.
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
             return
         self._identity = self._choose_identity()
         # Under another name until it is whole, so that a killed start does not leave half a database.
-        draft = self.folder / "data.new"
+        draft = self.folder / "postgres-data.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
-        password = self.folder / "password"
+        password = self.folder / "postgres-password"
         write_private(password, self._identity.password)
         self._give_away(draft, password)
         try:
@@ -310,7 +315,6 @@ class Postgres(Server):
             "timezone": "UTC",
             "log_timezone": "UTC",
             "fsync": safe,
-            "synchronous_commit": safe,
             "full_page_writes": safe,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -382,7 +386,7 @@ class Redis(Server):
 
     def _answers(self) -> bool:
         try:
-            with redis.Redis.from_url(self.url, socket_timeout=5, socket_connect_timeout=5) as client:
+            with redis.Redis.from_url(self.url, socket_timeout=5, retry=Retry(NoBackoff(), 0)) as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False

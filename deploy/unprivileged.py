@@ -8,7 +8,9 @@ import os
 import sys
 
 CAP_DAC_OVERRIDE = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_KEEPCAPS, PR_SET_SECUREBITS = 8, 28
+# Without it access(), with which PostgreSQL looks for its own program, takes no notice of capabilities.
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAPABILITY_VERSION_3 = 0x20080522
 
@@ -26,15 +28,20 @@ def keep_access_to_files() -> None:
     sets = (ctypes.c_uint32 * 6)(
         mask, mask, mask, 0, 0, 0
     )  # effective, permitted, inheritable; low words first
+    nothing = (ctypes.c_uint32 * 6)()
     if libc.capset(header, sets) == 0:
         libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
+    elif libc.capset(header, nothing) != 0:
+        sys.exit("cannot give up root's capabilities")
 
 
 def become(user: int, group: int) -> None:
     """Drop to the user, with this group only."""
     on_linux = sys.platform == "linux"
     if on_linux:
-        ctypes.CDLL(None).prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        libc = ctypes.CDLL(None)
+        libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
+        libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
     os.setgid(group)
     os.setuid(user)

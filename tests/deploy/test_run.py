@@ -1,0 +1,178 @@
+"""`make run`: one process starts everything, keeps it running, and takes it all with it when it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from deploy.servers import free_port
+
+HERE = Path(__file__).parent
+OURS = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "HOST", "PORT"}
+
+
+def until(promise: Callable[[], Any], seconds: float = 40) -> Any:
+    """What the promise returns once it is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if kept := promise():
+            return kept
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s")
+
+
+class Stack:
+    """A copy of the project in a folder of its own, and the `make run` in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(HERE / "service", folder)
+        shutil.copytree(HERE.parents[1] / "deploy", folder / "deploy")
+        self.port = free_port()
+        self.runs = 0
+        self.main: subprocess.Popen[bytes] | None = None
+
+    @property
+    def output(self) -> str:
+        """What the latest run has printed so far."""
+        return self.folder.with_name(f"output-{self.runs}").read_text()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / ".local" / "demo.json").read_text()))
+
+    def run(self, **variables: str) -> subprocess.Popen[bytes]:
+        environment = {name: value for name, value in os.environ.items() if name not in OURS}
+        self.runs += 1
+        with self.folder.with_name(f"output-{self.runs}").open("wb") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "deploy.local"],
+                cwd=self.folder,
+                env={**environment, "PORT": str(self.port), **variables},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def start(self, **variables: str) -> None:
+        self.main = self.run(**variables)
+        until(lambda: "Ready: " in self.output or self.main is None or self.main.poll() is not None)
+        assert "Ready: " in self.output, self.output
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        assert self.main is not None
+        self.main.send_signal(number)
+        return self.main.wait(timeout=30)
+
+    def ready(self) -> dict[str, Any] | None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=3) as answer:
+                return dict(json.load(answer))
+        except OSError:
+            return None
+
+    def processes(self) -> list[psutil.Process]:
+        """All that work anywhere inside the folder."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if Path(process.cwd()).is_relative_to(self.folder):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def find(self, word: str) -> psutil.Process | None:
+        """The first process with this word in its command line: parents come before their children."""
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                if word in " ".join(process.cmdline()):
+                    return process
+        return None
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    stack = Stack(tmp_path.resolve() / "a project, 100% 'copied'")
+    yield stack
+    for process in stack.processes():
+        process.kill()
+
+
+def test_all_of_it_runs_and_ends_with_the_main_process(stack: Stack) -> None:
+    stack.start(ASSESSOR="openai")
+    assert stack.ready() == {"login": "escalation_service", "assessor": "openai"}
+    for word in ("interactive,upkeep", "bulk@", "beat", "gunicorn"):
+        assert stack.find(word)
+    assert stack.facts["url"] == f"http://127.0.0.1:{stack.port}"
+    assert set(stack.facts["tokens"]) == {"junior", "senior", "senior2", "admin", "viewer"}
+    assert stack.facts["tokens"]["senior"] in stack.output
+    secrets = ("demo.json", "secret_key", "service_password")
+    assert {(stack.folder / ".local" / name).stat().st_mode & 0o777 for name in secrets} == {0o600}
+    assert stack.end() == 0
+    assert stack.processes() == []
+
+
+def test_what_dies_is_started_again(stack: Stack) -> None:
+    stack.start()
+    for name in ("gunicorn", "bin/postgres", "bin/redis-server", "bulk@", "supervisord"):
+        victim = stack.find(name)
+        assert victim
+        victim.kill()
+        until(lambda name=name, pid=victim.pid: (new := stack.find(name)) and new.pid != pid)
+        until(stack.ready)
+    assert stack.end(signal.SIGINT) == 0
+    assert stack.processes() == []
+
+
+def test_a_start_after_kill_9_continues_with_the_same_data(stack: Stack) -> None:
+    stack.start()
+    facts, before = stack.facts, stack.processes()
+    stack.end(signal.SIGKILL)
+    stack.start()
+    assert stack.facts == facts
+    assert not {one.pid for one in before} & {one.pid for one in stack.processes()}
+    (stack.folder / ".local" / "demo.json").unlink()
+    assert stack.end(signal.SIGHUP) == 0
+    stack.start()
+    assert stack.facts["account"] == facts["account"]
+    assert stack.facts["tokens"] != facts["tokens"]
+    assert stack.end() == 0
+
+
+def test_a_signal_during_the_start_stops_it(stack: Stack) -> None:
+    stack.main = stack.run()
+    until(lambda: "starting PostgreSQL" in stack.output)
+    assert stack.end() == 0
+    assert "Ready" not in stack.output
+    assert stack.processes() == []
+
+
+def test_a_port_in_use_is_one_clear_line(stack: Stack) -> None:
+    with socket.create_server(("127.0.0.1", stack.port)):
+        assert stack.run().wait(timeout=30) == 1
+    line = f"make run: cannot listen on 127.0.0.1:{stack.port}: Address already in use"
+    assert stack.output.startswith(line)
+    assert stack.output.count("\n") == 1
+
+
+def test_a_second_one_in_the_same_folder_leaves_the_first_alone(stack: Stack) -> None:
+    stack.start()
+    assert stack.run().wait(timeout=30) == 1
+    assert stack.output == "make run: the service runs already from this folder\n"
+    assert stack.ready()
+    assert stack.end() == 0

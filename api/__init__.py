@@ -9,7 +9,6 @@ from flask_smorest import Api
 
 from api import cli, errors, feed, handoffs, health, sessions
 from models import logs
-from models.settings import require_secret_key
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -38,12 +37,6 @@ def create_app() -> Flask:
     app.before_request(_begin)
     app.after_request(_secure)
     return app
-
-
-def serve() -> Flask:
-    """The application for a web server, which must be able to sign what it gives out."""
-    require_secret_key()
-    return create_app()
 
 
 def _begin() -> None:

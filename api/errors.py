@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, request
@@ -54,7 +56,7 @@ def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | No
     """The one error response. `facts` stand beside the standard members."""
     body = {
         "type": f"urn:resolutionflow:problem:{code}",
-        "title": TITLES.get(status) or _title(status),
+        "title": TITLES.get(status) or HTTPStatus(status).phrase,
         "status": status,
         "code": code,
         "detail": detail,
@@ -64,12 +66,6 @@ def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | No
     response.headers["Cache-Control"] = "no-store"
     response.headers.update(headers or {})
     return response
-
-
-def _title(status: int) -> str:
-    from http import HTTPStatus
-
-    return HTTPStatus(status).phrase
 
 
 def install(app: Flask) -> None:
@@ -128,7 +124,5 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _where(error: Exception) -> list[str]:
-    import traceback
-
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     return [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames]

@@ -199,15 +199,10 @@ def step(row: SessionStep, names: Mapping[UUID, str]) -> dict[str, Any]:
 def whole_session(session: Session, kept: TroubleshootingSession) -> dict[str, Any]:
     """A session with its steps, without its handoffs."""
     steps = steps_of(session, kept.account_id, kept.id)
-    names = dict(
-        session.execute(
-            select(User.id, User.name).where(
-                User.account_id == kept.account_id, User.id.in_({row.added_by_id for row in steps})
-            )
-        )
-        .tuples()
-        .all()
+    named = select(User.id, User.name).where(
+        User.account_id == kept.account_id, User.id.in_({row.added_by_id for row in steps})
     )
+    names = {user_id: name for user_id, name in session.execute(named)}
     return {
         "external_id": kept.external_id,
         "title": kept.title,

@@ -30,6 +30,7 @@ from sqlalchemy import (
     insert,
     select,
     text,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -235,7 +236,9 @@ class Page:
 
 def tail(session: Session, account_id: UUID) -> tuple[str, int]:
     """The epoch and the head of the feed now."""
-    epoch, head = session.execute(select(FeedControl.epoch, Feed.head).where(Feed.account_id == account_id)).one()
+    epoch, head = session.execute(
+        select(FeedControl.epoch, Feed.head).join(Feed, true()).where(Feed.account_id == account_id)
+    ).one()
     return epoch, head
 
 

@@ -64,6 +64,7 @@ def upgrade() -> None:
         _protect(table, "account_id", rights)
     _protect("accounts", "id", "SELECT")
     op.execute("GRANT SELECT ON feed_control TO escalation_app")
+    op.execute("GRANT SELECT ON alembic_version TO escalation_upkeep")  # readiness
     op.execute("GRANT SELECT, UPDATE ON feed_control TO escalation_upkeep")
     op.execute("INSERT INTO feed_control (epoch) VALUES (substr(md5(gen_random_uuid()::text), 1, 8))")
     for function, signature in ((SEARCH, "search_handoffs(text)"), (SIMILAR, "similar_handoffs(text, uuid, int)")):
@@ -96,4 +97,5 @@ def downgrade() -> None:
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
         op.execute(f"REVOKE ALL ON {table} FROM escalation_app, escalation_upkeep")
     op.execute("REVOKE ALL ON feed_control FROM escalation_app, escalation_upkeep")
+    op.execute("REVOKE ALL ON alembic_version FROM escalation_upkeep")
     op.execute("DELETE FROM feed_control")

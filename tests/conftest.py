@@ -1,0 +1,123 @@
+"""Fixtures: private servers for the run, a transaction per test that is rolled back, real commits on request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from models import db, transaction
+from tests import servers as private
+from tests import world as worlds
+from tests.servers import Servers
+from tests.world import World
+
+REAL_DATA = Path(os.environ.get("REAL_DATA_DIR", "../shared/data")).resolve()
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """PostgreSQL and Redis of this run (of this worker, under xdist)."""
+    made = private.start(tmp_path_factory.mktemp("servers"))
+    try:
+        with environment(made.environment(private.TEMPLATE) | {"DATABASE_URL": made.postgres.url(private.TEMPLATE)}):
+            private.migrate_template(made)
+        yield made
+    finally:
+        made.postgres.stop()
+        made.redis.stop()
+
+
+@contextmanager
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """Run as a process that was started with these variables."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    private.forget_process_state()
+    try:
+        yield
+    finally:
+        private.forget_process_state()
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def shared_database(servers: Servers) -> Iterator[str]:
+    """The database of all tests that roll back."""
+    name = servers.create_database()
+    with environment(servers.environment(name)):
+        yield name
+
+
+class OneConnection(transaction.Source):
+    """Puts one connection in the place of the engine: every commit is a savepoint of the test's transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def session(self) -> Session:
+        """A session whose commit stays inside the test's transaction."""
+        return Session(self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """The same connection: a reader sees what the test has written."""
+        yield self.connection
+
+
+@pytest.fixture
+def rollback(shared_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    """Everything the test does happens in one transaction, which is rolled back."""
+    with db.engine().connect() as connection:
+        outer = connection.begin()
+        monkeypatch.setattr(transaction, "source", OneConnection(connection))
+        yield connection
+        outer.rollback()
+
+
+@pytest.fixture
+def committed(servers: Servers) -> Iterator[str]:
+    """A database of the test's own in which commits are real: for threads, processes and crashes."""
+    name = servers.create_database()
+    try:
+        with environment(servers.environment(name)):
+            yield name
+    finally:
+        servers.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def app(shared_database: str) -> Flask:
+    """The application. It connects through models.transaction.source, so it follows the test's database."""
+    from wsgi import app
+
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """An HTTP client without a token."""
+    return app.test_client()
+
+
+@pytest.fixture
+def world(rollback: Connection, client: FlaskClient) -> World:
+    """An account of the test's own, with five people."""
+    return worlds.create(client)
+
+
+@pytest.fixture
+def other_world(world: World, client: FlaskClient) -> World:
+    """A second account, for what must not cross."""
+    return worlds.create(client, "Umbra")

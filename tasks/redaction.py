@@ -60,7 +60,9 @@ _EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+'-]+@(?:[\w-]{1,63}\.){1,10}[^\W\d_]{2,
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?![\w:])")
 
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
-_BEFORE_VERSION = re.compile(r"(?i)(?:\bv|\bver|version|build|firmware|release|driver|agent|update)[ .:=(]{0,3}$")
+_BEFORE_VERSION = re.compile(
+    r"(?i)(?:\bv|\bver|version|build|firmware|release|driver|agent|update)[ .:=(]{0,3}$"
+)
 
 _CARD = re.compile(r"(?<![\w.-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\w-]|\.\d)")
 
@@ -151,7 +153,9 @@ def _is_ipv4(match: re.Match[str]) -> bool:
 
 
 def _is_ipv6(match: re.Match[str]) -> bool:
-    """An IPv6 address by the rules; times of day and MAC addresses are not."""
+    """An IPv6 address by the rules; times of day and MAC addresses are not, nor is a::b in a program."""
+    if not any(character.isdigit() for character in match[0]):
+        return False
     try:
         address = IPv6Address(match[0])
     except AddressValueError:

@@ -27,7 +27,9 @@ def build(settings: Settings, redis: Redis) -> ModelAssessor:
     def call(prompt: Prompt, seconds: float) -> Reply:
         return guarded(anthropic, seconds, lambda http: _ask(settings, prompt, http))
 
-    return assessor("anthropic", settings.anthropic_model, call if settings.anthropic_api_key else None, settings, redis)
+    return assessor(
+        "anthropic", settings.anthropic_model, call if settings.anthropic_api_key else None, settings, redis
+    )
 
 
 def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:

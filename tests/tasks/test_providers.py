@@ -16,6 +16,7 @@ from tasks.assessors import build
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.wire import BODY_BYTES
 from tasks.draft import DraftSchema
+from tasks.impatient import redis_client
 from tasks.prompt import SYSTEM
 from tests.tasks.conftest import Provider
 from tests.tasks.provider_case import PAST_ID, a_case, some_settings
@@ -219,9 +220,7 @@ def test_a_huge_reply_is_not_read_whole(desk: Desk, provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("behaviour", ["invalid_json", "wrong_shape", "nested"])
-def test_an_unusable_reply_gets_one_chance_of_repair(
-    behaviour: str, desk: Desk, provider: Provider
-) -> None:
+def test_an_unusable_reply_gets_one_chance_of_repair(behaviour: str, desk: Desk, provider: Provider) -> None:
     provider.behave("good", sequence=[behaviour])
     draft = desk.assess()
     assert draft.provider_calls == provider.calls == 2
@@ -295,8 +294,19 @@ def test_retries_count_as_calls_of_the_minute(vendor: str, provider: Provider, r
 
 
 def test_without_redis_the_model_is_asked_all_the_same(vendor: str, provider: Provider) -> None:
-    nowhere = Redis(port=9, socket_timeout=0.2, socket_connect_timeout=0.2)
+    nowhere = redis_client("redis://127.0.0.1:9/0")
     assert Desk(vendor, provider, nowhere).assess().provider_calls == 1
+
+
+def test_the_text_of_a_ticket_is_not_logged(
+    desk: Desk, provider: Provider, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("DEBUG")
+    provider.behave("good", sequence=["bad_request"])
+    desk.failure()
+    desk.assess()
+    printed = capfd.readouterr()
+    assert "Outlook" not in caplog.text + printed.out + printed.err
 
 
 def test_many_threads_may_share_an_assessor(desk: Desk, provider: Provider) -> None:

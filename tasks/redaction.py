@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
@@ -32,11 +33,13 @@ _KEY_SHAPES = re.compile(
 _URL_LOGIN = re.compile(r"(?<=://)[^\s/:@]{1,100}:[^\s/@]{1,200}(?=@)")
 
 _AUTHORIZATION = re.compile(
-    r"(?i)\b(?:bearer\s{1,3}(?=\S{0,200}\d)|authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|token|apikey)\s{1,3})"
+    r"(?i)\b(?:bearer\s{1,3}(?=\S{0,200}\d)"
+    r"|authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|token|apikey)\s{1,3})"
     r"(?P<value>[\w.~+/=-]{12,})"
 )
 
-_LABEL = r"""(?i:password|passwd|passphrase|passcode|passwort|kennwort|contraseña|wachtwoord|mot\ de\ passe
+_LABEL = r"""(?i:password|(?<!no)passwd|passphrase|passcode
+      |passwort|kennwort|contraseña|wachtwoord|mot\ de\ passe
       |secret|api[-_ ]?key|access[-_ ]?key|account[-_ ]?key|private[-_ ]?key|auth[-_ ]?key|credential
       |(?<![a-z])(?:token|pass|pwd|pw|pin|senha|psk))"""
 _VALUE = r"""(?P<value>"[^"\n]{1,200}"|'[^'\n]{1,200}'|[^\s"']\S+)"""
@@ -64,7 +67,11 @@ _BEFORE_VERSION = re.compile(
     r"(?i)(?:\bv|\bver|version|build|firmware|release|driver|agent|update)[ .:=(]{0,3}$"
 )
 
-_CARD = re.compile(r"(?<![\w.-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\w-]|\.\d)")
+# In one piece or in the groups printed on cards; a year beside a date is neither.
+_CARD = re.compile(
+    r"(?<![\w.-])(?:[2-6]\d{3}(?P<gap>[ -]?)\d{4}(?P=gap)\d{4}(?P=gap)\d{1,7}"
+    r"|3\d{3}(?P<space>[ -]?)\d{6}(?P=space)\d{5})(?![\w-]|\.\d)"
+)
 
 _TIME_ZONE = r"(?!(?:0\d|1[0-4])[0-5]\d\s{1,3}\d{4}\b)"
 _PHONE = re.compile(
@@ -94,7 +101,7 @@ class Redaction:
         if not self._enabled:
             return text
         for kind, pattern, counts in _RULES:
-            text = pattern.sub(lambda match, k=kind, c=counts: self._replace(match, k, c), text)
+            text = pattern.sub(partial(self._replace, kind, counts), text)
         return text
 
     def restore(self, value: Any, longest: int | None = None) -> Any:
@@ -111,7 +118,7 @@ class Redaction:
             return {key: self.restore(item, longest) for key, item in value.items()}
         return value
 
-    def _replace(self, match: re.Match[str], kind: str, counts: Callable[[re.Match[str]], bool]) -> str:
+    def _replace(self, kind: str, counts: Callable[[re.Match[str]], bool], match: re.Match[str]) -> str:
         if not counts(match):
             return match[0]
         group = "value" if "value" in match.re.groupindex else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anthropic
 import httpx2
 from anthropic.types import Message
@@ -41,10 +43,11 @@ def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:
         http_client=http,
         open_telemetry=False,
     )
+    messages: Any = prompt.messages()
     message = client.messages.create(
         model=settings.anthropic_model,
         system=prompt.system,
-        messages=prompt.messages(),
+        messages=messages,
         output_config={"format": {"type": "json_schema", "schema": json_schema()}},
         max_tokens=settings.model_max_output_tokens,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httpx2
 import openai
@@ -40,14 +41,14 @@ def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:
         timeout=http.timeout,
         http_client=http,
     )
-    form = {"name": "assessment", "strict": True, "schema": json_schema()}
-    extra = {"reasoning_effort": "low"} if _REASONING_MODELS.match(settings.openai_model) else {}
+    messages: Any = [{"role": "system", "content": prompt.system}, *prompt.messages()]
+    form: Any = {"name": "assessment", "strict": True, "schema": json_schema()}
     completion = client.chat.completions.create(
         model=settings.openai_model,
-        messages=[{"role": "system", "content": prompt.system}, *prompt.messages()],
+        messages=messages,
         response_format={"type": "json_schema", "json_schema": form},
         max_completion_tokens=settings.model_max_output_tokens,
-        **extra,
+        reasoning_effort="low" if _REASONING_MODELS.match(settings.openai_model) else openai.omit,
     )
     return _reply(completion)
 

@@ -103,11 +103,16 @@ def test_what_was_spent_beyond_the_estimate_counts(redis: Redis) -> None:
     assert "tokens" in refusal(budget, tokens=6)
 
 
+def fail_after_spending(budget: Budget, *, reserved: int, spent: int) -> None:
+    with budget.lease(ACCOUNT, tokens=reserved, seconds=60) as lease:
+        lease.spent = spent
+        raise ZeroDivisionError
+
+
 def test_a_failure_settles_too(redis: Redis) -> None:
     budget = budget_of(redis, model_tokens_per_day=100, model_concurrent_calls=1)
-    with pytest.raises(ZeroDivisionError), budget.lease(ACCOUNT, tokens=90, seconds=60) as lease:
-        lease.spent = 20
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_after_spending(budget, reserved=90, spent=20)
     hold(budget, tokens=80)
 
 

@@ -45,8 +45,8 @@ _LABEL = r"""(?i:password|(?<!no)passwd|passphrase|passcode
 _VALUE = r"""(?P<value>"[^"\n]{1,200}"|'[^'\n]{1,200}'|[^\s"']\S+)"""
 
 # What follows "password:" in ordinary speech about passwords; hiding it would hide the problem itself.
-_PROSE = r"""(?!(?i:not|is|was|has|had|does|did|can|the|a|an|and|or|for|to|in|on|reset|expired?|expir\w+|changed?|wrong
-      |incorrect|invalid|required|unknown|none|null|n/a|yes|no|true|false|failed|locked|missing|\*+)(?![^\s.,;]))"""
+_PROSE = r"""(?!(?i:not|is|was|has|had|does|did|can|the|a|an|and|or|for|to|in|on
+      |reset|expir\w+|changed?|wrong|incorrect|invalid|required|unknown|none|null|n/a|yes|no|true|false|failed|locked|missing|\*+)(?![^\s.,;]))"""
 
 # "password: hunter2", "DB_PASSWORD=hunter2", {"api_key": "…"}
 _LABELLED = re.compile(rf"""{_LABEL}["']?\s{{0,3}}(?::=|=>|[:=])\s{{0,3}}{_PROSE}{_VALUE}""", re.VERBOSE)
@@ -87,9 +87,12 @@ _SPOKEN_PHONE = re.compile(
     r"(?: ?(?:no|nr|number))?[ .:#=]{1,4}(?P<value>\(?\d(?:[ ().-]{0,2}\d){5,14})(?!\w)"
 )
 
+# Whether what a pattern found is what it looks like.
+Check = Callable[[re.Match[str]], bool]
+
 
 class Redaction:
-    """The placeholders of one case: the same value always gets the same one. Not for sharing between threads."""
+    """The placeholders of one case: a value always gets the same one. Not for sharing between threads."""
 
     def __init__(self, enabled: bool = True) -> None:
         self._enabled = enabled
@@ -118,7 +121,7 @@ class Redaction:
             return {key: self.restore(item, longest) for key, item in value.items()}
         return value
 
-    def _replace(self, kind: str, counts: Callable[[re.Match[str]], bool], match: re.Match[str]) -> str:
+    def _replace(self, kind: str, counts: Check, match: re.Match[str]) -> str:
         if not counts(match):
             return match[0]
         group = "value" if "value" in match.re.groupindex else 0
@@ -177,7 +180,7 @@ def _is_card(match: re.Match[str]) -> bool:
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0
 
 
-def _rules() -> Iterator[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]]]:
+def _rules() -> Iterator[tuple[str, re.Pattern[str], Check]]:
     # A ticket that already holds "[email-1]" must not be given somebody's address on the way back.
     yield "text", _PLACEHOLDER, _always
     for secret in (_PRIVATE_KEY, _KEY_SHAPES, _URL_LOGIN, _AUTHORIZATION, _LABELLED, _SPOKEN):

@@ -23,6 +23,8 @@ from tests.tasks.provider_case import PAST_ID, a_case, some_settings
 
 pytestmark = pytest.mark.parametrize("vendor", ["openai", "anthropic"])
 
+ACCOUNT = uuid4()
+
 
 class Desk:
     """Assesses one case after another with one vendor."""
@@ -285,6 +287,12 @@ def test_refusals_do_not_open_the_circuit(desk: Desk, provider: Provider) -> Non
 def test_an_account_out_of_tokens_makes_no_call(vendor: str, provider: Provider, redis: Redis) -> None:
     error = Desk(vendor, provider, redis, model_tokens_per_day=100).failure()
     assert (error.kind, error.retryable, provider.calls) == ("budget", False, 0)
+
+
+def test_what_a_call_really_used_is_what_the_day_is_charged(desk: Desk, redis: Redis) -> None:
+    draft = desk.assess(account_id=ACCOUNT)
+    (day,) = redis.keys(f"budget:{ACCOUNT}:tokens:*")
+    assert int(redis.get(day)) == draft.tokens_in + draft.tokens_out
 
 
 def test_retries_count_as_calls_of_the_minute(vendor: str, provider: Provider, redis: Redis) -> None:

@@ -39,6 +39,7 @@ HIDDEN = [
     ("PASSWORD:  Pa$$w0rd.", "PASSWORD:  [secret-1]."),
     ("DB_PASSWORD=s3cr3t;host=db", "DB_PASSWORD=[secret-1]"),
     ('{"api_key": "abcdef", "user": "eva"}', '{"api_key": "[secret-1]", "user": "eva"}'),
+    ("token: sk-proj-0123456789abcdefghij", "token: [secret-1]"),
     ("pw: winter24", "pw: [secret-1]"),
     ("PIN: 4711", "PIN: [secret-1]"),
     ("Passwort: geheim", "Passwort: [secret-1]"),

@@ -80,7 +80,7 @@ def repair(prompt: Prompt, reply: str, problems: str) -> Prompt:
 
 
 def input_hash(case: Case) -> str:
-    """SHA-256 (hex) of what an assessment of this case rests on: the unshortened case and the prompt version."""
+    """SHA-256 (hex) of what an assessment rests on: the unshortened case and the prompt version."""
     whole = {
         "prompt": PROMPT_VERSION,
         "fields": _fields(case),

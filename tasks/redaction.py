@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
@@ -32,18 +33,20 @@ _KEY_SHAPES = re.compile(
 _URL_LOGIN = re.compile(r"(?<=://)[^\s/:@]{1,100}:[^\s/@]{1,200}(?=@)")
 
 _AUTHORIZATION = re.compile(
-    r"(?i)\b(?:bearer\s{1,3}(?=\S{0,200}\d)|authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|token|apikey)\s{1,3})"
+    r"(?i)\b(?:bearer\s{1,3}(?=\S{0,200}\d)"
+    r"|authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:basic|token|apikey)\s{1,3})"
     r"(?P<value>[\w.~+/=-]{12,})"
 )
 
-_LABEL = r"""(?i:password|passwd|passphrase|passcode|passwort|kennwort|contraseña|wachtwoord|mot\ de\ passe
+_LABEL = r"""(?i:password|(?<!no)passwd|passphrase|passcode
+      |passwort|kennwort|contraseña|wachtwoord|mot\ de\ passe
       |secret|api[-_ ]?key|access[-_ ]?key|account[-_ ]?key|private[-_ ]?key|auth[-_ ]?key|credential
       |(?<![a-z])(?:token|pass|pwd|pw|pin|senha|psk))"""
 _VALUE = r"""(?P<value>"[^"\n]{1,200}"|'[^'\n]{1,200}'|[^\s"']\S+)"""
 
 # What follows "password:" in ordinary speech about passwords; hiding it would hide the problem itself.
-_PROSE = r"""(?!(?i:not|is|was|has|had|does|did|can|the|a|an|and|or|for|to|in|on|reset|expired?|expir\w+|changed?|wrong
-      |incorrect|invalid|required|unknown|none|null|n/a|yes|no|true|false|failed|locked|missing|\*+)(?![^\s.,;]))"""
+_PROSE = r"""(?!(?i:not|is|was|has|had|does|did|can|the|a|an|and|or|for|to|in|on
+      |reset|expir\w+|changed?|wrong|incorrect|invalid|required|unknown|none|null|n/a|yes|no|true|false|failed|locked|missing|\*+)(?![^\s.,;]))"""
 
 # "password: hunter2", "DB_PASSWORD=hunter2", {"api_key": "…"}
 _LABELLED = re.compile(rf"""{_LABEL}["']?\s{{0,3}}(?::=|=>|[:=])\s{{0,3}}{_PROSE}{_VALUE}""", re.VERBOSE)
@@ -60,9 +63,15 @@ _EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+'-]+@(?:[\w-]{1,63}\.){1,10}[^\W\d_]{2,
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?![\w:])")
 
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
-_BEFORE_VERSION = re.compile(r"(?i)(?:\bv|\bver|version|build|firmware|release|driver|agent|update)[ .:=(]{0,3}$")
+_BEFORE_VERSION = re.compile(
+    r"(?i)(?:\bv|\bver|version|build|firmware|release|driver|agent|update)[ .:=(]{0,3}$"
+)
 
-_CARD = re.compile(r"(?<![\w.-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\w-]|\.\d)")
+# In one piece or in the groups printed on cards; a year beside a date is neither.
+_CARD = re.compile(
+    r"(?<![\w.-])(?:[2-6]\d{3}(?P<gap>[ -]?)\d{4}(?P=gap)\d{4}(?P=gap)\d{1,7}"
+    r"|3\d{3}(?P<space>[ -]?)\d{6}(?P=space)\d{5})(?![\w-]|\.\d)"
+)
 
 _TIME_ZONE = r"(?!(?:0\d|1[0-4])[0-5]\d\s{1,3}\d{4}\b)"
 _PHONE = re.compile(
@@ -78,9 +87,12 @@ _SPOKEN_PHONE = re.compile(
     r"(?: ?(?:no|nr|number))?[ .:#=]{1,4}(?P<value>\(?\d(?:[ ().-]{0,2}\d){5,14})(?!\w)"
 )
 
+# Whether what a pattern found is what it looks like.
+Check = Callable[[re.Match[str]], bool]
+
 
 class Redaction:
-    """The placeholders of one case: the same value always gets the same one. Not for sharing between threads."""
+    """The placeholders of one case: a value always gets the same one. Not for sharing between threads."""
 
     def __init__(self, enabled: bool = True) -> None:
         self._enabled = enabled
@@ -92,7 +104,7 @@ class Redaction:
         if not self._enabled:
             return text
         for kind, pattern, counts in _RULES:
-            text = pattern.sub(lambda match, k=kind, c=counts: self._replace(match, k, c), text)
+            text = pattern.sub(partial(self._replace, kind, counts), text)
         return text
 
     def restore(self, value: Any, longest: int | None = None) -> Any:
@@ -109,7 +121,7 @@ class Redaction:
             return {key: self.restore(item, longest) for key, item in value.items()}
         return value
 
-    def _replace(self, match: re.Match[str], kind: str, counts: Callable[[re.Match[str]], bool]) -> str:
+    def _replace(self, kind: str, counts: Check, match: re.Match[str]) -> str:
         if not counts(match):
             return match[0]
         group = "value" if "value" in match.re.groupindex else 0
@@ -151,7 +163,9 @@ def _is_ipv4(match: re.Match[str]) -> bool:
 
 
 def _is_ipv6(match: re.Match[str]) -> bool:
-    """An IPv6 address by the rules; times of day and MAC addresses are not."""
+    """An IPv6 address by the rules; times of day and MAC addresses are not, nor is a::b in a program."""
+    if not any(character.isdigit() for character in match[0]):
+        return False
     try:
         address = IPv6Address(match[0])
     except AddressValueError:
@@ -166,7 +180,7 @@ def _is_card(match: re.Match[str]) -> bool:
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0
 
 
-def _rules() -> Iterator[tuple[str, re.Pattern[str], Callable[[re.Match[str]], bool]]]:
+def _rules() -> Iterator[tuple[str, re.Pattern[str], Check]]:
     # A ticket that already holds "[email-1]" must not be given somebody's address on the way back.
     yield "text", _PLACEHOLDER, _always
     for secret in (_PRIVATE_KEY, _KEY_SHAPES, _URL_LOGIN, _AUTHORIZATION, _LABELLED, _SPOKEN):

@@ -95,8 +95,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def serve(self, vendor: str, body: dict[str, Any]) -> None:
         behaviour = self.control.next_call(self.path, body)
-        key = self.headers.get("authorization" if vendor == "openai" else "x-api-key", "")
-        if not key.removeprefix("Bearer "):
+        key = self.headers.get("authorization") or self.headers.get("x-api-key") or ""
+        if not key.removeprefix("Bearer ").strip():
             behaviour = "unauthorized"
         with contextlib.suppress(OSError):
             BEHAVIOURS[behaviour](self, vendor, body)
@@ -187,7 +187,9 @@ def brief(case: dict[str, Any]) -> dict[str, Any]:
     tried = [step for step in steps if step.get("outcome") in ("failed", "partial")]
     known = [{"text": case["problem"][:400], "evidence": ["problem"]}]
     known += [{"text": step["text"][:400] or "-", "evidence": [step["id"]]} for step in steps[:3]]
-    cause = {"text": f"Perhaps as in: {past[0]['title'][:300]}", "evidence": [past[0]["id"]]} if past else None
+    cause = (
+        {"text": f"Perhaps as in: {past[0]['title'][:300]}", "evidence": [past[0]["id"]]} if past else None
+    )
     return {
         "summary": f"{case['title']}: {case['problem']}"[:500],
         "what_we_know": known,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anthropic
 import httpx2
 from anthropic.types import Message
@@ -27,7 +29,9 @@ def build(settings: Settings, redis: Redis) -> ModelAssessor:
     def call(prompt: Prompt, seconds: float) -> Reply:
         return guarded(anthropic, seconds, lambda http: _ask(settings, prompt, http))
 
-    return assessor("anthropic", settings.anthropic_model, call if settings.anthropic_api_key else None, settings, redis)
+    return assessor(
+        "anthropic", settings.anthropic_model, call if settings.anthropic_api_key else None, settings, redis
+    )
 
 
 def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:
@@ -39,10 +43,11 @@ def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:
         http_client=http,
         open_telemetry=False,
     )
+    messages: Any = prompt.messages()
     message = client.messages.create(
         model=settings.anthropic_model,
         system=prompt.system,
-        messages=prompt.messages(),
+        messages=messages,
         output_config={"format": {"type": "json_schema", "schema": json_schema()}},
         max_tokens=settings.model_max_output_tokens,
     )

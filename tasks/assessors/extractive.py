@@ -10,7 +10,8 @@ from models.case import Case, PastCase
 from tasks import draft
 from tasks.assessors import cause, questions, summary
 from tasks.assessors.base import Draft
-from tasks.assessors.outcome import Attempt, Reading, is_attempt, is_proposal, read, step_sentences, verdict
+from tasks.assessors.outcome import Attempt, Reading, read, step_sentences, unsolved
+from tasks.assessors.wording import is_attempt, is_proposal, verdict
 from tasks.assessors.similarity import overlap, repeats, stems
 from tasks.assessors.text import Sentence, excerpt, has_error, has_error_text, sentences, technical
 
@@ -132,14 +133,13 @@ def _says_same(sentence: Sentence, other: Sentence) -> bool:
 
 
 def attempts_not_to_repeat(reading: Reading) -> list[dict[str, Any]]:
-    """What failed or helped only in part, latest report first when there is too much."""
-    ended = [attempt for attempt in reading.attempts if attempt.outcome in ("failed", "partial")]
+    """What did not solve the problem; the latest when there is too much, in order."""
     kept: list[Attempt] = []
-    for attempt in reversed(ended):
+    for attempt in reversed([attempt for attempt in reading.attempts if unsolved(attempt)]):
         if len(kept) < TRIED_COUNT and not any(attempt.text == other.text for other in kept):
             kept.append(attempt)
     return [
-        {"text": excerpt(a.text, FACT_LENGTH), "outcome": a.outcome, "evidence": list(a.evidence)}
+        {"text": excerpt(a.text, FACT_LENGTH), "outcome": a.outcome or "unknown", "evidence": list(a.evidence)}
         for a in reversed(kept)
     ]
 

@@ -163,23 +163,23 @@ class _Conversation:
         return pause if time.monotonic() + pause + SHORTEST_CALL_SECONDS < self.end else None
 
     def one_call(self) -> str:
-        remaining = self.end - time.monotonic()
-        if remaining < SHORTEST_CALL_SECONDS:
+        """One call, if time, budget and breaker allow it. CallFailed otherwise."""
+        if self.end - time.monotonic() < SHORTEST_CALL_SECONDS:
             raise CallFailed("timeout", "no time left to ask", retryable=True)
         self.count_against_budget()
-        permit = self.assessor.breaker.admit()
+        breaker = self.assessor.breaker
+        permit = breaker.admit()
         if permit is None:
-            raise CallFailed("circuit_open", self.assessor.breaker.name)
+            raise CallFailed("circuit_open", breaker.name)
         self.calls += 1
-        failed = True
+        failed = False
         try:
-            reply = self.call(self.prompt, remaining)
-            failed = False
+            reply = self.call(self.prompt, max(0.01, self.end - time.monotonic()))
         except CallFailed as failure:
             failed = failure.kind in PROVIDER_FAILURES
             raise
         finally:
-            self.assessor.breaker.report(permit, failed=failed)
+            breaker.report(permit, failed=failed)
         self.tokens_in += reply.tokens_in
         self.tokens_out += reply.tokens_out
         if reply.stop != "end":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httpx2
 import openai
@@ -27,7 +28,9 @@ def build(settings: Settings, redis: Redis) -> ModelAssessor:
     def call(prompt: Prompt, seconds: float) -> Reply:
         return guarded(openai, seconds, lambda http: _ask(settings, prompt, http))
 
-    return assessor("openai", settings.openai_model, call if settings.openai_api_key else None, settings, redis)
+    return assessor(
+        "openai", settings.openai_model, call if settings.openai_api_key else None, settings, redis
+    )
 
 
 def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:
@@ -38,14 +41,14 @@ def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:
         timeout=http.timeout,
         http_client=http,
     )
-    form = {"name": "assessment", "strict": True, "schema": json_schema()}
-    extra = {"reasoning_effort": "low"} if _REASONING_MODELS.match(settings.openai_model) else {}
+    messages: Any = [{"role": "system", "content": prompt.system}, *prompt.messages()]
+    form: Any = {"name": "assessment", "strict": True, "schema": json_schema()}
     completion = client.chat.completions.create(
         model=settings.openai_model,
-        messages=[{"role": "system", "content": prompt.system}, *prompt.messages()],
+        messages=messages,
         response_format={"type": "json_schema", "json_schema": form},
         max_completion_tokens=settings.model_max_output_tokens,
-        **extra,
+        reasoning_effort="low" if _REASONING_MODELS.match(settings.openai_model) else openai.omit,
     )
     return _reply(completion)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.case import Case
-from tasks.assessors.outcome import Reading, is_attempt, is_proposal, verdict
+from tasks.assessors.outcome import Reading
+from tasks.assessors.wording import is_attempt, is_proposal, verdict
 from tasks.assessors.questions import asks
 from tasks.assessors.similarity import overlap, stems
 from tasks.assessors.text import (

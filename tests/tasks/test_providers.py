@@ -16,11 +16,14 @@ from tasks.assessors import build
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.wire import BODY_BYTES
 from tasks.draft import DraftSchema
+from tasks.impatient import redis_client
 from tasks.prompt import SYSTEM
 from tests.tasks.conftest import Provider
 from tests.tasks.provider_case import PAST_ID, a_case, some_settings
 
 pytestmark = pytest.mark.parametrize("vendor", ["openai", "anthropic"])
+
+ACCOUNT = uuid4()
 
 
 class Desk:
@@ -219,9 +222,7 @@ def test_a_huge_reply_is_not_read_whole(desk: Desk, provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("behaviour", ["invalid_json", "wrong_shape", "nested"])
-def test_an_unusable_reply_gets_one_chance_of_repair(
-    behaviour: str, desk: Desk, provider: Provider
-) -> None:
+def test_an_unusable_reply_gets_one_chance_of_repair(behaviour: str, desk: Desk, provider: Provider) -> None:
     provider.behave("good", sequence=[behaviour])
     draft = desk.assess()
     assert draft.provider_calls == provider.calls == 2
@@ -288,6 +289,12 @@ def test_an_account_out_of_tokens_makes_no_call(vendor: str, provider: Provider,
     assert (error.kind, error.retryable, provider.calls) == ("budget", False, 0)
 
 
+def test_what_a_call_really_used_is_what_the_day_is_charged(desk: Desk, redis: Redis) -> None:
+    draft = desk.assess(account_id=ACCOUNT)
+    (day,) = redis.keys(f"budget:{ACCOUNT}:tokens:*")
+    assert int(redis.get(day)) == draft.tokens_in + draft.tokens_out
+
+
 def test_retries_count_as_calls_of_the_minute(vendor: str, provider: Provider, redis: Redis) -> None:
     provider.behave("error_500")
     error = Desk(vendor, provider, redis, model_calls_per_minute=2).failure()
@@ -295,8 +302,19 @@ def test_retries_count_as_calls_of_the_minute(vendor: str, provider: Provider, r
 
 
 def test_without_redis_the_model_is_asked_all_the_same(vendor: str, provider: Provider) -> None:
-    nowhere = Redis(port=9, socket_timeout=0.2, socket_connect_timeout=0.2)
+    nowhere = redis_client("redis://127.0.0.1:9/0")
     assert Desk(vendor, provider, nowhere).assess().provider_calls == 1
+
+
+def test_the_text_of_a_ticket_is_not_logged(
+    desk: Desk, provider: Provider, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("DEBUG")
+    provider.behave("good", sequence=["bad_request"])
+    desk.failure()
+    desk.assess()
+    printed = capfd.readouterr()
+    assert "Outlook" not in caplog.text + printed.out + printed.err
 
 
 def test_many_threads_may_share_an_assessor(desk: Desk, provider: Provider) -> None:

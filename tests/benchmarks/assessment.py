@@ -1,0 +1,247 @@
+"""Fidelity of the extractive assessor on real sessions, against simple baselines.
+
+python -m tests.benchmarks.assessment [FILE …]   (default: the tickets and chats of REAL_DATA_DIR)
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.case import Case, PastCase
+from tasks.assessors.extractive import Extractive
+from tests.benchmarks import measures, rows
+from tests.benchmarks.measures import Hits, Said, mean
+from tests.benchmarks.rows import Row
+
+LABELS = Path(__file__).with_name("labels.json")
+SUMMARY = 600
+SEED = 20220102
+
+
+@dataclass
+class Output:
+    """What one method says about one case."""
+
+    text: str
+    claims: list[Said]  # what it offers as an attempt that failed
+
+
+@dataclass
+class Score:
+    """One line of the table, filled case by case."""
+
+    errors: list[float | None] = field(default_factory=list)
+    names: list[float | None] = field(default_factory=list)
+    problem: list[float | None] = field(default_factory=list)
+    courtesy: list[float | None] = field(default_factory=list)
+    length: list[float | None] = field(default_factory=list)
+    dev: Hits = field(default_factory=Hits)
+    held_out: Hits = field(default_factory=Hits)
+
+
+def past_cases(row: Row, history: Sequence[Row]) -> tuple[PastCase, ...]:
+    """The place for the database search: what it finds in `history` for `row`. Nothing yet.
+
+    Once it is wired, hit rate@5 and MRR belong into a table of their own beside this one.
+    """
+    return ()
+
+
+def first(case: Case, longest: int) -> Output:
+    return _spoken(case, _pieces(case), longest)
+
+
+def last(case: Case, longest: int) -> Output:
+    return _spoken(case, list(reversed(_pieces(case))), longest if longest > SUMMARY else SUMMARY, most=1)
+
+
+def scattered(case: Case, longest: int) -> Output:
+    pieces = _pieces(case)
+    random.Random(f"{SEED}{case.handoff_id}").shuffle(pieces)
+    return _spoken(case, pieces, longest)
+
+
+def _pieces(case: Case) -> list[Said]:
+    """Every line of the session, naively cut, with where it stands."""
+    told = [("problem", case.problem), *((f"step:{step.seq}", step.text) for step in case.steps)]
+    return [
+        Said(part.strip(), (name,))
+        for name, text in told
+        for part in text.replace(". ", ".\n").split("\n")
+        if part.strip()
+    ]
+
+
+def _spoken(case: Case, pieces: list[Said], longest: int, most: int | None = None) -> Output:
+    if most is not None and pieces:
+        pieces = [said for said in _pieces(case) if said.sources == pieces[0].sources]
+    taken: list[Said] = []
+    room = longest
+    for said in pieces:
+        if room <= 0:
+            break
+        taken.append(Said(said.text[:room], said.sources))
+        room -= len(said.text) + 1
+    return Output("\n".join(said.text for said in taken), taken)
+
+
+def brief(content: dict[str, Any]) -> Output:
+    return Output(content["summary"], _failed(content))
+
+
+def full(content: dict[str, Any]) -> Output:
+    said = [content["summary"], *(item.text for item in measures.statements(content))]
+    said += [item["text"] for item in content["suggested_steps"]] + content["questions"]
+    return Output("\n".join(said), _failed(content))
+
+
+def _failed(content: dict[str, Any]) -> list[Said]:
+    return [Said(item["text"], tuple(item["evidence"])) for item in content["do_not_repeat"]]
+
+
+def judge(score: Score, row: Row, case: Case, output: Output, labels: dict[str, Any]) -> None:
+    text = measures.whole(case)
+    score.errors.append(measures.kept(measures.error_strings(text), output.text))
+    score.names.append(measures.kept(measures.product_names(text), output.text))
+    score.problem.append(measures.recall(row.get("internal_problem"), output.text))
+    score.courtesy.append(float(measures.has_courtesy(output.text)))
+    score.length.append(float(len(output.text)))
+    for part, hits in (("dev", score.dev), ("held_out", score.held_out)):
+        if row["id"] in labels[part]:
+            chat = not rows.is_ticket(row)
+            hits.add(labels[part][row["id"]], [measures.seqs(c.sources, chat=chat) for c in output.claims])
+
+
+@dataclass
+class Evidence:
+    """How well the statements are backed by what they cite."""
+
+    statements: int = 0
+    spans: int = 0
+    supported: int = 0
+    dropped: int = 0
+    causes: int = 0
+    seconds: list[float] = field(default_factory=list)
+
+    def add(self, content: dict[str, Any], case: Case) -> None:
+        texts = measures.texts_of(case)
+        for said in measures.statements(content):
+            self.statements += 1
+            self.spans += measures.is_span(said, texts)
+            self.supported += measures.is_supported(said, texts)
+        self.causes += content["likely_cause"] is not None
+
+
+def concludes_from_past(content: dict[str, Any]) -> bool:
+    cause = [content["likely_cause"]] if content["likely_cause"] else []
+    cited = [name for item in [*cause, *content["suggested_steps"]] for name in item["evidence"]]
+    return any(name.startswith("handoff:") for name in cited)
+
+
+def abstention(cases: Sequence[Row], foreign: Sequence[Row], score: float) -> float | None:
+    """The share of cases in which past cases of another topic (found at `score`) conclude nothing."""
+    if not foreign:
+        return None
+    chooser = random.Random(SEED)
+    told: list[float] = []
+    for row in cases:
+        past = tuple(rows.to_past(other, score) for other in chooser.sample(foreign, min(5, len(foreign))))
+        content = Extractive().assess(rows.to_case(row, past), deadline=0).content
+        told.append(float(not concludes_from_past(content)))
+    return mean(told)
+
+
+def run(data: Sequence[Row]) -> tuple[dict[str, Score], Evidence]:
+    """Every method over every case."""
+    labels = json.loads(LABELS.read_text("utf-8"))
+    history, _ = rows.split_by_time([row for row in data if rows.is_ticket(row)])
+    evidence = Evidence()
+    scores: dict[str, Score] = {}
+    for row in data:
+        case = rows.to_case(row, past_cases(row, history))
+        started = time.perf_counter()
+        draft = Extractive().assess(case, deadline=started + 10)
+        evidence.seconds.append(time.perf_counter() - started)
+        evidence.dropped += draft.dropped_evidence
+        evidence.add(draft.content, case)
+        for name, output in _outputs(case, draft.content).items():
+            judge(scores.setdefault(name, Score()), row, case, output, labels)
+    return scores, evidence
+
+
+def _outputs(case: Case, content: dict[str, Any]) -> dict[str, Output]:
+    whole = full(content)
+    size = len(whole.text)
+    methods: dict[str, Callable[[Case, int], Output]] = {"first": first, "random": scattered}
+    return {
+        "summary": brief(content),
+        "first 600": first(case, SUMMARY),
+        "last message": last(case, SUMMARY),
+        "random 600": scattered(case, SUMMARY),
+        "assessment": whole,
+        **{f"{name}, same length": method(case, size) for name, method in methods.items()},
+    }
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}" if value <= 1 else f"{value:.0f}"
+
+
+def table(scores: dict[str, Score]) -> str:
+    head = [
+        "method",
+        "error strings kept",
+        "product names kept",
+        "reference problem",
+        "has courtesies",
+        "characters",
+    ]
+    head += ["attempts dev P", "dev R", "held out P", "held out R"]
+    lines = [head, ["---"] * len(head)]
+    for name, score in scores.items():
+        averages = (score.errors, score.names, score.problem, score.courtesy, score.length)
+        hits = (score.dev.precision, score.dev.recall, score.held_out.precision, score.held_out.recall)
+        lines.append([name, *(_cell(mean(values)) for values in averages), *map(_cell, hits)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def report(name: str, data: Sequence[Row], foreign: Sequence[Row]) -> None:
+    """Print one source's table and its evidence line."""
+    scores, evidence = run(data)
+    seconds = sorted(evidence.seconds)
+    print(f"\n{name}: {len(data)} sessions\n\n{table(scores)}\n")
+    if evidence.statements:
+        spans, supported = evidence.spans / evidence.statements, evidence.supported / evidence.statements
+        print(
+            f"evidence: {evidence.statements} statements, {spans:.3f} word for word in the cited text,"
+            f" {supported:.3f} by words, {evidence.dropped} ids dropped; a cause is named in"
+            f" {evidence.causes / len(data):.2f} of the sessions"
+        )
+    print(f"time: median {seconds[len(seconds) // 2] * 1000:.1f} ms, slowest {seconds[-1] * 1000:.1f} ms")
+    _, queries = rows.split_by_time(data) if rows.is_ticket(data[0]) else ([], list(data)[:200])
+    shares = [(score, abstention(queries, foreign, score)) for score in (0.3, 0.9)]
+    told = ", ".join(f"{_cell(share)} at score {score}" for score, share in shares)
+    print(f"abstention: 1.00 by construction without history; with past cases of another topic {told}")
+
+
+def main(paths: Sequence[str]) -> int:
+    """Score each file. Exit status 0; this measures, it does not judge."""
+    files = list(paths) or [str(rows.data_folder() / name) for name in rows.DEFAULT_FILES]
+    loaded = {path: rows.load([path]) for path in files}
+    standard = rows.load([rows.data_folder() / rows.DEFAULT_FILES[1]])
+    for path, data in loaded.items():
+        others = [row for other, held in loaded.items() if other != path for row in held]
+        resolved = [row for row in others if row.get("resolution")] or others or standard
+        report(Path(path).name, data, resolved)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,145 @@
+"""What the assessment benchmark counts. Kept apart from the assessor's own word lists on purpose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.case import Case
+
+_WORD = re.compile(r"[^\W_]+(?:[._'/:-][^\W_]+)*")
+_ERRORS = (
+    re.compile(r"[\"“‘]([^\"”’\n]{6,120})[\"”’]"),
+    re.compile(r"\b(0x[0-9a-f]{2,}|[A-Z]{2,12}-?\d{3,}|(?:http|status|code|errno)[ :=]{1,3}\d{3,5})\b", re.I),
+    re.compile(
+        r"((?:\w+ )?(?:error|exception|failed to|cannot|can't|could not|couldn't|unable to|denied|refused|not found"
+        r"|no such|missing|timed out|timeout|crash(?:es|ed)?|not working|doesn't work|invalid)(?: [\w'./-]+){0,3})",
+        re.I,
+    ),
+)
+PRODUCTS = frozenset(
+    "tomcat apache nginx iis oracle mssql mysql postgres postgresql sqlite mongodb redis ldap ldaps kerberos ssl tls https sftp ftp"
+    " ssh scp vpn dns dhcp nfs samba smb cups grub grub2 lilo kernel xorg x11 xserver xfree86 gdm kdm lightdm gnome kde kubuntu"
+    " xubuntu lubuntu ubuntu debian windows vista xp linux android ios iphone ipod edge chrome firefox opera outlook exchange excel"
+    " word office teams zoom citrix vmware virtualbox qemu wine docker vagrant lxc java jdk jre jboss weblogic websphere php php5 python"
+    " perl golang gcc cmake eclipse netbeans apt apt-get aptitude synaptic dpkg pip alsa pulseaudio audacity vlc totem xine mplayer"
+    " rhythmbox amarok compiz beryl nvidia ati intel radeon broadcom atheros ndiswrapper wifi wireless bluetooth ethernet usb raid lvm"
+    " mdadm ext3 ext4 ntfs fat32 fstab bios uefi secureboot grub-install dapper edgy feisty gutsy hardy intrepid jaunty karmic lucid"
+    " maverick natty breezy hoary warty precise trusty xenial otp qr api sms pin atm swift iban war jar xml json pdf csv cpu ram sata"
+    " log4j spring jquery weblogic activemq rabbitmq kafka symmetric gatepay dashboard otp smtp imap proxy firewall router switch dell hp"
+    " lenovo toshiba acer sony canon epson brother xerox k3b kpackage icewm fbdev evtouch evdev medibuntu mediatomb xmms bmp irssi".split()
+)
+_COURTESY = re.compile(
+    r"\b(?:dear|dears|greetings|hello|regards|thank you|thanks|kind reminder|has been assigned|hesitate)\b",
+    re.I,
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One statement of an output and the texts it rests on."""
+
+    text: str
+    sources: tuple[str, ...]
+
+
+def words(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text)]
+
+
+def even(text: str) -> str:
+    """One line, lower case: what "word for word" means here."""
+    return re.sub(r"\s+", " ", text).strip().lower()
+
+
+def texts_of(case: Case) -> dict[str, str]:
+    """Every citable text of the session by its evidence id."""
+    steps = {f"step:{step.seq}": step.text for step in case.steps}
+    past = {f"handoff:{p.handoff_id}": f"{p.resolution}\n{p.root_cause or ''}" for p in case.past}
+    return {"title": case.title, "problem": case.problem, **steps, **past}
+
+
+def whole(case: Case) -> str:
+    return "\n".join([case.title, case.problem, *(step.text for step in case.steps)])
+
+
+def error_strings(text: str) -> set[str]:
+    return {even(found) for pattern in _ERRORS for found in pattern.findall(text)}
+
+
+def product_names(text: str) -> set[str]:
+    return set(words(text)) & PRODUCTS
+
+
+def kept(wanted: Iterable[str], output: str) -> float | None:
+    """The share of `wanted` found in `output`. None when nothing was wanted."""
+    wanted, output = set(wanted), even(output)
+    return sum(item in output for item in wanted) / len(wanted) if wanted else None
+
+
+def recall(reference: str | None, output: str) -> float | None:
+    """The share of the reference's distinct words of four letters and more that the output has."""
+    wanted = {word for word in words(reference or "") if len(word) > 3 and not word.startswith("ph_")}
+    return len(wanted & set(words(output))) / len(wanted) if len(wanted) >= 3 else None
+
+
+def is_span(said: Said, texts: dict[str, str]) -> bool:
+    """Whether the statement stands word for word in one of its texts (an ellipsis may cut its ends)."""
+    core = even(said.text).strip("… ")
+    return any(core in even(texts.get(source, "")) for source in said.sources)
+
+
+def is_supported(said: Said, texts: dict[str, str]) -> bool:
+    """Whether four fifths of its words stand in the texts it cites."""
+    told = words(said.text)
+    cited = {word for source in said.sources for word in words(texts.get(source, ""))}
+    return bool(told) and sum(word in cited for word in told) / len(told) >= 0.8
+
+
+def has_courtesy(text: str) -> bool:
+    return bool(_COURTESY.search(text))
+
+
+def seqs(sources: Iterable[str], *, chat: bool) -> set[int]:
+    """Evidence ids as the labels count them: a chat's problem is its step 1, a ticket's is 0."""
+    numbers = {int(s.removeprefix("step:")) for s in sources if s.startswith("step:")}
+    return numbers | ({1 if chat else 0} if "problem" in set(sources) else set())
+
+
+@dataclass
+class Hits:
+    """Attempts found against attempts labelled."""
+
+    right: int = 0
+    said: int = 0
+    found: int = 0
+    labelled: int = 0
+
+    def add(self, groups: Sequence[Sequence[int]], claims: Sequence[set[int]]) -> None:
+        labelled = {seq for group in groups for seq in group}
+        self.right += sum(bool(claim & labelled) for claim in claims)
+        self.said += len(claims)
+        self.found += sum(any(claim & set(group) for claim in claims) for group in groups)
+        self.labelled += len(groups)
+
+    @property
+    def precision(self) -> float | None:
+        return self.right / self.said if self.said else None
+
+    @property
+    def recall(self) -> float | None:
+        return self.found / self.labelled if self.labelled else None
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def statements(content: dict[str, Any]) -> list[Said]:
+    """Everything in an assessment that claims a fact of the session."""
+    items = [*content["what_we_know"], *content["do_not_repeat"]]
+    items += [content["likely_cause"]] if content["likely_cause"] else []
+    return [Said(item["text"], tuple(item["evidence"])) for item in items]

@@ -1,0 +1,48 @@
+"""Which assessor is built, and what is imported for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from models.settings import SettingsError
+from tasks import assessors
+from tests.tasks.provider_case import some_settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_offline_assessor_imports_no_vendor() -> None:
+    script = (
+        "import sys; from redis import Redis; from tasks.assessors import build;"
+        "from tests.tasks.provider_case import some_settings;"
+        "made = build(some_settings(), Redis());"
+        "print(type(made).__name__, {'openai', 'anthropic', 'httpx2'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout.strip() == "Extractive set()", result.stderr
+
+
+@pytest.mark.parametrize(("vendor", "other"), [("openai", "anthropic"), ("anthropic", "openai")])
+def test_one_vendor_does_not_import_the_other(vendor: str, other: str) -> None:
+    script = (
+        "import sys; from redis import Redis; from tasks.assessors import build;"
+        "from tests.tasks.provider_case import some_settings;"
+        f"made = build(some_settings(assessor='{vendor}'), Redis());"
+        f"print(made.vendor, '{other}' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout.strip() == f"{vendor} False", result.stderr
+
+
+def test_a_missing_sdk_stops_the_start_clearly(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("tasks.assessors.openai", "openai"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.delattr(assessors, "openai", raising=False)
+    monkeypatch.setitem(sys.modules, "openai", None)  # what Python itself does for "not there"
+    with pytest.raises(SettingsError, match=r"requirements-ai\.txt"):
+        assessors.build(some_settings(assessor="openai"), Redis())

@@ -25,9 +25,7 @@ def keep_access_to_files() -> None:
     libc = ctypes.CDLL(None)
     mask = 1 << CAP_DAC_OVERRIDE
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    sets = (ctypes.c_uint32 * 6)(
-        mask, mask, mask, 0, 0, 0
-    )  # effective, permitted, inheritable; low words first
+    sets = (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)  # effective, permitted, inheritable
     nothing = (ctypes.c_uint32 * 6)()
     if libc.capset(header, sets) == 0:
         libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from deploy.servers import free_port
+from deploy.servers import Postgres, Redis, free_port
 
 HERE = Path(__file__).parent
 OURS = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "HOST", "PORT"}
@@ -176,3 +176,15 @@ def test_a_second_one_in_the_same_folder_leaves_the_first_alone(stack: Stack) ->
     assert stack.output == "make run: the service runs already from this folder\n"
     assert stack.ready()
     assert stack.end() == 0
+
+
+def test_servers_given_by_url_are_used_and_left_running(stack: Stack, tmp_path: Path) -> None:
+    with Postgres(tmp_path / "given", durable=False) as postgres, Redis(tmp_path / "given", durable=False) as redis:
+        stack.start(DATABASE_URL=postgres.url(), REDIS_URL=redis.url)
+        assert stack.facts["database_url"] == postgres.url()
+        assert stack.facts["redis_url"] == redis.url
+        assert stack.ready() == {"login": "escalation_service", "assessor": None}
+        assert stack.find("bin/postgres") is None
+        assert stack.end() == 0
+        assert postgres.running
+        assert redis.running

@@ -139,9 +139,7 @@ def freeze(server: Postgres) -> None:
 
 
 @pytest.mark.parametrize("accident", [lose_control, kill_the_head, kill_everything, freeze])
-def test_a_start_after_an_accident_takes_the_folder_over(
-    accident: Callable[[Postgres], None], folder: Path
-) -> None:
+def test_a_start_after_an_accident_takes_the_folder_over(accident: Callable[[Postgres], None], folder: Path) -> None:
     before = Postgres(folder, durable=False)
     before.start()
     ask_postgres(before, "CREATE TABLE kept AS SELECT 42 AS answer")

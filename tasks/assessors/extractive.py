@@ -8,16 +8,15 @@ from typing import Any
 
 from models.case import Case, PastCase
 from tasks import draft
-from tasks.assessors import cause, questions, summary
+from tasks.assessors import cause, facts, questions, summary
 from tasks.assessors.base import Draft
 from tasks.assessors.outcome import Attempt, Reading, read, step_sentences, unsolved
-from tasks.assessors.wording import is_attempt, is_proposal, verdict
-from tasks.assessors.similarity import overlap, repeats, stems
-from tasks.assessors.text import Sentence, excerpt, has_error, has_error_text, sentences, technical
+from tasks.assessors.similarity import overlap, repeats
+from tasks.assessors.text import Sentence, excerpt, has_error_text, sentences
 
 PROMPT_VERSION = "extractive-1"
 FACT_LENGTH = 300
-FACT_COUNT = 8
+FACT_COUNT = 10
 TRIED_COUNT = 8
 SUGGESTED_COUNT = 5
 QUESTION_COUNT = 6
@@ -44,7 +43,7 @@ class Extractive:
         tried = attempts_not_to_repeat(reading)
         content: dict[str, Any] = {
             "summary": summary.write(case, spoken, reading),
-            "what_we_know": facts(spoken, reading),
+            "what_we_know": known_facts(spoken, reading),
             "do_not_repeat": tried,
             "likely_cause": {"text": likely.text, "evidence": list(likely.evidence)} if likely else None,
             "suggested_steps": self._suggestions(case, reading, open_questions),
@@ -96,40 +95,14 @@ def everything_said(case: Case) -> list[Sentence]:
     return said + sentences(case.reason, "reason") + sentences(case.ask or "", "ask")
 
 
-def facts(spoken: Sequence[Sentence], reading: Reading) -> list[dict[str, Any]]:
-    """The most telling statements that are not repeated elsewhere, in the order they were made."""
-    tried = {attempt.text for attempt in reading.attempts if attempt.outcome in ("failed", "partial")}
-    told = [s for s in spoken if s.source not in ("reason", "ask") and s.text not in tried and is_fact(s)]
-    ranked = sorted(enumerate(told), key=lambda pair: (-weight(pair[1]), pair[0]))
-    chosen: list[tuple[int, Sentence]] = []
-    for place, sentence in ranked[:60]:
-        if len(chosen) < FACT_COUNT and not any(_says_same(sentence, other) for _, other in chosen):
-            chosen.append((place, sentence))
+def known_facts(spoken: Sequence[Sentence], reading: Reading) -> list[dict[str, Any]]:
+    """The most telling statements in the order they were made, without what do_not_repeat says."""
+    tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
+    told = [s for s in spoken if s.source not in ("reason", "ask") and s.text not in tried and facts.is_fact(s)]
     return [
         {"text": excerpt(sentence.text, FACT_LENGTH), "evidence": [sentence.source]}
-        for _, sentence in sorted(chosen, key=lambda pair: pair[0])
+        for sentence in facts.choose(told, count=FACT_COUNT)
     ]
-
-
-def is_fact(sentence: Sentence) -> bool:
-    """A statement with substance: no question, no request, no advice."""
-    text = sentence.text
-    if text.rstrip().endswith("?") or len(stems(text)) < 2:
-        return False
-    return not questions.asks(text) and not (is_proposal(text) and not is_attempt(text))
-
-
-def weight(sentence: Sentence) -> float:
-    """How much a senior would miss the sentence."""
-    text = sentence.text
-    score = 3.0 * has_error_text(text) + 2.0 * has_error(text) + min(3, len(technical(text)))
-    score += 2.0 * cause.strength(text) + 1.5 * (verdict(text) is not None) + is_attempt(text)
-    score += 2.0 * (sentence.source == "problem") + (sentence.source == "problem" and sentence.position == 0)
-    return score + min(len(stems(text)), 12) / 6
-
-
-def _says_same(sentence: Sentence, other: Sentence) -> bool:
-    return max(overlap(sentence.text, other.text), overlap(other.text, sentence.text)) > 0.75
 
 
 def attempts_not_to_repeat(reading: Reading) -> list[dict[str, Any]]:

@@ -1,0 +1,72 @@
+"""Which sentences of a session a senior would miss most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tasks.assessors import cause
+from tasks.assessors.questions import asks
+from tasks.assessors.similarity import overlap, stems
+from tasks.assessors.text import Sentence, has_error, has_error_text, technical
+from tasks.assessors.wording import is_attempt, is_proposal, verdict
+
+CONSIDERED = 120  # sentences compared with each other; the weightiest of longer sessions
+NEW_WORD = 0.25
+NEW_NAME = 1.0
+
+
+def is_fact(sentence: Sentence) -> bool:
+    """A statement with substance: no question, no request, no advice."""
+    text = sentence.text
+    if text.rstrip().endswith("?") and not has_error_text(text):
+        return False
+    if len(stems(text)) < 2 or asks(text):
+        return False
+    return is_attempt(text) or not is_proposal(text)
+
+
+def weight(sentence: Sentence) -> float:
+    """How much the sentence tells by itself."""
+    text = sentence.text
+    score = 3.0 * has_error_text(text) + 2.0 * has_error(text) + 1.5 * (verdict(text) is not None)
+    score += 2.0 * cause.strength(text) + is_attempt(text)
+    return score + 2.0 * (sentence.source == "problem") + (sentence.source == "problem" and not sentence.position)
+
+
+def choose(
+    told: Sequence[Sentence],
+    *,
+    count: int = 1000,
+    room: int = 1_000_000,
+    by_length: bool = False,
+    known: Iterable[str] = (),
+) -> list[Sentence]:
+    """At most `count` sentences of at most `room` characters together that tell most, in their order.
+
+    Each next one is worth its weight and the words and names that the chosen ones and `known` do not have
+    yet; `by_length` prefers the short ones, for when the room is what is scarce.
+    """
+    order = {id(sentence): place for place, sentence in enumerate(told)}
+    left = sorted(told, key=lambda s: (-weight(s), order[id(s)]))[:CONSIDERED]
+    seen = {word for text in known for word in stems(text)}
+    chosen: list[Sentence] = []
+    while left and len(chosen) < count:
+        best = max(left, key=lambda s: (_worth(s, seen, by_length), -order[id(s)]))
+        left.remove(best)
+        if len(best.text) + 2 > room or _adds_nothing(best, chosen):
+            continue
+        chosen.append(best)
+        room -= len(best.text) + 2
+        seen |= stems(best.text)
+    return sorted(chosen, key=lambda s: order[id(s)])
+
+
+def _worth(sentence: Sentence, seen: set[str], by_length: bool) -> float:
+    new = stems(sentence.text) - seen
+    names = sum(name in new for name in technical(sentence.text))
+    worth = weight(sentence) + NEW_WORD * min(len(new), 16) + NEW_NAME * min(names, 4)
+    return worth / (40 + len(sentence.text)) if by_length else worth
+
+
+def _adds_nothing(sentence: Sentence, chosen: Sequence[Sentence]) -> bool:
+    return any(overlap(sentence.text, other.text) > 0.75 for other in chosen)

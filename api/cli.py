@@ -154,7 +154,7 @@ def check() -> None:
 
 
 @db.command("revision")
-@click.argument("message")
+@click.option("-m", "--message", required=True, help="What it does.")
 @told
 def revision(message: str) -> None:
     """Write a new migration from what differs."""

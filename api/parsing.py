@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from flask import Request
 from marshmallow import RAISE, Schema
@@ -17,7 +17,7 @@ MAX_DEPTH = 32
 class StrictParser(FlaskParser):
     """webargs, refusing unknown fields in the query as well as in the body."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str | None]] = {"json": RAISE, "query": RAISE, "headers": None}
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {"json": RAISE, "query": RAISE, "headers": None}  # noqa: RUF012
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body as JSON; an empty one is an empty object, so that a move needs no body."""

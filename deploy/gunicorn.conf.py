@@ -2,6 +2,8 @@
 
 import os
 
+from models.settings import require_secret_key
+
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 
 # Requests wait on the database, so threads; two processes use two cores.
@@ -30,3 +32,8 @@ errorlog = "-"
 
 # It would be a socket in the home folder, shared by every gunicorn of this user.
 control_socket_disable = True
+
+
+def on_starting(server: object) -> None:
+    """Stop clearly before any worker starts, when what the service gives out could not be signed."""
+    require_secret_key()

@@ -61,9 +61,7 @@ def _read(env: Env) -> Settings:
         secret_key=env.str("SECRET_KEY", None, validate=_long_enough),
         previous_secret_key=env.str("SECRET_KEY_PREVIOUS", None),
         log_format=env.str("LOG_FORMAT", "json", validate=validate.OneOf(["json", "console"])),
-        assessor=env.str(
-            "ASSESSOR", "extractive", validate=validate.OneOf(["extractive", "openai", "anthropic"])
-        ),
+        assessor=env.str("ASSESSOR", "extractive", validate=validate.OneOf(["extractive", "openai", "anthropic"])),
         assess_deadline_seconds=env.float("ASSESS_DEADLINE_SECONDS", 120, validate=positive),
         bulk_deadline_seconds=env.float("BULK_DEADLINE_SECONDS", 1800, validate=positive),
         assess_attempts=env.int("ASSESS_ATTEMPTS", 4, validate=positive),

@@ -21,9 +21,8 @@ def timeline(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
 
     Events older than the feed's retention are gone; the handoff's own times stay.
     """
-    names = dict(
-        session.execute(select(User.id, User.name).where(User.account_id == handoff.account_id)).tuples().all()
-    )
+    people = session.execute(select(User.id, User.name).where(User.account_id == handoff.account_id))
+    names = {user_id: name for user_id, name in people}
     entries = [
         *_events(session, handoff, names),
         *_steps(session, handoff, names),

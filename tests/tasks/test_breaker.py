@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
+from models.redis import connect
 from tasks.breaker import Breaker, Permit
-from tasks.impatient import redis_client
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_half_of_the_calls_failing_is_still_borne(breaker: Breaker) -> None:
 
 def test_it_is_shared_between_processes_by_its_name(breaker: Breaker, redis_url: str) -> None:
     make_calls(breaker, failed=10)
-    elsewhere = redis_client(redis_url)
+    elsewhere = connect(redis_url)
     assert Breaker(elsewhere, "openai:some-model").admit() is None
     assert Breaker(elsewhere, "openai:other-model").admit() is not None
 
@@ -130,6 +130,6 @@ def test_nothing_is_kept_for_ever(breaker: Breaker, redis: Redis) -> None:
 
 
 def test_without_redis_every_call_is_allowed() -> None:
-    breaker = Breaker(redis_client("redis://127.0.0.1:9/0"), "openai:some-model")
+    breaker = Breaker(connect("redis://127.0.0.1:9/0"), "openai:some-model")
     make_calls(breaker, failed=20)
     assert breaker.admit() == Permit()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from models.case import Case, CaseStep
 from tasks.assessors.extractive import Extractive
 from tasks.assessors.outcome import outcomes
-from tasks.assessors.wording import clauses, is_attempt, is_proposal, verdict
 from tasks.assessors.text import sentences
+from tasks.assessors.wording import clauses, is_attempt, is_proposal, verdict
 from tasks.draft import DraftSchema
 from tests.tasks.cases import PAST_ID, PRINTER, case, past, step
 

@@ -12,11 +12,11 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
+from models.redis import connect
 from tasks.assessors import build
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.wire import BODY_BYTES
 from tasks.draft import DraftSchema
-from tasks.impatient import redis_client
 from tasks.prompt import SYSTEM
 from tests.tasks.conftest import Provider
 from tests.tasks.provider_case import PAST_ID, a_case, some_settings
@@ -302,7 +302,7 @@ def test_retries_count_as_calls_of_the_minute(vendor: str, provider: Provider, r
 
 
 def test_without_redis_the_model_is_asked_all_the_same(vendor: str, provider: Provider) -> None:
-    nowhere = redis_client("redis://127.0.0.1:9/0")
+    nowhere = connect("redis://127.0.0.1:9/0")
     assert Desk(vendor, provider, nowhere).assess().provider_calls == 1
 
 

@@ -212,9 +212,9 @@ class ShortAssessmentSchema(Schema):
 
 
 class AssessmentSchema(DraftSchema):
-    """One generation in full."""
+    """One generation in full. A failed one has neither summary nor confidence."""
 
-    summary = fields.String(allow_none=True)
+    summary = fields.String(allow_none=True)  # type: ignore[assignment]
     confidence = fields.String(allow_none=True)
     generation = fields.Integer()
     state = one_of(State)

@@ -202,7 +202,7 @@ def whole_session(session: Session, kept: TroubleshootingSession) -> dict[str, A
     named = select(User.id, User.name).where(
         User.account_id == kept.account_id, User.id.in_({row.added_by_id for row in steps})
     )
-    names: dict[UUID, str] = dict(session.execute(named).all())  # type: ignore[arg-type]
+    names: dict[UUID, str] = dict(session.execute(named).all())
     return {
         "external_id": kept.external_id,
         "title": kept.title,

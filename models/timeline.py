@@ -22,7 +22,7 @@ def timeline(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
     Events older than the feed's retention are gone; the handoff's own times stay.
     """
     people = session.execute(select(User.id, User.name).where(User.account_id == handoff.account_id))
-    names: dict[UUID, str] = dict(people.all())  # type: ignore[arg-type]
+    names: dict[UUID, str] = dict(people.all())
     entries = [
         *_events(session, handoff, names),
         *_steps(session, handoff, names),

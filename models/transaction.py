@@ -75,7 +75,7 @@ def finish(session: Session) -> None:
         heads().before_commit(account_id, to.head, to.epoch, to.pace)
     session.commit()
     for account_id, to in numbered.items():
-        heads().after_commit(account_id, to.head, to.epoch, to.pace)
+        heads().after_commit(account_id, to.head, to.epoch)
 
 
 def number(session: Session) -> dict[UUID, feed.Numbered]:

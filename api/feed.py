@@ -57,7 +57,7 @@ class Ask:
 
 @blueprint.get("/feed")
 @requires("viewer")
-@blueprint.arguments(FeedQuery, location="query")
+@blueprint.arguments(FeedQuery(), location="query")
 @blueprint.response(200, FeedSchema)
 @blueprint.alt_response(304, description="Nothing new; only with a matching If-None-Match")
 @problems(410)

@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import redis
@@ -132,7 +132,8 @@ class Heads:
 
     def look(self, account_id: UUID, epoch: str) -> Hint | None:
         """The hint, for whoever examines it. Raises RedisError when Redis is away."""
-        return _parse(dict(self.client.zrange(_key(account_id, epoch), 0, -1, withscores=True)))
+        members: Any = self.client.zrange(_key(account_id, epoch), 0, -1, withscores=True)
+        return _parse(dict(members))
 
     def before_commit(self, account_id: UUID, head: int, epoch: str, pace: float) -> None:
         """Raise the hint to a number that is about to be committed."""

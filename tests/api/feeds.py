@@ -1,0 +1,85 @@
+"""Short ways to the feed and the queue for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, event
+from werkzeug.test import TestResponse
+
+from models import db, head
+from models.feed import FeedControl
+from models.transaction import upkeep
+from tests.world import Person
+
+
+def snapshot(person: Person, query: str = "") -> dict[str, Any]:
+    """One page of the queue."""
+    answer = person.get(f"/queue?{query}")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json or {})
+
+
+def cursor(person: Person) -> str:
+    """The cursor of the last page of the queue."""
+    return str(snapshot(person)["cursor"])
+
+
+def poll(person: Person, at: str, query: str = "", **more: Any) -> TestResponse:
+    """One poll."""
+    return person.get(f"/feed?cursor={at}{query}", **more)
+
+
+def news(person: Person, at: str, query: str = "") -> dict[str, Any]:
+    """The body of a poll that succeeds."""
+    answer = poll(person, at, query)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json or {})
+
+
+def epoch() -> str:
+    """The epoch now."""
+    with upkeep() as session:
+        return str(
+            session.scalar(db.Base.metadata.tables["feed_control"].select().with_only_columns(FeedControl.epoch))
+        )
+
+
+def forget_hints() -> None:
+    """An empty Redis, as after it was wiped."""
+    head.heads().client.flushdb()
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Every statement that SQLAlchemy sends in this process meanwhile."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def redis_calls() -> Iterator[list[str]]:
+    """Every command that the hints' client sends meanwhile; a pipeline counts once."""
+    client = head.heads().client
+    sent: list[str] = []
+    plain = client.execute_command
+
+    def counted(*arguments: Any, **more: Any) -> Any:
+        sent.append(str(arguments[0]))
+        return plain(*arguments, **more)
+
+    client.execute_command = counted  # type: ignore[method-assign]
+    try:
+        yield sent
+    finally:
+        del client.execute_command

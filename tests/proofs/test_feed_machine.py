@@ -1,0 +1,283 @@
+"""I3, I4, I9: snapshot and tail are together the queue, along any history; and the machine finds planted bugs.
+
+The client is the reference client, the server the real application; answers get lost, pages of the snapshot are
+read with writes in between, events are pruned, and the database is restored to an earlier state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import hypothesis.strategies as st
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from sqlalchemy import NestedTransaction
+
+from api import feed as routes
+from api import feed_client
+from api.feed_client import Answer, FeedClient
+from models import db, feed, head
+from models import transaction as transactions
+from models.db import Base
+from models.transaction import transaction, upkeep
+from tests import world as worlds
+from tests.api.feeds import forget_hints, snapshot
+from tests.conftest import OneConnection
+from tests.proofs.conftest import Note, scaled
+
+EXAMPLES = scaled(12, 400)
+STEPS = scaled(20, 40)
+EVENTS = Base.metadata.tables["feed_events"]
+FEEDS = Base.metadata.tables["feeds"]
+
+
+class Lost(ConnectionError):
+    """The server has answered and the answer never arrived."""
+
+
+class Watched(FeedClient):
+    """The client, and the promise that no card it shows becomes older."""
+
+    def _apply(self, event: dict[str, Any]) -> None:
+        card = event["handoff"]["id"]
+        before = self.items.get(card, {"seq": 0})["seq"]
+        super()._apply(event)
+        assert self.items.get(card, {"seq": before})["seq"] >= before, "a card became older"
+
+
+class FeedMachine(RuleBasedStateMachine):
+    """One account, one client, and everything that can come between them."""
+
+    http: FlaskClient
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lose = False
+        self.between_pages: list[Callable[[], None]] = []
+        self.backup: NestedTransaction | None = None
+        self.count = 0
+
+    @initialize()
+    def begin(self) -> None:
+        """A transaction and an account of this history's own."""
+        self.connection = db.engine().connect()
+        self.connection.begin()
+        transactions.source = OneConnection(self.connection)
+        self.world = worlds.create(self.http)
+        self.client = Watched(self.send, limit=3)
+
+    def send(self, path: str, headers: Mapping[str, str]) -> Answer:
+        """Carry a request to the application; lose the answer when told to."""
+        reply = self.world.viewer.get(path.removeprefix("/api/v1"), headers=dict(headers))
+        if self.between_pages and path.startswith("/api/v1/queue"):
+            self.between_pages.pop()()
+        if self.lose:
+            self.lose = False
+            raise Lost
+        assert reply.status_code in (200, 304, 410), reply.text
+        return Answer(reply.status_code, {name.lower(): value for name, value in reply.headers}, reply.data)
+
+    @rule()
+    def hand_off(self) -> None:
+        """A new handoff."""
+        self.count += 1
+        self.world.junior.hand_off(f"T-{self.count}")
+
+    @rule(choice=st.integers(0, 20), move=st.sampled_from(["claim", "release", "resolve", "withdraw"]))
+    def move(self, choice: int, move: str) -> None:
+        """A move on some open handoff; many are refused, which is fine."""
+        items = self._queue()
+        if items:
+            body = {"resolution": "Done."} if move == "resolve" else {}
+            self.world.admin.post(f"/handoffs/{sorted(items)[choice % len(items)]}/{move}", body)
+
+    @rule(share=st.floats(0, 1))
+    def prune(self, share: float) -> None:
+        """Forget the oldest events."""
+        with transaction(self.world.account_id) as session:
+            at = session.execute(FEEDS.select().where(FEEDS.c.account_id == self.world.account_id)).one().head
+            feed.prune(session, self.world.account_id, keep=timedelta(days=1), most=int(share * at))
+
+    @rule()
+    def wipe_redis(self) -> None:
+        """Redis restarts empty."""
+        forget_hints()
+
+    @rule()
+    def back_up(self) -> None:
+        """Remember the state of the database."""
+        self.backup = self.connection.begin_nested()
+
+    @precondition(lambda self: self.backup is not None)
+    @rule()
+    def restore(self) -> None:
+        """Go back to the remembered state: numbers will be given out a second time."""
+        assert self.backup is not None
+        self.backup.rollback()
+        self.backup = None
+        forget_hints()  # what ten seconds do
+        with upkeep() as session:
+            feed.rotate_epoch(session)
+
+    @rule()
+    def lose_the_next_answer(self) -> None:
+        """The next answer does not arrive."""
+        self.lose = True
+
+    @rule(writes=st.integers(1, 3))
+    def reload(self, writes: int) -> None:
+        """Load the snapshot page by page, with writes in between."""
+        self.client.cursor = None
+        last = len(self._queue()) - 1
+        self.between_pages = [
+            lambda: self.move(0, "withdraw"),
+            self.hand_off,
+            lambda: (self.move(last, "claim"), self.move(last, "release")),  # type: ignore[func-returns-value]
+        ][-writes:]
+        self.step()
+        self.between_pages = []
+
+    @rule()
+    def step(self) -> None:
+        """One request of the client."""
+        self.client.step()
+
+    @rule()
+    def catch_up(self) -> None:
+        """Once writers rest, so many polls as there are pages bring everything, and nothing is different."""
+        self.lose = False
+        self.step()
+        while self.client.cursor is None:  # 410: the snapshot
+            self.client.step()
+        behind = self._head() - (self.client.seq if self.client.seq is not None else 0)
+        polls = 0
+        while (step := self.client.step()) and (step.wait_seconds == 0 or step.loaded):
+            polls += 1
+            assert polls <= math.ceil(behind / self.client.limit) + 1, "catching up does not end"
+        assert self.client.items == self._queue(), "the client and the queue differ"
+
+    def _head(self) -> int:
+        with upkeep() as session:
+            return int(session.execute(FEEDS.select().where(FEEDS.c.account_id == self.world.account_id)).one().head)
+
+    def _queue(self) -> dict[str, dict[str, Any]]:
+        return {item["id"]: item for item in snapshot(self.world.viewer, "limit=200")["items"]}
+
+    def teardown(self) -> None:
+        """The history ends well: the client arrives."""
+        try:
+            self.catch_up()
+        finally:
+            self.connection.close()
+
+
+def _run(http: FlaskClient, examples: int) -> None:
+    machine = type("Machine", (FeedMachine,), {"http": http})
+    # No shrinking: whether a bug is found is the question, and a run must stay short.
+    phases = [Phase.generate]
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=phases,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+            print_blob=False,
+        ),
+    )
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client asks for two rows of the snapshot at a time, so that much happens between pages."""
+    plain = feed_client.FeedClient._ask
+
+    def small(self: FeedClient, path: str, query: dict[str, Any], *more: Any) -> Answer:
+        return plain(self, path, query | ({"limit": 2} if path == "/queue" else {}), *more)
+
+    monkeypatch.setattr(feed_client.FeedClient, "_ask", small)
+    monkeypatch.setattr(head, "POLL_BURST", 10**9)
+    monkeypatch.setattr(transactions, "source", transactions.source)  # each history puts its own there
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.timeout(scaled(120, 1200))
+def test_snapshot_and_tail_are_the_queue_along_any_history(client: FlaskClient, figure: Note) -> None:
+    _run(client, EXAMPLES)
+    figure("I3, I4, I9: state machine over HTTP", f"{EXAMPLES} histories of up to {STEPS} steps, no divergence")
+
+
+@contextmanager
+def _cursor_after_rows() -> Iterator[None]:
+    def at_the_end(kind: str, query: dict[str, Any], token: str) -> list[Any]:
+        _, _, last = routes_page_position(kind, query, token)
+        with transaction(routes.caller().account_id) as session:
+            return [*feed.tail(session, routes.caller().account_id), last]
+
+    routes_page_position = routes.page_position
+    with patch.object(routes, "page_position", at_the_end):
+        yield
+
+
+@contextmanager
+def _no_floor_check() -> Iterator[None]:
+    plain, plain_news = routes._refuse_what_cannot_continue, routes._news
+
+    def lenient(at: routes.Cursor, page: feed.Page) -> None:
+        plain(at, replace(page, floor=0))
+
+    def unchecked(at: routes.Cursor, page: feed.Page, ask: routes.Ask) -> Any:
+        return plain_news(at, page, ask)
+
+    with patch.object(routes, "_refuse_what_cannot_continue", lenient), patch.object(routes, "_news", unchecked):
+        yield
+
+
+@contextmanager
+def _next_is_always_the_head() -> Iterator[None]:
+    plain = routes._page
+
+    def jumping(to: routes.Cursor, after: int, head: int, *more: Any) -> Any:
+        return plain(routes.Cursor(to.epoch, head), after, head, *more)
+
+    with patch.object(routes, "_page", jumping):
+        yield
+
+
+@contextmanager
+def _no_epoch() -> Iterator[None]:
+    with patch.object(feed, "rotate_epoch", lambda session: None):
+        yield
+
+
+@contextmanager
+def _no_version_guard() -> Iterator[None]:
+    def apply(self: FeedClient, event: dict[str, Any]) -> None:
+        self.items.pop(event["handoff"]["id"], None)
+        plain(self, event)
+
+    plain = FeedClient._apply
+    with patch.object(FeedClient, "_apply", apply):
+        yield
+
+
+PLANTED = [_cursor_after_rows, _no_floor_check, _next_is_always_the_head, _no_epoch, _no_version_guard]
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("bug", PLANTED, ids=lambda bug: bug.__name__.strip("_"))
+def test_the_machine_finds_a_planted_bug(client: FlaskClient, bug: Any) -> None:
+    with bug(), pytest.raises((AssertionError, feed_client.FeedBroken)):
+        _run(client, 200)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, select
 from werkzeug.test import TestResponse
 
-from models import db, head
+from models import head
 from models.feed import FeedControl
 from models.transaction import upkeep
 from tests.world import Person
@@ -42,9 +42,7 @@ def news(person: Person, at: str, query: str = "") -> dict[str, Any]:
 def epoch() -> str:
     """The epoch now."""
     with upkeep() as session:
-        return str(
-            session.scalar(db.Base.metadata.tables["feed_control"].select().with_only_columns(FeedControl.epoch))
-        )
+        return str(session.scalar(select(FeedControl.epoch)))
 
 
 def forget_hints() -> None:

@@ -35,6 +35,7 @@ def _storm(strategy: Strategy, keys: list[storm.Key]) -> Outcome:
     return storm.run(strategy, keys, seconds=SECONDS, writers=WRITERS, watch_hints=watch)
 
 
+@pytest.mark.timeout(300)
 def test_no_committed_event_is_missed_or_repeated_and_numbers_have_no_gaps(
     keys: list[storm.Key], figure: Note
 ) -> None:
@@ -61,6 +62,7 @@ def test_no_committed_event_is_missed_or_repeated_and_numbers_have_no_gaps(
     assert all((count, lowest, highest) == (head, 1, head) for head, count, lowest, highest in feeds)
 
 
+@pytest.mark.timeout(300)
 def test_the_same_storm_loses_events_with_a_plain_sequence(keys: list[storm.Key], figure: Note) -> None:
     outcome = _storm(PlainSequence(), keys)
     share = 100 * outcome.missed / len(outcome.committed)

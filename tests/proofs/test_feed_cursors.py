@@ -20,8 +20,10 @@ from tests.api.feeds import cursor
 from tests.proofs.conftest import scaled
 from tests.world import World
 
+pytestmark = pytest.mark.timeout(scaled(120, 1200))
+
 KEYS = ["k" * 32, "old" * 12]
-EXAMPLES = scaled(300, 20_000)
+EXAMPLES = scaled(200, 5000)
 QUICK = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 EPOCHS = st.sampled_from(["aaaa", "bbbb"])
 SMALL = st.integers(0, 12)

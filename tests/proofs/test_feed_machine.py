@@ -18,8 +18,7 @@ import hypothesis.strategies as st
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from sqlalchemy import NestedTransaction
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from api import feed as routes
 from api import feed_client
@@ -62,7 +61,6 @@ class FeedMachine(RuleBasedStateMachine):
         super().__init__()
         self.lose = False
         self.between_pages: list[Callable[[], None]] = []
-        self.backup: NestedTransaction | None = None
         self.count = 0
 
     @initialize()
@@ -113,21 +111,20 @@ class FeedMachine(RuleBasedStateMachine):
         """Redis restarts empty."""
         forget_hints()
 
-    @rule()
-    def back_up(self) -> None:
-        """Remember the state of the database."""
-        self.backup = self.connection.begin_nested()
-
-    @precondition(lambda self: self.backup is not None)
-    @rule()
-    def restore(self) -> None:
-        """Go back to the remembered state: numbers will be given out a second time."""
-        assert self.backup is not None
-        self.backup.rollback()
-        self.backup = None
+    @rule(writes=st.integers(1, 2), seen=st.booleans())
+    def lose_the_last_writes(self, writes: int, seen: bool) -> None:
+        """The database goes back to an earlier state, and numbers are given out a second time."""
+        backup = self.connection.begin_nested()
+        for _ in range(writes):
+            self.hand_off()
+        if seen:
+            self.step()
+        backup.rollback()
         forget_hints()  # what ten seconds do
         with upkeep() as session:
             feed.rotate_epoch(session)
+        for _ in range(writes):
+            self.hand_off()
 
     @rule()
     def lose_the_next_answer(self) -> None:

@@ -187,9 +187,7 @@ def _take_up(reading: Reading, offered: Attempt, ended: str, source: str) -> Non
     reading.attempts.append(_ended(offered, ended, source))
 
 
-def _last(
-    items: list[Attempt], index: int, within: int, fits: Callable[[Attempt], bool]
-) -> Attempt | None:
+def _last(items: list[Attempt], index: int, within: int, fits: Callable[[Attempt], bool]) -> Attempt | None:
     recent = (item for item in reversed(items[-20:]) if index - item.at <= within)
     return next((item for item in recent if fits(item)), None)
 

@@ -7,12 +7,20 @@ from functools import lru_cache
 
 _WORD = re.compile(r"[a-z0-9][\w.+#-]{0,60}[\w+#]|[a-z0-9]", re.I)
 _SENTENCE = re.compile(r"[.!?\n;]+(?:\s|$)")
-_STOP = frozenset(
-    "a an the to of in on at by for from with and or but so then than that this these those it its is are was were be"
-    " been being has have had do does did done i we you he she they me us my our your his her their them please kindly"
-    " pls try tried trying again also just now once more not no if any all as after before into up out off over again"
-    " could can should would will may might must user client customer ask let need needs have there here via same using"
-    " use used help helped work works worked still issue problem error fix fixed step first next maybe".split()
+
+
+def listed(text: str) -> frozenset[str]:
+    """The space-separated words of a word list."""
+    return frozenset(text.split())
+
+
+_STOP = listed(
+    "a an the to of in on at by for from with and or but so then than that this these those it its is"
+    " are was were be been being has have had do does did done i we you he she they me us my our your"
+    " his her their them please kindly pls try tried trying again also just now once more not no if"
+    " any all as after before into up out off over again could can should would will may might must"
+    " user client customer ask let need needs have there here via same using use used help helped"
+    " work works worked still issue problem error fix fixed step first next maybe"
 )
 _SAME = {
     "reboot": "restart",
@@ -38,10 +46,11 @@ _SAME = {
     "confirm": "check",
 }
 # An action word decides what is done to the thing; two phrases that share only the thing are two steps.
-_ACTIONS = frozenset(
-    "restart reinstall install remov revert updat replac clear disabl enabl check reset recreat rebuild add chang"
-    " edit set run start stop renew extend move copi switch import export test compar downgrad unplug reseat repair"
-    " configur open clos block unblock delet ping reconnect rejoin rescan regenerat reimport redeploy deploy roll".split()
+_ACTIONS = listed(
+    "restart reinstall install remov revert updat replac clear disabl enabl check reset recreat"
+    " rebuild add chang edit set run start stop renew extend move copi switch import export test"
+    " compar downgrad unplug reseat repair configur open clos block unblock delet ping reconnect"
+    " rejoin rescan regenerat reimport redeploy deploy roll"
 )
 _ENDINGS = ("ations", "ation", "ings", "ing", "ied", "ies", "ed", "es", "s", "e")
 

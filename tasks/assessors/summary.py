@@ -9,7 +9,7 @@ from tasks.assessors import facts
 from tasks.assessors.outcome import Reading
 from tasks.assessors.questions import asks
 from tasks.assessors.similarity import overlap, stems
-from tasks.assessors.text import Sentence, clip, excerpt, fill, has_error, sentences
+from tasks.assessors.text import Sentence, clip, excerpt, fill, has_error, is_noise, sentences, squeeze
 from tasks.assessors.wording import is_attempt, is_proposal, verdict
 
 LENGTH = 600
@@ -35,9 +35,11 @@ def write(case: Case, spoken: Sequence[Sentence], reading: Reading) -> str:
 
 def _problem(case: Case, spoken: Sequence[Sentence]) -> str:
     """The title, unless the problem says it anyway, then the sentences of the problem that tell most."""
-    told = [s for s in spoken if s.source == "problem"] or [s for s in spoken if s.source.startswith("step:")][:3]
+    told = [s for s in spoken if s.source == "problem"] or [
+        s for s in spoken if s.source.startswith("step:")
+    ][:3]
     title = clip(case.title, TITLE_LENGTH)
-    parts = [title] if title and not any(_covers(s.text, title) for s in told[:5]) else []
+    parts = [title] if title and not is_noise(title) and not _covers(case.problem[:3000], title) else []
     room = PROBLEM_LENGTH - sum(len(part) + 2 for part in parts)
     parts += [s.text for s in facts.choose(told, room=room, known=parts)]
     longest = told[0].text if told and not parts else ""
@@ -45,9 +47,9 @@ def _problem(case: Case, spoken: Sequence[Sentence]) -> str:
 
 
 def _covers(text: str, title: str) -> bool:
-    """Whether `text` says what `title` says; a cut title's last, broken word does not count."""
-    cut = title.endswith(("…", "..."))
-    return overlap(title.rstrip("….").rsplit(" ", 1)[0] if cut else title, text) > 0.8
+    """Whether `text` begins with `title` (which desks cut short) or has nearly all its words."""
+    bare = title.rstrip("…. ")
+    return squeeze(text).lower().startswith(bare.lower()) or overlap(bare, text) > 0.8
 
 
 def _more(spoken: Sequence[Sentence], said: Sequence[str], room: int) -> str:
@@ -74,7 +76,7 @@ def _last_news(spoken: Sequence[Sentence], problem: str) -> str:
 
 
 def _is_news(text: str) -> bool:
-    if len(stems(text)) < 2 or asks(text):
+    if len(stems(text)) < 2 or asks(text) or text.rstrip().endswith("?"):
         return False
     return verdict(text) is not None or is_attempt(text) or has_error(text) or not is_proposal(text)
 

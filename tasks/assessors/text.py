@@ -32,39 +32,50 @@ _GREETING = re.compile(
     r"(?:dear|dears|hi|hello|hey|greetings|good (?:morning|afternoon|evening|day)|salam|to whom)\b.{0,40}$"
 )
 _SIGN_OFF = re.compile(
-    r"(?:(?:best|kind|kindest|warm|many|with|my) )?(?:regards|thanks|thank you|br|cheers|sincerely|thx|rgds|yours"
+    r"(?:(?:best|kind|kindest|warm|many|with|my) )?(?:regards|thanks|thank you|br|cheers|sincerely|thx"
+    r"|rgds|yours"
     r"|best wishes|respectfully)\b[^.?:]{0,30}[.!,]?$"
 )
 _SIGNATURE = re.compile(r"(?:--|__|sent from my|get outlook|tel[.:]|phone:|mobile:|ph_user\b.{0,40}$)")
 _QUOTED = re.compile(r"(?:>|from:|sent:|to:|cc:|subject:|on .{4,80} wrote:$|-{3,} ?original message)")
 _BOILERPLATE = re.compile(
     r"ticket (?:has been|is|was) (?:assigned|created|opened)|kindly be informed|has been assigned to you"
-    r"|(?:kind|gentle|second|another|send) reminder|this is a (?:kind )?reminder|any (?:new )?updates?\b|waiting (?:for )?(?:your|the)"
+    r"|\breminders?\b|\bdue date\b|\bre-?open (?:it|the|this)\b|last comment|any (?:new )?updates?\b"
+    r"|waiting (?:for )?(?:your|the)"
     r"|(?:do not|don't) hesitate|feel free to|get back to you|will (?:consider|close) (?:this|it|the)"
     r"|consider (?:this|it|the) (?:ticket|issue|case)|confidential|unsubscribe|disclaimer|intended recipient"
-    r"|thanks? (?:you )?in advance|in case you need|please join|join(?:ing)? the|connect us|update you|close (?:this|the) ticket"
-    r"|appreciate your (?:usual )?(?:support|assistance|help)|for your (?:kind )?(?:attention|cooperation|patience|time)"
+    r"|thanks? (?:you )?in advance|in case you need|please join|join(?:ing)? the|connect us|update you"
+    r"|close (?:this|the) ticket"
+    r"|appreciate your (?:usual )?(?:support|assistance|help)|for your (?:kind )?(?:attention|cooperation"
+    r"|patience|time)"
     r"|noted with thanks|we are working on it|still working on|under (?:our |the )?.{0,20}investigation"
-    r"|can (?:any|some)(?:one|body) (?:here )?help|^help\b.{0,12}$|duration: \d|(?:hope|trust) (?:this|you)|nice day"
+    r"|can (?:any|some)(?:one|body) (?:here )?help|^help\b.{0,12}$|duration: \d|(?:hope|trust) (?:this"
+    r"|you)|nice day"
 )
-_PERSISTS = re.compile(r"\bstill (?:the )?(?:same|not|fail\w*|exist\w*|error)|\bsame (?:issue|problem|error)")
+_PERSISTS = re.compile(r"\bstill (?:the )?(?:same|not|fail\w*|exist\w*|error)")
 _ACK = re.compile(
-    r"(?:ok(?:ay)?|k|yes|yeah|yep|yup|no(?= *[,.!]|$)|np|thx|ty|thanks|thank you|sure|right|done|noted|great|cool|lol|ah+|oh+"
+    r"(?:ok(?:ay)?|k|yes|yeah|yep|yup|no(?= *[,.!]|$)|np|thx|ty|thanks|thank you|sure|right|done|noted"
+    r"|great|cool|lol|ah+|oh+"
     r"|hm+|hi|hello|hey|sorry|nm|n/m|you'?re welcome|no problem|got it|i see|attached|good|nice|:\)|:\()"
     r"(?:[ ,.!:;)(]+\w{0,15}){0,3}$"
 )
 
 _ERROR = re.compile(
-    r"\b(?:error|errors|exception|fail|fails|failed|failing|failure|fatal|denied|refused|rejected|timeout|timed out"
-    r"|time-out|can ?not|can'?t|could ?n[o']?t|unable|invalid|missing|crash|crashes|crashed|crashing|corrupt(?:ed)?|unreachable"
+    r"\b(?:error|errors|exception|fail|fails|failed|failing|failure|fatal|denied|refused|rejected|timeout"
+    r"|timed out"
+    r"|time-out|can ?not|can'?t|could ?n[o']?t|unable|invalid|missing|crash|crashes|crashed|crashing"
+    r"|corrupt(?:ed)?|unreachable"
     r"|expired|not (?:found|working|loading|responding|able|available|running|receiv\w{1,4}|appear\w{0,4})"
-    r"|does ?n[o']?t|is ?n[o']?t|did ?n[o']?t|won'?t|does not|did not|stuck|hangs?|hung|frozen|freezes|slow|down|offline|broken"
-    r"|panic|segfault|warning|blocked|lost|loss|duplicate[ds]?|wrong|incorrect|vulnerabilit\w{1,4}|no (?:response|signal|sound)"
+    r"|does ?n[o']?t|is ?n[o']?t|did ?n[o']?t|won'?t|does not|did not|stuck|hangs?|hung|frozen|freezes"
+    r"|slow|down|offline|broken"
+    r"|panic|segfault|warning|blocked|lost|loss|duplicate[ds]?|wrong|incorrect|vulnerabilit\w{1,4}"
+    r"|no (?:response|signal|sound)"
     r"|bug|issue|problem)\b|0x[0-9a-f]{2,}|\b(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5}\b",
     re.I,
 )
 _STRONG_ERROR = re.compile(
-    r"\b(?:error|exception|failed|fatal|denied|refused|timed out|timeout|not found|unreachable|panic|segfault|missing)\b"
+    r"\b(?:error|exception|failed|fatal|denied|refused|timed out|timeout|not found|unreachable|panic"
+    r"|segfault|missing)\b"
     r"|0x[0-9a-f]{2,}|\b[A-Z]{2,12}[-_]\d{2,}\b|\b(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5}\b"
     r"|[\"“‘«][^\"”’»\n]{6,160}[\"”’»]",
     re.I,
@@ -241,6 +252,7 @@ def fill(parts: list[str], longest: int) -> str:
     """As many whole parts as fit, in order, ended with a full stop each; the first is cut when it must be."""
     text = ""
     for part in parts:
+        part = part.rstrip(" ,;")
         ended = part if not part or part[-1] in ".!?…:。؟" else f"{part}."
         longer = f"{text} {ended}" if text else excerpt(ended, longest)
         if len(longer) > longest:

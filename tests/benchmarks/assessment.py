@@ -22,6 +22,7 @@ from tests.benchmarks.rows import Row
 
 LABELS = Path(__file__).with_name("labels.json")
 SUMMARY = 600
+LONG = 3000  # characters of a session that nobody reads in ten seconds
 SEED = 20220102
 
 
@@ -217,6 +218,9 @@ def report(name: str, data: Sequence[Row], foreign: Sequence[Row]) -> None:
     scores, evidence = run(data)
     seconds = sorted(evidence.seconds)
     print(f"\n{name}: {len(data)} sessions\n\n{table(scores)}\n")
+    long = [row for row in data if len(measures.whole(rows.to_case(row))) >= LONG]
+    if long:
+        print(f"of these {len(long)} with at least {LONG} characters\n\n{table(run(long)[0])}\n")
     if evidence.statements:
         spans, supported = evidence.spans / evidence.statements, evidence.supported / evidence.statements
         print(

@@ -12,8 +12,15 @@ from tasks.draft import DraftSchema, ReplySchema, json_schema, verify
 from tests.tasks.cases import PAST_ID, PRINTER, case, past, step
 
 EVERY_KEY = {
-    "summary", "what_we_know", "do_not_repeat", "likely_cause", "suggested_steps", "confidence", "similar", "questions",
-}  # fmt: skip
+    "summary",
+    "what_we_know",
+    "do_not_repeat",
+    "likely_cause",
+    "suggested_steps",
+    "confidence",
+    "similar",
+    "questions",
+}
 
 
 def content(**changes: Any) -> dict[str, Any]:

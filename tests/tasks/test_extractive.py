@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from models.case import Case, CaseStep
 from tasks.assessors.extractive import Extractive
-from tasks.assessors.outcome import outcomes
-from tasks.assessors.wording import clauses, is_attempt, is_proposal, verdict
+from tasks.assessors.outcome import CHARACTERS_READ, outcomes, step_sentences
 from tasks.assessors.text import sentences
+from tasks.assessors.wording import clauses, is_attempt, is_proposal, verdict
 from tasks.draft import DraftSchema
 from tests.tasks.cases import PAST_ID, PRINTER, case, past, step
 
@@ -233,7 +233,10 @@ def test_every_fact_is_a_span_of_the_text_it_cites() -> None:
 
 
 def test_hard_wrapped_lines_are_one_sentence_and_signatures_none() -> None:
-    wrapped = "Dear team,\nthe backup job on SRV-03 has been failing since the last update of the\nagent on Monday.\nRegards,\nBob\nAcme"
+    wrapped = (
+        "Dear team,\nthe backup job on SRV-03 has been failing since the last update of the\nagent on Monday."
+        "\nRegards,\nBob\nAcme"
+    )
     assert [s.text for s in sentences(wrapped, "problem")] == [
         "the backup job on SRV-03 has been failing since the last update of the agent on Monday."
     ]
@@ -322,3 +325,21 @@ def test_any_text_gives_a_valid_draft_with_evidence_that_exists(
     for item in statements(assess(of)):
         assert item["evidence"]
         assert set(item["evidence"]) <= known
+
+
+def test_a_question_is_answered_by_the_finding_that_follows_even_of_the_same_person() -> None:
+    alone = case(
+        step(1, "Is the toner empty?", kind="question", author="Ana"),
+        step(2, "Toner is at 80 %.", kind="observation", author="Ana"),
+        step(3, "Which firmware does PRN-01 run?", kind="question", author="Ana"),
+    )
+    questions = assess(alone)["questions"]
+    assert "Which firmware does PRN-01 run?" in questions
+    assert not any("toner" in text for text in questions)
+
+
+def test_a_huge_session_is_read_only_within_its_budget() -> None:
+    huge = case(*[f"{n} " + "The server failed. " * 420 for n in range(500)])
+    read = sum(len(told.text) for step in huge.steps for told in step_sentences(huge, step))
+    assert read <= CHARACTERS_READ
+    assert assess(huge)["what_we_know"]

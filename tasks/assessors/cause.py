@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from models.case import Case, PastCase
 from tasks.assessors.similarity import stems
-from tasks.assessors.text import Sentence, excerpt, has_error, is_noise, plain
+from tasks.assessors.text import CACHED, Sentence, excerpt, has_error, is_noise, plain
 from tasks.assessors.wording import verdict
 
 CAUSE_LENGTH = 400
@@ -57,7 +57,7 @@ class Cause:
     strong: bool
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def strength(text: str) -> int:
     """2 when the sentence states a cause outright, 1 when it hints at one, 0 when it does neither."""
     low = plain(text[:600])

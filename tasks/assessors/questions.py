@@ -10,6 +10,7 @@ from models.case import Case, CaseStep
 from tasks.assessors.outcome import KNOWN_OUTCOMES, Reading, step_sentences
 from tasks.assessors.similarity import overlap
 from tasks.assessors.text import (
+    CACHED,
     Sentence,
     excerpt,
     has_error,
@@ -42,7 +43,7 @@ _REMINDER = re.compile(
 )
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def asks(text: str) -> bool:
     """Whether the sentence asks for information."""
     low = plain(text[:500]).strip()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+CACHED = 4096  # texts whose words are remembered
+
 _WORD = re.compile(r"[a-z0-9][\w.+#-]{0,60}[\w+#]|[a-z0-9]", re.I)
 _SENTENCE = re.compile(r"[.!?\n;]+(?:\s|$)")
 
@@ -55,7 +57,7 @@ _ACTIONS = listed(
 _ENDINGS = ("ations", "ation", "ings", "ing", "ied", "ies", "ed", "es", "s", "e")
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=CACHED)
 def stem(word: str) -> str:
     """A crude stem: enough to see that "restarted" and "restarting" are one word."""
     if any(char.isdigit() for char in word) or len(word) < 4:
@@ -71,14 +73,14 @@ def stem(word: str) -> str:
     return _SAME.get(word, word)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def stems(text: str) -> frozenset[str]:
     """The stems of the words in `text` that carry meaning."""
     words = (word.strip(".-").lower() for word in _WORD.findall(text[:2000]))
     return frozenset(stem(word) for word in words if word and word not in _STOP)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def _clauses(text: str) -> tuple[frozenset[str], ...]:
     parts = [stems(part) for part in _SENTENCE.split(text[:2000])[:20]]
     return tuple(part for part in parts if part) or (frozenset(),)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from tasks.assessors.text import plain
+from tasks.assessors.text import CACHED, plain
 
 LONGEST_VERDICT = 600  # characters of one sentence: a report stands near its start or end
 
@@ -86,6 +86,7 @@ _UNREAL = re.compile(
     r"|to be|to get|get|until|till|once|when|needs?|nobody|unless|please|pls|how|used to|before|to|whether"
     r"|always|usually|does|it all|what|only|there is a|was|previously))(?: \w+){0,2}$"
 )
+_IF = re.compile(r"\b(?:if|whether|in case|unless)\b(?: \w+){0,6} ?$")
 _FORMERLY = re.compile(
     r"\w+(?: \w+){0,3}? (?:before|previously|until|till|yesterday|last (?:week|month|night)|earlier"
     r"|in the past)\b"
@@ -112,7 +113,7 @@ _PAST = words(
     " dropped"
     " re-?registered rejoined re-?enabled re-?sent modified executed downloaded formatted mounted killed"
     " stopped started set logged_(?:off|out) recompiled compiled imported exported migrated"
-    " created booted typed entered lowered selected chose plugged"
+    " created booted typed entered lowered googled searched selected chose plugged"
 )
 _WHO = words(
     "i we they he she user customer client team have has had '?ve been was were and then also already"
@@ -136,10 +137,13 @@ _NOT_DONE = re.compile(
 )
 _ORDER = re.compile(r"(?:please|kindly|pls) (?!note|not |be |find)|(?:we|i) was hoping\b")
 _TRIED = re.compile(r"\b(?:tried|attempted|trying)\b")
+_TRIED_BUT = re.compile(
+    r"\b(?:tried|attempted)\b(?! to (?:reach|call|contact|explain)).{3,300}\b(?:but|unfortunately|however)\b"
+)
 _PLAINLY_DONE = re.compile(rf"(?:(?:i|we|i've|we've|have|just|also|already|then) ){{0,3}}{_PAST}\b")
 _BAD_RESULT = one_of(
     r"(?:\b(?:but|and|now|then|it|which|that|however|i|we)\b|,|\.\.)\W{1,3}(?:\w+\W{1,3}){0,4}?"
-    r"(?:error\w*|wrong|unable|denied|hangs?|core dump\w*|is not|stuck|nothing|invalid|no longer)\b",
+    r"(?:error\w*|wrong|unable|denied|hangs?|core dump\w*|is not|stuck|nothing|no longer)\b",
     r"\b(?:could ?n'?o?t|can ?n'?o?t|cannot|can'?t|crash(?:es|ed)|fail(?:s|ed)|refus(?:es|ed)|freezes"
     r"|isn'?t|doesn'?t"
     r"|does not|(?:it|that|this|they|which) (?:didn'?t|did not)|won'?t|still|don'?t (?:work|show|see|get"
@@ -200,8 +204,8 @@ _TOLD_BAD = re.compile(
 _NOT_A_STEP = re.compile(
     r"(?:us|me|note|advi[cs]e|find|be informed|confirm|update us|provide|share|let|join|close|contact"
     r"|send|refer"
-    r"|see (?:the )?(?:attached|below)|check (?:and|it|this|the (?:attached|last|below|same))\b"
-    r"|check your end|inform|have|give|post|consider|be|feel|wait"
+    r"|see (?:the )?(?:attached|below)|check (?:and|it|this|if|whether|the (?:attached|last|below|same))\b"
+    r"|check your end|inform|arrange|have|give|post|update the status|consider|be|feel|wait"
     r"|keep|make sure to (?:inform|have|let|keep)|do (?:it|so|that|the needful)|try (?:it|them|this|that"
     r"|again)$)\b"
 )
@@ -222,7 +226,7 @@ def _without_question(low: str) -> str:
     return told if len(told.split()) >= 4 and not _ASKING.match(told) else low
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def verdict(text: str) -> str | None:
     """How the words say an attempt ended: worked, failed, partial, or None when they do not say.
 
@@ -236,7 +240,10 @@ def verdict(text: str) -> str | None:
     if _HYPOTHETICAL.match(low) or low.endswith("?"):
         return None
     beside = _WAITING.search(low) or _OTHERS.search(low)
-    failures = [] if beside else [found.start() for found in _FAILED.finditer(low)]
+    failures = [
+        found.start() for found in _FAILED.finditer(low) if not _IF.search(low[: found.start()][-60:])
+    ]
+    failures = [] if beside else failures
     successes = [found.start() for found in _WORKED.finditer(low) if _is_real(low, found.start())]
     if _PARTIAL.search(low) and (failures or successes):
         return "partial"
@@ -254,7 +261,7 @@ def _is_real(low: str, start: int) -> bool:
     return not _UNREAL.search(before)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def attempt_end(text: str) -> int | None:
     """Where the words end that tell of something done (not of something to do). None: nothing was done."""
     low = _without_question(plain(text[:500]))
@@ -274,10 +281,12 @@ def is_attempt(text: str) -> bool:
     return attempt_end(text) is not None
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def attempt_outcome(text: str) -> str | None:
     """How the sentence says its own attempt ended; a bad result told beside it is a failure."""
     ended, done = verdict(text), attempt_end(text)
+    if ended is None and _TRIED_BUT.search(plain(text[:500])):
+        return "failed"
     if ended is None and done is not None and _BAD_RESULT.search(plain(text[done : done + 300])):
         return "failed"
     return ended
@@ -308,7 +317,7 @@ def says_done(text: str) -> str | None:
     return "failed" if re.search(r"\balready\b", low) and (is_attempt(text) or " is already" in low) else None
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def is_proposal(text: str) -> bool:
     """Whether the sentence tells someone to try something."""
     low = plain(text[:300]).lstrip(" -*•\"'(0123456789.)")
@@ -337,8 +346,9 @@ def _tells_to(low: str, asks: bool) -> bool:
 
 
 _ADVICE = re.compile(
-    r"\b(?:should|must|need|needs|have to|select|use|set|see|check|try|look|better)\b(?!(?: not"
-    r"|n't)? be\b)|https?://|\bfind (?:the )?(?:below|attached)\b"
+    r"\byou(?:'ll)? (?:\w+ )?(?:need to|have to|want to|can|could)\b|\b(?:should|must)\b(?!(?: not"
+    r"|n't)? be\b)"
+    r"|\b(?:use|set|try|better)\b|https?://|\bfind (?:the )?(?:below|attached)\b"
 )
 
 
@@ -347,7 +357,7 @@ def may_be_advice(text: str) -> bool:
     return bool(_ADVICE.search(plain(text[:500])))
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def clauses(text: str) -> tuple[str, ...]:
     """The parts of a sentence that tells of two attempts with different ends; else the sentence whole."""
     parts = [part.strip() for part in _CLAUSE.split(text[:1000]) if part.strip()]

@@ -164,7 +164,7 @@ def test_a_suggestion_about_something_else_stays(text: str) -> None:
 
 def test_what_worked_may_be_suggested_again() -> None:
     worked = case(step(1, "Restarted the print spooler", outcome="worked"))
-    facts = {"what_we_know": [], "likely_cause": None}
+    facts: dict[str, Any] = {"what_we_know": [], "likely_cause": None}
     steps = [{**suggestion("Restart the print spooler"), "evidence": ["step:1"]}]
     assert verified(worked, suggested_steps=steps, **facts)["suggested_steps"] == steps
 

@@ -103,6 +103,10 @@ def from_past(case: Case, floor: float) -> Cause | None:
 
 
 def shares_topic(case: Case, past: PastCase) -> bool:
-    """Whether at least two meaningful words are common to both problems, whatever the search says."""
+    """Whether both problems have meaningful words in common, whatever the search says.
+
+    At least two, and in long texts, which share some by chance, a tenth of the shorter one's.
+    """
     mine = stems(f"{case.title}\n{case.problem[:1500]}\n{case.reason[:300]}")
-    return len(mine & stems(f"{past.title}\n{past.problem[:1900]}")) >= 2
+    others = stems(f"{past.title}\n{past.problem[:1900]}")
+    return len(mine & others) >= max(2, min(len(mine), len(others)) / 10)

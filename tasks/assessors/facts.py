@@ -11,8 +11,8 @@ from tasks.assessors.text import Sentence, has_error, has_error_text, technical
 from tasks.assessors.wording import is_attempt, is_proposal, verdict
 
 CONSIDERED = 120  # sentences compared with each other; the weightiest of longer sessions
-NEW_WORD = 0.25
-NEW_NAME = 1.0
+NEW_WORD = 0.35
+NEW_NAME = 1.5
 
 
 def is_fact(sentence: Sentence) -> bool:

@@ -13,7 +13,7 @@ from tasks.assessors.text import Sentence, clip, excerpt, fill, has_error, is_no
 from tasks.assessors.wording import is_attempt, is_proposal, verdict
 
 LENGTH = 600
-PROBLEM_LENGTH = 330
+PROBLEM_LENGTH = 400
 LAST_LENGTH = 150
 NEED_LENGTH = 130
 TITLE_LENGTH = 200

@@ -172,23 +172,24 @@ def _sentences(text: str, source: str, longest: int) -> tuple[Sentence, ...]:
 def _paragraphs(text: str) -> list[str]:
     """Lines, with hard-wrapped ones joined, without quoted text and what follows a sign-off."""
     joined: list[str] = []
-    signed = False
+    signed = broken = False
+    last = ""
     for raw in text.split("\n")[:400]:
         line = raw.strip()
         low = plain(line[:200])
         if len(line) < 3 or _QUOTED.match(low):
-            signed = signed and bool(line)
+            signed, broken = signed and bool(line), True
             continue
         if _SIGN_OFF.match(low) and len(line) < 60:
-            signed = True
+            signed = broken = True
             continue
         if signed and len(line) < 50 and not _ERROR.search(low):
             continue  # the name, the team and the number under the regards
-        signed = False
-        if joined and _is_wrapped(joined[-1], line):
+        if joined and not broken and _is_wrapped(last, line):
             joined[-1] = f"{joined[-1]} {line}"
         else:
             joined.append(line)
+        signed, broken, last = False, False, line
     return joined
 
 

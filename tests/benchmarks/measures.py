@@ -136,6 +136,12 @@ class Hits:
         return self.right / self.said if self.said else None
 
     @property
+    def f1(self) -> float | None:
+        if not self.precision or not self.recall:
+            return None if self.precision is None or self.recall is None else 0.0
+        return 2 * self.precision * self.recall / (self.precision + self.recall)
+
+    @property
     def recall(self) -> float | None:
         return self.found / self.labelled if self.labelled else None
 

@@ -20,7 +20,7 @@ def is_fact(sentence: Sentence) -> bool:
     text = sentence.text
     if text.rstrip().endswith("?") and not has_error_text(text):
         return False
-    if len(stems(text)) < 2 or asks(text):
+    if asks(text) or (len(stems(text)) < 3 and not (technical(text) or has_error(text))):
         return False
     return is_attempt(text) or not is_proposal(text)
 

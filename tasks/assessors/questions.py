@@ -50,7 +50,7 @@ def asks(text: str) -> bool:
     if _CLOSING.search(low) or _EMPTY.match(low) or len(low) < 9:
         return False
     if low.endswith("?"):
-        return not low.startswith(("can anyone", "can someone", "does anyone", "anyone", "anybody"))
+        return not low.startswith(("try ", "can anyone", "can someone", "does anyone", "anyone", "anybody"))
     return bool(_REQUEST.search(low)) and not is_noise(text)
 
 
@@ -74,9 +74,10 @@ def _answers(step: CaseStep, asker: str | None) -> bool:
     """Somebody found something out, or another person (where names are known) did not just ask back."""
     if step.kind in ("observation", "action"):
         return True
+    asked_back = plain(step.text[-300:]).rstrip().endswith("?")
     if asker is not None and step.author is not None:
-        return step.author != asker
-    return step.kind != "question" and not plain(step.text[-300:]).rstrip().endswith("?")
+        return step.author != asker and not asked_back
+    return step.kind != "question" and not asked_back
 
 
 def _distinct(items: Sequence[Sentence]) -> list[Sentence]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from models.case import Case
 from tasks.assessors import facts
-from tasks.assessors.outcome import Reading
+from tasks.assessors.outcome import Attempt, Reading, unsolved
 from tasks.assessors.questions import asks
 from tasks.assessors.similarity import overlap, stems
 from tasks.assessors.text import Sentence, clip, excerpt, fill, has_error, is_noise, sentences, squeeze
@@ -17,6 +17,8 @@ PROBLEM_LENGTH = 400
 LAST_LENGTH = 150
 NEED_LENGTH = 130
 TITLE_LENGTH = 200
+NAME_LENGTH = 70
+NAMES_LENGTH = 140
 LEAST_ADDITION = 25  # less room than this holds no sentence worth adding
 NOTHING = "No problem description was given."
 
@@ -28,7 +30,8 @@ def write(case: Case, spoken: Sequence[Sentence], reading: Reading) -> str:
     state = _state(reading, last)
     need = _need(case)
     room = LENGTH - sum(len(part) + 1 for part in (problem, state, need) if part)
-    more = _more(spoken, [problem, state], room)
+    tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
+    more = _more([s for s in spoken if s.text not in tried], [problem, state], room)
     text = " ".join(part for part in (problem, more, state, need) if part)
     return clip(text, LENGTH) or NOTHING
 
@@ -62,10 +65,21 @@ def _more(spoken: Sequence[Sentence], said: Sequence[str], room: int) -> str:
 
 
 def _state(reading: Reading, last: str) -> str:
-    """How many attempts failed, and the last thing that was found out."""
-    failed = sum(attempt.outcome == "failed" for attempt in reading.attempts)
-    counted = f"{failed} attempt{'s' if failed != 1 else ''} failed." if failed else ""
-    return " ".join(part for part in (counted, last) if part)
+    """How many attempts failed and which, and the last thing that was found out."""
+    failed = [attempt for attempt in reading.attempts if attempt.outcome == "failed"]
+    if not failed:
+        return last
+    counted = f"{len(failed)} attempt{'s' if len(failed) != 1 else ''} failed{_named(failed)}."
+    return f"{counted} {last}".strip()
+
+
+def _named(failed: Sequence[Attempt]) -> str:
+    """The attempts that are told in a few words, in brackets."""
+    named = ""
+    for attempt in dict.fromkeys(a.text.rstrip(" .,;") for a in failed):
+        if len(attempt) <= NAME_LENGTH and len(named) + len(attempt) + 2 <= NAMES_LENGTH:
+            named += f"; {attempt}" if named else attempt
+    return f" ({named})" if named else ""
 
 
 def _last_news(spoken: Sequence[Sentence], problem: str) -> str:

@@ -178,7 +178,7 @@ def _paragraphs(text: str) -> list[str]:
         line = raw.strip()
         low = plain(line[:200])
         if len(line) < 3 or _QUOTED.match(low):
-            signed, broken = signed and bool(line), True
+            broken = True
             continue
         if _SIGN_OFF.match(low) and len(line) < 60:
             signed = broken = True

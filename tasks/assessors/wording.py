@@ -44,6 +44,8 @@ _FAILED = one_of(
     r"\bto no avail\b|\bin vain\b|\bno go\b|\bnope\b|\bunsuccessful(?:ly)?\b|\bmade (?:it|things) worse",
     r"\bwent (?:\w+ )?wrong\b|\bunable to (?:reproduce|replicate|simulate)\b|\buseless\b",
     rf"\bstill(?: \w+){{0,4}} {_STILL}\b|\bstill$|^same(?: \w+)?(?: here)?$",
+    r"\bstill (?!wait|work|pend|invest|check|try|look|need|run|think|is\b|was\b|has\b|this|does|us"
+    r"|as)(?:\w+ing|\w+s)\b",
     r"\b(?:and|but|result|results|,) (?:is |was |it'?s |are )?(?:still )?(?:the )?same\b",
     rf"\b(?:the|with|get|got|gets|gives|gave|and|but|,) same (?:\w+ ){{0,2}}?{_SAME}",
     rf"^same (?:\w+ ){{0,2}}?{_SAME}",
@@ -137,6 +139,11 @@ _NOT_DONE = re.compile(
 )
 _ORDER = re.compile(r"(?:please|kindly|pls) (?!note|not |be |find)|(?:we|i) was hoping\b")
 _TRIED = re.compile(r"\b(?:tried|attempted|trying)\b")
+_LOOKED = re.compile(
+    r"(?:(?:i|we|i've|we've|have|just|also|already) ){0,3}(?:checked|verified|confirmed|looked|inspected"
+    r"|reviewed|asked|called"
+    r"|found|noticed|saw|observed)\b"
+)
 _TRIED_BUT = re.compile(
     r"\b(?:tried|attempted)\b(?! to (?:reach|call|contact|explain)).{3,300}\b(?:but|unfortunately|however)\b"
 )
@@ -292,6 +299,11 @@ def attempt_outcome(text: str) -> str | None:
     return ended
 
 
+def only_looked(text: str) -> bool:
+    """Whether the sentence opens with an inspection: that finds something out and solves nothing."""
+    return bool(_LOOKED.match(plain(text[:60])))
+
+
 def says_plainly_done(text: str) -> bool:
     """Whether the sentence opens with the deed ("Restarted …", "I have cleared …", "We tried …")."""
     return bool(_PLAINLY_DONE.match(plain(text[:100])))
@@ -328,6 +340,7 @@ def is_proposal(text: str) -> bool:
     return any(_tells_to(start, asks) for start in starts)
 
 
+_SHOWS = re.compile(r"\b(?:gives|gave|says|said|shows|showed|returns|returned|reports|tells)\b")
 _TIME = re.compile(r"\b\d{1,2}:\d\d\b|\b\d{1,2} ?(?:am|pm)\b|\btomorrow\b|\btoday\b|\bnext week\b")
 
 
@@ -340,9 +353,11 @@ def _tells_to(low: str, asks: bool) -> bool:
         return False
     if offer and not _TIME.search(rest) and _FREE_OFFER.match(offer.group()):
         return True
+    if asks and not offer:
+        return rest.startswith("try ")
     if _TOLD_BAD.search(rest) or _TIME.search(rest):
         return False
-    return (not asks or bool(offer)) and bool(_IMPERATIVE.match(rest) or _COMMAND.search(low))
+    return bool(_IMPERATIVE.match(rest)) or bool(_COMMAND.search(low) and not _SHOWS.search(low))
 
 
 _ADVICE = re.compile(

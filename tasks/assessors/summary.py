@@ -26,12 +26,13 @@ NOTHING = "No problem description was given."
 def write(case: Case, spoken: Sequence[Sentence], reading: Reading) -> str:
     """At most LENGTH characters, never empty."""
     problem = _problem(case, spoken)
-    last = _last_news(spoken, problem)
+    tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
+    untold = [s for s in spoken if s.text not in tried]
+    last = _last_news(untold, problem)
     state = _state(reading, last)
     need = _need(case)
     room = LENGTH - sum(len(part) + 1 for part in (problem, state, need) if part)
-    tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
-    more = _more([s for s in spoken if s.text not in tried], [problem, state], room)
+    more = _more(untold, [problem, state], room)
     text = " ".join(part for part in (problem, more, state, need) if part)
     return clip(text, LENGTH) or NOTHING
 

@@ -418,3 +418,8 @@ def test_markup_is_read_as_text() -> None:
         for s in sentences("<p>Backup fails</p><div>Error <b>0x80042306</b> on SRV&nbsp;1</div>", "problem")
     ]
     assert found == ["Backup fails", "Error 0x80042306 on SRV 1"]
+
+
+def test_what_was_done_here_without_a_known_end_is_not_suggested_again() -> None:
+    known = case("Renewed the gateway certificate.", past=(past("Renewed the gateway certificate."),))
+    assert assess(known)["suggested_steps"] == []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from tasks.assessors import cause
 from tasks.assessors.questions import asks
 from tasks.assessors.similarity import overlap, stems
-from tasks.assessors.text import Sentence, has_error, has_error_text, technical
+from tasks.assessors.text import CACHED, Sentence, has_error, has_error_text, technical
 from tasks.assessors.wording import is_attempt, is_proposal, verdict
 
 CONSIDERED = 120  # sentences compared with each other; the weightiest of longer sessions
@@ -25,6 +26,7 @@ def is_fact(sentence: Sentence) -> bool:
     return is_attempt(text) or not is_proposal(text)
 
 
+@lru_cache(maxsize=CACHED)
 def weight(sentence: Sentence) -> float:
     """How much the sentence tells by itself."""
     text = sentence.text
@@ -61,6 +63,7 @@ def choose(
             continue
         chosen.append(best)
         room -= len(best.text) + 2
+        left = [s for s in left if len(s.text) + 2 <= room]
         seen |= stems(best.text)
     return sorted(chosen, key=lambda s: order[id(s)])
 

@@ -61,6 +61,9 @@ def load(session: Session, account_id: UUID, lines: Sequence[Line], *, by: UUID)
     transaction (the caller sees to it). A session that is there keeps its title and problem, and gets the
     steps it does not have.
     """
+    # PostgreSQL plans the check of each foreign key once a connection. On a table that was still empty then it
+    # would read all of it for every row, until statistics arrive a minute later.
+    session.execute(text("SET LOCAL enable_seqscan = off"))
     result = Loaded()
     now = session.scalar(select(func.now())) or datetime.now(UTC)
     fresh = _unknown(session, account_id, lines, now, result)

@@ -26,7 +26,10 @@ LAST_ATTEMPTS = 2  # of the offline assessor here, beyond the workers' own
 def sweep() -> None:
     """Bring everything that is stuck forward. May run at the same time in many places."""
     with upkeep_transaction() as session:
+        epoch = feed.follow_identity(session)
         due = upkeep.due_wakes(session)
+    if epoch:
+        log.warning("another database: every feed client loads its snapshot again", epoch=epoch)
     if due:
         log.info("woken again", count=len(due), sent=wake(due))
     finish_late()

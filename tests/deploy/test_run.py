@@ -122,7 +122,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_all_of_it_runs_and_ends_with_the_main_process(stack: Stack) -> None:
     stack.start(ASSESSOR="openai")
     assert READY.items() <= (stack.ready() or {}).items()
-    for word in ("interactive,upkeep", "bulk@", "beat", "gunicorn"):
+    for word in ("interactive@", "bulk@", "upkeep@", "beat", "gunicorn"):
         process = stack.find(word)
         assert process
         assert process.environ()["ASSESSOR"] == "openai"

@@ -8,6 +8,7 @@ from flask import Flask, Response, request
 from flask_smorest import Api
 
 from api import cli, errors, feed, handoffs, health, sessions
+from api.patience import PatientFlask
 from models import logs
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -16,7 +17,7 @@ MAX_BODY_BYTES = 1024 * 1024
 def create_app() -> Flask:
     """The web application and its commands."""
     logs.set_up()
-    app = Flask(__name__)
+    app = PatientFlask(__name__)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,

@@ -82,6 +82,15 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, OperationalError) or error.connection_invalidated or code.startswith(PASSING_CODES)
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether the connection broke or none could be made: PostgreSQL restarts, or has not come up yet."""
+    if not isinstance(error, DBAPIError):
+        return False
+    code = str(getattr(error.orig, "pgcode", "") or "")
+    broken = error.connection_invalidated or (isinstance(error, OperationalError) and not code)
+    return broken or code.startswith("57P")
+
+
 @cache
 def engine() -> Engine:
     """This process's engine, made at first use, so that no forked process shares a connection.

@@ -62,14 +62,14 @@ def due_wakes(session: Session, *, idle: Iterable[Lane] = (), most: int = 200) -
     return [Wake(account_id, assessment_id, Lane(lane)) for account_id, assessment_id, lane in rows]
 
 
-# The first time at once: most often a worker was killed or replaced. After that one of the rows that died
-# together may be the one that kills, so they part: each waits a random time, longer with every crash, and the
-# innocent get through while it is alone.
+# Of rows that died together one may be the one that kills, so they part: each waits a random time, and the
+# innocent get through while it is alone. At most a quarter of a lease after the first crash, since most often
+# a worker was only killed or replaced; up to two leases more with every further one.
 _EXPIRED = text("""
     WITH dead AS (
         SELECT account_id, id,
             now() + make_interval(
-                secs => random() * :lease * (attempts - jsonb_array_length(attempt_log) - 1)) AS due_at
+                secs => random() * :lease * (0.25 + 2 * (attempts - jsonb_array_length(attempt_log) - 1))) AS due_at
         FROM assessments WHERE state = 'running' AND lease_until < now()
         ORDER BY woken_at LIMIT :most FOR UPDATE SKIP LOCKED
     )

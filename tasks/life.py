@@ -61,12 +61,11 @@ def _begin(sender: Any, **_: object) -> None:
 
 
 def _listen(name: str) -> None:
-    pause = threading.Event()
-    while not pause.wait(settings().worker_deaf_seconds / 4):
+    while not _is_deaf():
         _knock(name)
-        if _is_deaf():
-            log.error("no message reaches this worker; it ends to be started anew")
-            _leave(DEAF_EXIT_CODE)
+        time.sleep(settings().worker_deaf_seconds / 4)
+    log.error("no message reaches this worker; it ends to be started anew")
+    _leave(DEAF_EXIT_CODE)
 
 
 def _knock(name: str) -> None:
@@ -92,8 +91,8 @@ def _is_deaf() -> bool:
 
 def _keep_sweeping() -> None:
     """Sweep without being told when beat, or the Redis in between, is silent: deadlines do not wait for them."""
-    pause = threading.Event()
-    while not pause.wait(settings().sweep_seconds):
+    while True:
+        time.sleep(settings().sweep_seconds)
         if time.monotonic() - LastRun.at > MISSED_SWEEPS * settings().sweep_seconds:
             sweep_now()
 

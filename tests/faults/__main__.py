@@ -30,6 +30,7 @@ def main() -> int:
     options.add_argument("words", nargs="*")
     options.add_argument("--short", action="store_true", help="as the test suite does")
     chosen = options.parse_args()
+    size = SHORT if chosen.short else LONG
     failed = 0
     print(Count.HEAD, flush=True)
     with tempfile.TemporaryDirectory() as place, provider() as address:
@@ -41,7 +42,9 @@ def main() -> int:
             for n, (name, fault) in enumerate(FAULTS.items()):
                 if chosen.words and not any(word.lower() in name.lower() for word in chosen.words):
                     continue
-                failed += not _line(name, fault, SHORT if chosen.short else LONG, servers, Path(place, str(n)), address)
+                failed += not _line(
+                    name, fault, SHORT if chosen.short else LONG, servers, Path(place, str(n)), address
+                )
         finally:
             servers.postgres.stop()
             servers.redis.stop()

@@ -137,7 +137,7 @@ def _fill(client: redis.Redis) -> None:
 
 
 def postgres_restarted(site: Site, load: Load, size: Size) -> None:
-    """A restart of PostgreSQL under load. Writes in flight are refused with 503 and told so."""
+    """Restarts of PostgreSQL under load. Every request carries a key, so the service repeats it unseen."""
     site.worker()
     site.beat()
     site.behave("slow", seconds=0.2)
@@ -145,6 +145,7 @@ def postgres_restarted(site: Site, load: Load, size: Size) -> None:
         for _ in range(size.times):
             time.sleep(size.seconds / (size.times + 1))
             site.servers.postgres.restart()
+    assert not load.refused, load.refused
 
 
 def postgres_frozen(site: Site, load: Load, size: Size) -> None:
@@ -157,6 +158,7 @@ def postgres_frozen(site: Site, load: Load, size: Size) -> None:
         site.servers.postgres.freeze()
         time.sleep(size.outage_seconds)
         site.servers.postgres.thaw()
+    assert not load.refused, load.refused
 
 
 def five_messages_at_once(site: Site, load: Load, size: Size) -> None:
@@ -179,9 +181,7 @@ def poison(site: Site, load: Load, size: Size) -> None:
     """A handoff whose assessment kills the whole process, among others; the worker is started anew each time."""
     site.beat()
     site.behave("slow", seconds=0.3)
-    with kept_alive(site, program=POISON_WORKER), load.posting(
-        size.handoffs, seconds=size.seconds
-    ):
+    with kept_alive(site, program=POISON_WORKER), load.posting(size.handoffs, seconds=size.seconds):
         load.post(1, title=POISON)
         site.drained()
     ended = site.ask("""
@@ -239,4 +239,3 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """kill -9 to a process and its children."""
     signal_group(process, signal.SIGKILL)
     process.wait(5)
-

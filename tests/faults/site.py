@@ -22,7 +22,7 @@ from flask.testing import FlaskClient
 from tests import world as worlds
 from tests.conftest import environment
 from tests.servers import Servers
-from tests.stack import CELERY, ROOT, Stack, signal_group, wait_for
+from tests.stack import CELERY, ROOT, Stack, wait_for
 from tests.world import World
 
 # Short waits, so that a recovery takes seconds; the proportions are those of production.
@@ -101,7 +101,8 @@ class Load:
 
     def _one(self, n: int, title: str) -> None:
         try:
-            status, body = self.site.call("POST", "/handoffs", worlds.intake(f"T-{n}", title=title))
+            body = worlds.intake(f"T-{n}", title=title)
+            status, body = self.site.call("POST", "/handoffs", body, **{"Idempotency-Key": f"key-{n}"})
         except OSError as error:
             self.refused.append(type(error).__name__)
             return
@@ -139,13 +140,13 @@ class Site(Stack):
         self.web_process = super().web(**environment)
         return self.web_process
 
-    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """One HTTP request as the junior: status and JSON. OSError when there was no answer."""
         request = urllib.request.Request(
             f"{self.url}/api/v1{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", **self.world.junior.headers},
+            headers={"Content-Type": "application/json", **self.world.junior.headers, **headers},
         )
         try:
             with urllib.request.urlopen(request, timeout=CLIENT_TIMEOUT_SECONDS) as answer:
@@ -185,7 +186,8 @@ class Site(Stack):
     def count(self, fault: str, load: Load) -> Count:
         """Hold what was accepted against what the database and the feed say."""
         rows = self.ask("""
-            SELECT h.id::text, h.ready_at IS NOT NULL, coalesce(extract(epoch FROM h.ready_at - h.created_at), 0)::float,
+            SELECT h.id::text, h.ready_at IS NOT NULL,
+                coalesce(extract(epoch FROM h.ready_at - h.created_at), 0)::float,
                 (SELECT count(*) FROM feed_events e WHERE e.handoff_id = h.id AND e.type = 'handoff.created'),
                 (SELECT count(*) FROM feed_events e WHERE e.handoff_id = h.id AND e.type = 'handoff.ready'),
                 (SELECT count(*) FROM assessments a WHERE a.handoff_id = h.id),

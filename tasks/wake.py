@@ -29,7 +29,7 @@ log = logs.logger(__name__)
 
 
 @cache
-def _publisher() -> Celery:
+def publisher() -> Celery:
     """A Celery app of its own, whose every wait is short; the workers' own settings wait for Redis."""
     app = Celery("escalation-publisher")
     app.config_from_object("celeryconfig")
@@ -79,7 +79,7 @@ def _send(each: Wake) -> bool:
         LOST.labels(each.lane).inc()
         return False
     try:
-        _publisher().send_task(
+        publisher().send_task(
             "assess", args=[str(each.account_id), str(each.assessment_id)], queue=each.lane.value, ignore_result=True
         )
     except (KombuError, RedisError, OSError) as error:

@@ -51,7 +51,7 @@ def step() -> bool:
 
 def kick() -> None:
     """Have the next step taken now instead of in two seconds. Losing it costs only that."""
-    nudge(TASK, queue="upkeep", expires_seconds=TURN_SECONDS)
+    nudge(TASK, queue="upkeep")
 
 
 def _drive(each: Moving, share: int) -> None:

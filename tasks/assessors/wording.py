@@ -222,9 +222,7 @@ _NOT_A_STEP = re.compile(
     r"|keep|make sure to (?:inform|have|let|keep)|do (?:it|so|that|the needful)|try (?:it|them|this|that"
     r"|again)$)\b"
 )
-_LED_IN = words(
-    r"yes yeah yep i i've i_have we already just ok okay have did and well hmm also we've we_have"
-)
+_LED_IN = words(r"yes yeah yep i i've i_have we already just ok okay have did and well hmm also we've we_have")
 _THAT = words("that it this so all both them already")
 _DID_IT = re.compile(rf"(?:{_LED_IN},? ){{0,4}}(?:tried(?: {_THAT})*|did(?: {_THAT})+|done(?: {_THAT})*)\b")
 
@@ -253,9 +251,7 @@ def verdict(text: str) -> str | None:
     if _HYPOTHETICAL.match(low) or low.endswith("?"):
         return None
     beside = _WAITING.search(low) or _OTHERS.search(low)
-    failures = [
-        found.start() for found in _FAILED.finditer(low) if not _IF.search(low[: found.start()][-60:])
-    ]
+    failures = [found.start() for found in _FAILED.finditer(low) if not _IF.search(low[: found.start()][-60:])]
     failures = [] if beside else failures
     successes = [found.start() for found in _WORKED.finditer(low) if _is_real(low, found.start())]
     if _PARTIAL.search(low) and (failures or successes):
@@ -385,7 +381,5 @@ def clauses(text: str) -> tuple[str, ...]:
     if len(parts) < 2 or len(text) > 1000:
         return (text,)
     ends = [verdict(part) for part in parts]
-    told = {
-        end for end, part in zip(ends, parts, strict=True) if end and (is_attempt(part) or end == "worked")
-    }
+    told = {end for end, part in zip(ends, parts, strict=True) if end and (is_attempt(part) or end == "worked")}
     return tuple(parts) if len(told) > 1 and is_attempt(parts[0]) else (text,)

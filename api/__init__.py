@@ -7,10 +7,11 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from api import analytics, cli, cors, errors, feed, handoffs, health, people, reference, sessions
+from api import analytics, cli, cors, docs, errors, feed, handoffs, health, people, reference, sessions
 from models import logs
 
 MAX_BODY_BYTES = 1024 * 1024
+BEARER = "A token of `flask tokens issue`; also a JWT of the main product, where that is switched on."
 
 
 def create_app() -> Flask:
@@ -26,9 +27,9 @@ def create_app() -> Flask:
         OPENAPI_URL_PREFIX="/api/v1",
         OPENAPI_JSON_PATH="openapi.json",
     )
-    api = Api(app, spec_kwargs={"security": [{"bearer": []}]})
+    api = Api(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [docs.Completion()]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
-    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
+    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": BEARER})
     for blueprint in (handoffs.blueprint, sessions.blueprint, feed.blueprint, people.blueprint, analytics.blueprint):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)

@@ -9,6 +9,7 @@ from flask_smorest import Api
 
 from api import analytics, cli, cors, docs, errors, feed, handoffs, health, people, reference, sessions
 from models import logs
+from models.errors import NotFound
 
 MAX_BODY_BYTES = 1024 * 1024
 BEARER = "A token of `flask tokens issue`; also a JWT of the main product, where that is switched on."
@@ -45,6 +46,8 @@ def create_app() -> Flask:
 def _begin() -> None:
     logs.clear()
     logs.bind(request=request.headers.get("X-Request-Id", "")[:64] or uuid4().hex)
+    if "\x00" in request.path:  # PostgreSQL cannot even be asked for it
+        raise NotFound
 
 
 def _secure(response: Response) -> Response:

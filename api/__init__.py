@@ -7,7 +7,23 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from api import analytics, cli, cors, docs, errors, feed, handoffs, health, people, reference, sessions
+from api import (
+    analytics,
+    batches,
+    cli,
+    cli_batches,
+    cli_history,
+    cors,
+    docs,
+    errors,
+    feed,
+    handoffs,
+    health,
+    people,
+    reference,
+    sessions,
+)
+from api.patience import PatientFlask
 from models import logs
 from models.errors import NotFound
 
@@ -18,7 +34,7 @@ BEARER = "A token of `flask tokens issue`; also a JWT of the main product, where
 def create_app() -> Flask:
     """The web application and its commands."""
     logs.set_up()
-    app = Flask(__name__)
+    app = PatientFlask(__name__)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
@@ -31,12 +47,19 @@ def create_app() -> Flask:
     api = Api(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [docs.Completion()]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": BEARER})
-    for blueprint in (handoffs.blueprint, sessions.blueprint, feed.blueprint, people.blueprint, analytics.blueprint):
+    for blueprint in (
+        handoffs.blueprint,
+        sessions.blueprint,
+        feed.blueprint,
+        people.blueprint,
+        batches.blueprint,
+        analytics.blueprint,
+    ):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(reference.blueprint)
     errors.install(app)
-    cli.install(app)
+    cli.install(app, *cli_batches.COMMANDS, *cli_history.COMMANDS)
     app.before_request(_begin)
     app.after_request(_secure)
     cors.install(app)

@@ -30,6 +30,7 @@ from models.history import CHUNK_LINES, Chunk
 from models.history_load import Loaded
 from models.transaction import transaction, upkeep
 
+ANALYZED_AFTER = (200, 2_000, 20_000, 200_000)  # rows added: what the planner believes is ten times too small
 SAID_EVERY = 10_000  # lines, where there is no terminal
 
 
@@ -141,6 +142,9 @@ def _store(run: Import, upto: int) -> None:
         loaded = _store_together(run, upto)
     except (IntegrityError, DataError):
         loaded = _store_one_by_one(run, upto)
+    if not run.dry_run and any(run.added < size <= run.added + loaded.added for size in ANALYZED_AFTER):
+        with upkeep() as session:
+            history_load.analyze(session)
     run.added += loaded.added
     run.known += loaded.known
     for number, reason in sorted(loaded.refused):

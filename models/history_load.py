@@ -61,9 +61,6 @@ def load(session: Session, account_id: UUID, lines: Sequence[Line], *, by: UUID)
     transaction (the caller sees to it). A session that is there keeps its title and problem, and gets the
     steps it does not have.
     """
-    # PostgreSQL plans the check of each foreign key once a connection. On a table that was still empty then it
-    # would read all of it for every row, until statistics arrive a minute later.
-    session.execute(text("SET LOCAL enable_seqscan = off"))
     result = Loaded()
     now = session.scalar(select(func.now())) or datetime.now(UTC)
     fresh = _unknown(session, account_id, lines, now, result)
@@ -307,3 +304,12 @@ def _row(line: Line, kept: Row[Any], returns: int, now: datetime) -> dict[str, A
         "title": kept.title,
         "words": search.bounded([*fixed, *texts]),
     }
+
+
+def analyze(session: Session) -> None:
+    """Bring the planner's statistics up to date after many rows were added; in an upkeep transaction.
+
+    Open connections then plan anew, foreign key checks too, which would read whole tables otherwise.
+    """
+    session.execute(text("SET LOCAL statement_timeout = '120s'"))
+    session.execute(text("SELECT analyze_history()"))

@@ -209,7 +209,11 @@ class Site(Stack):
 def provider() -> Iterator[str]:
     """The stand-in for the model, as a process of its own; yields its address."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.provider", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.provider", "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # it tells of every client that went away
+        text=True,
     )
     try:
         assert process.stdout

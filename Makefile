@@ -7,7 +7,7 @@ BIN := .venv/bin
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format migration shell
+.PHONY: help run test faults check lint format migration shell
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -17,6 +17,9 @@ run: .venv/stamp ## run the whole service on http://127.0.0.1:8000 (PORT=… for
 
 test: .venv/stamp ## run the whole test suite on private servers (args="…" goes to pytest)
 	@exec $(BIN)/python -m pytest $(args)
+
+faults: .venv/stamp ## break every part in turn under load and print what became of each handoff, about 10 minutes (args="…")
+	@exec $(BIN)/python -m tests.faults $(args)
 
 check: lint ## lint, formatting and types
 	$(BIN)/python -m ruff format --check .

@@ -51,7 +51,8 @@ def worker_tree_killed_under_load(site: Site, load: Load, size: Size) -> None:
     site.behave("slow", seconds=0.5)
     with kept_alive(site) as worker, load.posting(size.handoffs, seconds=size.seconds):
         for _ in range(size.times):
-            time.sleep(size.seconds / (size.times + 1))
+            before = site.calls
+            wait_for(lambda: site.calls > before, "a call to be running")  # noqa: B023 - called at once
             kill(worker.current())
         site.drained()
 

@@ -171,7 +171,9 @@ class Site(Stack):
         try:
             with connection.cursor() as cursor:
                 cursor.execute(question)
-                return cast(list[Any], cursor.fetchall())
+                rows = cast(list[Any], cursor.fetchall())
+            connection.commit()
+            return rows
         finally:
             connection.close()
 

@@ -61,12 +61,13 @@ worker_direct = True
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
-imports = ["tasks.assess", "tasks.sweep", "tasks.life"]
+imports = ["tasks.assess", "tasks.batch", "tasks.sweep", "tasks.life"]
 
 timezone = "UTC"
-# Neither message expires: a worker whose clock is minutes ahead would find every one of them expired. What
+# No message expires: a worker whose clock is minutes ahead would find every one of them expired. What
 # piled up while workers were away is skipped by the sweep itself.
 beat_schedule = {
     "sweep": {"task": "sweep", "schedule": settings().sweep_seconds, "options": {"queue": "upkeep"}},
     "prune": {"task": "prune", "schedule": 60.0, "options": {"queue": "upkeep"}},
+    "batches": {"task": "drive_batches", "schedule": 2.0, "options": {"queue": "upkeep"}},
 }

@@ -7,7 +7,20 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from api import cli, errors, feed, handoffs, health, sessions
+from api import (
+    batches,
+    cli,
+    cli_batches,
+    cli_history,
+    cors,
+    errors,
+    feed,
+    handoffs,
+    health,
+    people,
+    reference,
+    sessions,
+)
 from api.patience import PatientFlask
 from models import logs
 
@@ -30,13 +43,21 @@ def create_app() -> Flask:
     api = Api(app, spec_kwargs={"security": [{"bearer": []}]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
-    for blueprint in (handoffs.blueprint, sessions.blueprint, feed.blueprint):
+    for blueprint in (
+        handoffs.blueprint,
+        sessions.blueprint,
+        feed.blueprint,
+        people.blueprint,
+        batches.blueprint,
+    ):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(reference.blueprint)
     errors.install(app)
-    cli.install(app)
+    cli.install(app, *cli_batches.COMMANDS, *cli_history.COMMANDS)
     app.before_request(_begin)
     app.after_request(_secure)
+    cors.install(app)
     return app
 
 

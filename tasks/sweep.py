@@ -50,7 +50,7 @@ def sweep() -> None:
 
 def sweep_now() -> None:
     """Every part of the sweep; one that fails does not keep the others from running."""
-    for part in (requeue, finish_late, return_claims):
+    for part in (requeue, finish_late, return_claims, follow_database):
         _try(part)
 
 
@@ -81,6 +81,14 @@ def _idle_lanes() -> set[Lane] | None:
         return {lane for lane in Lane if client().llen(lane.value) == 0}
     except (RedisError, OSError):
         return None
+
+
+def follow_database() -> None:
+    """Begin a new epoch when this is not the database that the feed's numbers were given out in."""
+    with upkeep_transaction() as session:
+        epoch = feed.follow_identity(session)
+    if epoch:
+        log.warning("another database: every feed client loads its snapshot again", epoch=epoch)
 
 
 def finish_late() -> None:

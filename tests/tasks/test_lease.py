@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -49,10 +48,10 @@ class Scripted:
 
 
 @pytest.fixture
-def assessor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+def assessor(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     scripted = Scripted()
     monkeypatch.setattr(tasks.assess, "build", lambda *_: scripted)
-    yield scripted
+    return scripted
 
 
 def take(world: World, assessment_id: UUID) -> Lease | None:
@@ -102,9 +101,7 @@ def test_a_result_that_comes_after_the_lease_is_welcome_while_nobody_has_begun_a
     assert events(handoff) == ["handoff.created", "handoff.ready"]
 
 
-def test_a_lease_is_renewed_while_it_is_held_and_not_after(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lease_is_renewed_while_it_is_held_and_not_after(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     _, asked = accept(world)
     lease = take(world, asked)
     assert lease

@@ -7,7 +7,7 @@ BIN := .venv/bin
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help run test proofs check lint format migration shell
+.PHONY: help run test proofs faults check lint format migration shell
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -20,6 +20,9 @@ test: .venv/stamp ## run the whole test suite on private servers (args="…" goe
 
 proofs: .venv/stamp ## the long versions of the feed's proofs; writes docs/feed-proofs.md
 	@PROOFS=long exec $(BIN)/python -m pytest tests/proofs $(args)
+
+faults: .venv/stamp ## break every part in turn under load and print what became of each handoff, about 10 minutes (args="…")
+	@exec $(BIN)/python -m tests.faults $(args)
 
 check: lint ## lint, formatting and types
 	$(BIN)/python -m ruff format --check .

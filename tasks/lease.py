@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -69,19 +70,24 @@ def _give_back(lease: Lease) -> bool:
 def _start() -> None:
     global _thread
     if _thread is None or not _thread.is_alive():
-        _thread = threading.Thread(target=_renew_for_ever, name="lease-renewal", daemon=True)
+        _thread = threading.Thread(
+            target=_renew_while_held, args=[settings().lease_seconds / 3], name="lease-renewal", daemon=True
+        )
         _thread.start()
 
 
-def _renew_for_ever() -> None:
-    pause = threading.Event()
-    while not pause.wait(settings().lease_seconds / 3):
+def _renew_while_held(pause_seconds: float) -> None:
+    global _thread
+    while True:
+        time.sleep(pause_seconds)
         with _lock:
             leases = list(_held.values())
+            if not leases:
+                _thread = None
+                return
         try:
-            if leases:
-                with upkeep() as session:
-                    assessment.renew(session, leases)
+            with upkeep() as session:
+                assessment.renew(session, leases)
         except Exception as error:
             # Whatever it was, the next turn tries again: the leases of the whole process hang on this thread.
             # If the database stays away they run out, as they should.

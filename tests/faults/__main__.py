@@ -42,9 +42,7 @@ def main() -> int:
             for n, (name, fault) in enumerate(FAULTS.items()):
                 if chosen.words and not any(word.lower() in name.lower() for word in chosen.words):
                     continue
-                failed += not _line(
-                    name, fault, SHORT if chosen.short else LONG, servers, Path(place, str(n)), address
-                )
+                failed += not _line(name, fault, size, servers, Path(place, str(n)), address)
         finally:
             servers.postgres.stop()
             servers.redis.stop()

@@ -171,7 +171,9 @@ class Site(Stack):
         try:
             with connection.cursor() as cursor:
                 cursor.execute(question)
-                return cast(list[Any], cursor.fetchall())
+                rows = cast(list[Any], cursor.fetchall())
+            connection.commit()
+            return rows
         finally:
             connection.close()
 
@@ -209,7 +211,11 @@ class Site(Stack):
 def provider() -> Iterator[str]:
     """The stand-in for the model, as a process of its own; yields its address."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.provider", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.provider", "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # it tells of every client that went away
+        text=True,
     )
     try:
         assert process.stdout

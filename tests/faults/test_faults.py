@@ -1,0 +1,32 @@
+"""The fastest of the faults, with a small load. All of them, at full length: `make faults`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults import faults
+from tests.faults.faults import SHORT, Fault
+from tests.faults.site import Load, Site
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.worker_killed_in_a_call,
+        faults.redis_killed_and_empty,
+        faults.postgres_restarted,
+        faults.broker_refuses_at_intake,
+        faults.five_messages_at_once,
+    ],
+    ids=lambda fault: fault.__name__,
+)
+def test_nothing_is_lost_or_told_twice(site: Site, fault: Fault) -> None:
+    load = Load(site)
+    fault(site, load, SHORT)
+    site.drained()
+    count = site.count(fault.__name__, load)
+    assert count.accepted == count.load == count.ready
+    assert (count.lost, count.duplicated) == (0, 0)
+    # A call is made once an attempt, and an attempt is only repeated when its worker died.
+    assert count.calls <= count.attempts
+    assert count.attempts <= count.accepted + 16

@@ -1,0 +1,77 @@
+"""Handoffs accepted for real, and what the tests of the pipeline ask and change behind the service's back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from models import moves
+from models.transaction import transaction, upkeep
+from tests import world as worlds
+from tests.world import World
+
+T = TypeVar("T")
+
+
+def a_world(name: str = "Acme") -> World:
+    """An account with its people; nobody calls over HTTP here."""
+    return worlds.create(cast(FlaskClient, None), name)
+
+
+def accept(world: World, external_id: str = "T-1", **more: Any) -> tuple[UUID, UUID]:
+    """Accept a handoff as intake does, without waking anybody; returns the handoff and its assessment."""
+    with transaction(world.account_id) as session:
+        new, assessment_id = moves.accept(
+            session, world.account_id, worlds.intake(external_id, **more), by=world.junior.id
+        )
+        assert assessment_id
+        return new.id, assessment_id
+
+
+def change(table: str, row_id: UUID, values: str) -> None:
+    """Set columns of one row, as time or an accident would."""
+    with upkeep() as session:
+        changed = session.execute(text(f"UPDATE {table} SET {values} WHERE id = :id"), {"id": row_id})
+        assert changed.rowcount == 1  # type: ignore[attr-defined]
+
+
+def row(table: str, row_id: UUID) -> Any:
+    """One row as it is now."""
+    with upkeep() as session:
+        return session.execute(text(f"SELECT * FROM {table} WHERE id = :id"), {"id": row_id}).one()
+
+
+def events(handoff_id: UUID) -> list[str]:
+    """What the feed told of a handoff, in order."""
+    with upkeep() as session:
+        return list(
+            session.scalars(
+                text("SELECT type FROM feed_events WHERE handoff_id = :id ORDER BY seq"), {"id": handoff_id}
+            )
+        )
+
+
+def at_once(count: int, act: Callable[[], T]) -> list[T]:
+    """Call `act` in so many threads that begin together; returns what each got. Raises what one raised."""
+    start, results, errors = threading.Barrier(count), [], []
+
+    def one() -> None:
+        start.wait()
+        try:
+            results.append(act())
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=one) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results

@@ -1,0 +1,225 @@
+"""What the broker lost or a worker dropped comes back; many sweeps at once do no harm."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+import tasks.sweep
+from models import moves, upkeep
+from models.assessment import Lane
+from models.handoff import Actor
+from models.redis import client
+from models.settings import settings
+from models.transaction import transaction
+from models.transaction import upkeep as upkeep_transaction
+from models.upkeep import Wake
+from tasks.sweep import finish_late, requeue, return_claims, sweep_now
+from tests.tasks.accepted import a_world, accept, at_once, change, events, row
+from tests.tasks.test_lease import LEASE_RAN_OUT, take
+from tests.world import World
+
+WAITED = "woken_at = now() - interval '11 seconds'"
+CLAIMED_LONG_AGO = "claimed_at = now() - interval '31 minutes'"
+
+
+@pytest.fixture
+def world(committed: str) -> World:
+    client().flushdb()
+    return a_world()
+
+
+def due(**how: object) -> list[UUID]:
+    with upkeep_transaction() as session:
+        return [each.assessment_id for each in upkeep.due_wakes(session, **how)]  # type: ignore[arg-type]
+
+
+def requeued() -> int:
+    with upkeep_transaction() as session:
+        return upkeep.requeue_expired(session)
+
+
+def test_what_is_queued_too_long_is_woken_again_and_then_left_alone(world: World) -> None:
+    _, asked = accept(world)
+    assert due() == []
+    change("assessments", asked, WAITED)
+    assert due() == [asked]
+    assert due() == []
+
+
+def test_the_wake_up_lies_in_the_lane_s_own_list(world: World) -> None:
+    _, asked = accept(world)
+    change("assessments", asked, WAITED)
+    requeue()
+    assert client().llen("interactive") == 1
+    assert client().llen("bulk") == 0
+
+
+def test_each_further_wake_up_waits_longer_while_earlier_ones_lie_in_the_list(world: World) -> None:
+    _, asked = accept(world)
+    change("assessments", asked, f"{WAITED}, wakes = 2")
+    assert due() == []
+    assert due(idle=[Lane.BULK]) == []
+    assert due(idle=[Lane.INTERACTIVE]) == [asked]
+
+
+def test_without_redis_nothing_is_marked_as_woken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, asked = accept(world)
+    change("assessments", asked, WAITED)
+    before = row("assessments", asked)
+    monkeypatch.setattr(tasks.sweep, "_idle_lanes", lambda: None)
+    requeue()
+    assert row("assessments", asked) == before
+
+
+def test_an_expired_lease_is_queued_and_woken(world: World) -> None:
+    _, asked = accept(world)
+    assert take(world, asked)
+    assert requeued() == 0
+    change("assessments", asked, LEASE_RAN_OUT)
+    assert requeued() == 1
+    dropped = row("assessments", asked)
+    assert (dropped.state, dropped.lease_until) == ("queued", None)
+    change("assessments", asked, "not_before = now(), woken_at = now() - interval '10 seconds'")
+    assert due() == [asked]
+
+
+def test_rows_that_died_together_part(world: World) -> None:
+    asked = [accept(world, f"T-{n}")[1] for n in range(6)]
+    for each in asked:
+        for _ in range(2):
+            assert take(world, each)
+            change("assessments", each, LEASE_RAN_OUT)
+    assert requeued() == 6
+    assert len({row("assessments", each).not_before for each in asked}) == 6
+
+
+def test_a_row_is_not_queued_again_while_a_retry_is_pending(world: World) -> None:
+    _, asked = accept(world)
+    change("assessments", asked, f"{WAITED}, not_before = now() + interval '20 seconds'")
+    assert due(idle=list(Lane)) == []
+
+
+def test_of_many_sweeps_at_once_each_row_goes_to_one(world: World) -> None:
+    asked = {accept(world, f"T-{n}")[1] for n in range(12)}
+    for each in asked:
+        change("assessments", each, WAITED)
+    given = [each for share in at_once(8, lambda: due(most=2)) for each in share]
+    given += due()
+    assert sorted(given) == sorted(asked)
+
+
+def test_of_many_sweeps_at_once_each_dropped_row_is_queued_by_one(world: World) -> None:
+    asked = [accept(world, f"T-{n}")[1] for n in range(8)]
+    for each in asked:
+        assert take(world, each)
+        change("assessments", each, LEASE_RAN_OUT)
+    assert sum(at_once(6, requeued)) == 8
+
+
+def test_a_flood_of_one_account_does_not_delay_the_others(world: World) -> None:
+    flood = [accept(world, f"T-{n}")[1] for n in range(10)]
+    other = accept(a_world("Umbra"))[1]
+    for each in flood:
+        change("assessments", each, "woken_at = now() - interval '60 seconds'")
+    change("assessments", other, WAITED)
+    first = due(most=2)
+    assert other in first
+    assert len(first) == 2
+
+
+def test_the_fair_order_is_the_order_of_the_messages(world: World) -> None:
+    for n in range(10):
+        change("assessments", accept(world, f"T-{n}")[1], "woken_at = now() - interval '60 seconds'")
+    umbra = a_world("Umbra")
+    others = {accept(umbra, f"U-{n}")[1] for n in range(2)}
+    for each in others:
+        change("assessments", each, WAITED)
+    assert others <= set(due()[:4])
+
+
+def test_what_is_long_past_its_deadline_is_ended_by_the_sweep(world: World) -> None:
+    handoff, asked = accept(world)
+    change("assessments", asked, "deadline_at = now() - interval '6 seconds', not_before = now() + interval '1 day'")
+    finish_late()
+    ended = row("assessments", asked)
+    assert (ended.state, ended.error_kind) == ("fallback", "deadline")
+    assert events(handoff) == ["handoff.created", "handoff.ready"]
+
+
+def test_one_that_cannot_be_ended_does_not_keep_the_others_from_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = accept(world, "T-1")[1], accept(world, "T-2")[1]
+    change("assessments", first, "deadline_at = now() - interval '9 seconds'")
+    change("assessments", second, "deadline_at = now() - interval '8 seconds'")
+    finish = tasks.sweep._finish
+
+    def stuck(late: Wake) -> None:
+        if late.assessment_id == first:
+            raise RuntimeError("a bug")
+        finish(late)
+
+    monkeypatch.setattr(tasks.sweep, "_finish", stuck)
+    sweep_now()
+    assert row("assessments", second).state == "fallback"
+
+
+def test_many_sweeps_end_what_is_late_once(world: World) -> None:
+    made = [accept(world, f"T-{n}") for n in range(4)]
+    for _, asked in made:
+        change("assessments", asked, "deadline_at = now() - interval '6 seconds'")
+    at_once(4, finish_late)
+    for handoff, asked in made:
+        assert row("assessments", asked).state == "fallback"
+        assert events(handoff) == ["handoff.created", "handoff.ready"]
+
+
+def claimed(world: World, external_id: str = "T-1") -> UUID:
+    handoff, _ = accept(world, external_id)
+    with transaction(world.account_id) as session:
+        moves.claim(session, world.account_id, handoff, by=Actor(world.senior.id))
+    return handoff
+
+
+def test_an_overdue_claim_is_told_and_returned_once(world: World) -> None:
+    handoff = claimed(world)
+    return_claims()
+    assert row("handoffs", handoff).status == "claimed"
+    change("handoffs", handoff, CLAIMED_LONG_AGO)
+    at_once(4, return_claims)
+    returned = row("handoffs", handoff)
+    assert (returned.status, returned.claimed_by_id, returned.overdue) == ("ready", None, True)
+    assert events(handoff)[-2:] == ["handoff.overdue", "handoff.released"]
+    assert events(handoff).count("handoff.released") == 1
+
+
+def test_a_claim_with_a_first_action_stays(world: World) -> None:
+    handoff = claimed(world)
+    change("handoffs", handoff, f"{CLAIMED_LONG_AGO}, first_action_at = now()")
+    return_claims()
+    assert row("handoffs", handoff).status == "claimed"
+
+
+def test_the_account_s_own_claim_lease_decides(world: World) -> None:
+    patient, hasty = a_world("Patient"), a_world("Hasty")
+    change("accounts", patient.account_id, "claim_lease_seconds = 7200")
+    change("accounts", hasty.account_id, "claim_lease_seconds = 60")
+    long, short, default = claimed(patient), claimed(hasty), claimed(world)
+    change("handoffs", long, CLAIMED_LONG_AGO)
+    for each in (short, default):
+        change("handoffs", each, "claimed_at = now() - interval '2 minutes'")
+    return_claims()
+    assert [row("handoffs", each).status for each in (long, short, default)] == ["claimed", "ready", "claimed"]
+
+
+def test_a_sweep_right_after_another_does_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    swept: list[None] = []
+    monkeypatch.setattr(tasks.sweep, "sweep_now", lambda: swept.append(None))
+    monkeypatch.setattr(tasks.sweep.LastRun, "at", -1e9)
+    at_once(8, tasks.sweep.sweep.run)
+    assert len(swept) == 1
+    monkeypatch.setattr(tasks.sweep.LastRun, "at", tasks.sweep.LastRun.at - settings().sweep_seconds)
+    tasks.sweep.sweep.run()
+    assert len(swept) == 2

@@ -8,11 +8,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks import writes
+from tests.benchmarks import reads, writes
 from tests.benchmarks.stage import stage
 from tests.benchmarks.table import GROWTH_HEAD, HEAD, Growth, Row, markdown, write_between_markers
 
 ROWS = {
+    "poll": reads.caught_up,
+    "news": reads.news,
+    "history": reads.history,
+    "queue": reads.queue,
     "intake": writes.intake,
     "claim": writes.claim,
 }

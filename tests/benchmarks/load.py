@@ -10,7 +10,7 @@ import selectors
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 ANSWER_SECONDS = 30.0
@@ -23,7 +23,12 @@ class Result:
     seconds: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
+    answers: list[bytes] = field(default_factory=list)  # whole ones, heads and bodies
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """The bodies of the answers that were kept."""
+        return [answer.partition(b"\r\n\r\n")[2] for answer in self.answers]
 
     @property
     def rate(self) -> float:
@@ -43,7 +48,7 @@ class Result:
         return self
 
 
-@dataclass
+@dataclass(eq=False)
 class Connection:
     """One keep-alive connection and the request that is under way on it."""
 
@@ -78,9 +83,6 @@ class Connection:
         stop = head.find(b"\r\n", at)
         return int(head[at : stop if stop >= 0 else end])
 
-    def body(self) -> bytes:
-        return self.received.partition(b"\r\n\r\n")[2]
-
     def will_close(self) -> bool:
         """Whether the server said that it ends the connection, as gunicorn does with a worker that is renewed."""
         return b"connection: close" in self.received.partition(b"\r\n\r\n")[0].lower()
@@ -112,83 +114,81 @@ def _request(method: str, path: str, token: str | None, body: bytes, headers: di
 
 
 def closed_loop(
-    port: int, requests: Iterator[bytes], *, connections: int, seconds: float, keep_bodies: bool = False
+    port: int, requests: Iterator[bytes], *, connections: int, seconds: float, keep: bool = False
 ) -> Result:
-    """Every connection sends its next request as soon as it has its answer, until the time or `requests` is over."""
-    start = time.perf_counter()
-    return _drive(
-        port, connections, lambda: next(requests, None), start, start + seconds, lambda: 0.0, keep_bodies
-    )
+    """Every connection sends its next request as soon as it has its answer, until time or requests are over."""
+    plan = ((0.0, request) for request in requests)
+    return _Drive(port, plan, connections, seconds, keep).run()
 
 
 def open_loop(port: int, requests: Iterable[tuple[float, bytes]], *, connections: int) -> Result:
     """Requests at given seconds after the start, whether the server keeps up or not; waiting counts as latency."""
-    waiting = deque(requests)
-    last = waiting[-1][0]
-    start = time.perf_counter() + 0.05
-
-    def due() -> float:
-        return start + waiting[0][0] if waiting else 0.0
-
-    return _drive(
-        port,
-        connections,
-        lambda: waiting.popleft()[1] if waiting else None,
-        start,
-        start + last + ANSWER_SECONDS,
-        due,
-        False,
-    )
+    return _Drive(port, iter(requests), connections, float("inf"), False).run()
 
 
-def _drive(
-    port: int,
-    connections: int,
-    next_request: Callable[[], bytes | None],
-    start: float,
-    end: float,
-    due: Callable[[], float],
-    keep_bodies: bool,
-) -> Result:
-    result = Result()
-    idle = deque(connect(port) for _ in range(connections))
-    everyone = list(idle)
-    with selectors.EpollSelector() as selector:
-        busy = 0
-        more = True
-        while more or busy:
-            now = time.perf_counter()
-            while more and idle and now >= due():
-                began = due() or now
-                request = next_request() if now < end else None
-                if request is None:
-                    more = False
-                    break
-                connection = idle.popleft()
-                connection.send(request, began)
-                selector.register(connection.wire, selectors.EVENT_READ, connection)
-                busy += 1
-            pause = due() - time.perf_counter() if more and idle else ANSWER_SECONDS
-            events = selector.select(max(0.0, pause))
-            if not events and busy and pause >= ANSWER_SECONDS:
+class _Drive:
+    """One run. `plan` tells what to send next and when it is due; 0 means: as soon as a connection is free."""
+
+    def __init__(
+        self, port: int, plan: Iterator[tuple[float, bytes]], connections: int, seconds: float, keep: bool
+    ) -> None:
+        self.port, self.plan, self.keep = port, plan, keep
+        self.idle = deque(connect(port) for _ in range(connections))
+        self.busy: set[Connection] = set()
+        self.result = Result()
+        self.selector = selectors.EpollSelector()
+        self.start = time.perf_counter()
+        self.end = self.start + seconds
+        self.next: tuple[float, bytes] | None = next(plan, None)
+
+    def run(self) -> Result:
+        """Send and receive until everything that was sent is answered."""
+        self.start_what_is_due()
+        while self.busy or self.next is not None:
+            events = self.selector.select(self.pause())
+            if self.busy and not events and self.pause() >= ANSWER_SECONDS:
                 raise TimeoutError("the server does not answer")
             for key, _ in events:
-                connection = key.data
-                status = connection.receive()
-                if status is None:
-                    continue
-                busy -= 1
-                selector.unregister(connection.wire)
-                result.statuses[status] += 1
-                result.latencies.append(time.perf_counter() - connection.began)
-                if keep_bodies or status >= 400:
-                    result.bodies.append(connection.body())
-                if connection.will_close():
-                    connection.wire.close()
-                    connection = connect(port)
-                    everyone.append(connection)
-                idle.append(connection)
-    result.seconds = time.perf_counter() - start
-    for connection in everyone:
-        connection.wire.close()
-    return result
+                self.take(key.data)
+            self.start_what_is_due()
+        self.result.seconds = time.perf_counter() - self.start
+        for connection in self.idle:
+            connection.wire.close()
+        self.selector.close()
+        return self.result
+
+    def pause(self) -> float:
+        """Seconds until something is to be sent, as far as that depends on the clock."""
+        if self.next is None or not self.idle:
+            return ANSWER_SECONDS
+        return max(0.0, self.start + self.next[0] - time.perf_counter())
+
+    def start_what_is_due(self) -> None:
+        while self.idle and self.next is not None:
+            now = time.perf_counter()
+            after, request = self.next
+            if now >= self.end:
+                self.next = None
+                return
+            if now < self.start + after:
+                return
+            connection = self.idle.popleft()
+            connection.send(request, self.start + after if after else now)
+            self.selector.register(connection.wire, selectors.EVENT_READ, connection)
+            self.busy.add(connection)
+            self.next = next(self.plan, None)
+
+    def take(self, connection: Connection) -> None:
+        status = connection.receive()
+        if status is None:
+            return
+        self.busy.remove(connection)
+        self.selector.unregister(connection.wire)
+        self.result.statuses[status] += 1
+        self.result.latencies.append(time.perf_counter() - connection.began)
+        if self.keep or status >= 400:
+            self.result.answers.append(connection.received)
+        if connection.will_close():
+            connection.wire.close()
+            connection = connect(self.port)
+        self.idle.append(connection)

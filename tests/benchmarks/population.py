@@ -157,18 +157,38 @@ def add_handoffs(
     )
 
 
-def add_events(servers: Servers, name: str, *, account: int, count: int) -> None:
-    """So many events in an account's feed. The last 20 carry cards of full length, those before short ones."""
+def add_events(servers: Servers, name: str, *, account: int, first: int, count: int, whole: bool = False) -> None:
+    """Events first..first+count-1 in an account's feed; `whole` gives them cards of a real card's length."""
+    card = f"'{CARD}'::jsonb" if whole else "'{}'::jsonb"
+    last = first + count - 1
     run_sql(
         servers,
         name,
         f"""
         INSERT INTO feed_events (account_id, seq, type, handoff_id, handoff_version, card, created_at)
         SELECT md5('account{account}')::uuid, n, 'handoff.updated', md5('event' || n)::uuid, 1,
-            CASE WHEN n > {count - 20} THEN '{CARD}'::jsonb ELSE '{{}}'::jsonb END
-                || jsonb_build_object('id', md5('event' || n), 'seq', n), now()
-        FROM generate_series(1, {count}) AS n
+            {card} || jsonb_build_object('id', md5('event' || n), 'seq', n), now()
+        FROM generate_series({first}, {last}) AS n
         """,
-        f"UPDATE feeds SET head = {count}, changed_at = now() WHERE account_id = md5('account{account}')::uuid",
+        f"UPDATE feeds SET head = {last}, changed_at = now() WHERE account_id = md5('account{account}')::uuid",
         "ANALYZE feed_events, feeds",
+    )
+
+
+def add_assessments(servers: Servers, name: str, *, account: int, first: int, count: int) -> None:
+    """A queued assessment for each of these handoffs, with the handoff's id as its own."""
+    run_sql(
+        servers,
+        name,
+        f"""
+        INSERT INTO assessments (account_id, id, handoff_id, generation, lane, state, deadline_at)
+        SELECT account_id, id, id, 1, 'interactive', 'queued', now() + interval '1 hour'
+        FROM handoffs WHERE account_id = md5('account{account}')::uuid
+            AND id BETWEEN '{handoff_id(account, first)}' AND '{handoff_id(account, first + count - 1)}'
+        """,
+        f"""
+        UPDATE handoffs SET generation = 1, ready_at = NULL WHERE account_id = md5('account{account}')::uuid
+            AND id BETWEEN '{handoff_id(account, first)}' AND '{handoff_id(account, first + count - 1)}'
+        """,
+        "ANALYZE assessments",
     )

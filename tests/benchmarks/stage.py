@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import psutil
+import redis
 
+from deploy import database
 from deploy.servers import free_port
 from tests import servers as private
 from tests.benchmarks import load, population
@@ -110,9 +114,26 @@ class Service:
         with environment({name: self.stack.environment[name] for name in names}):
             yield
 
+    def redis(self) -> redis.Redis:
+        """A client of the service's Redis database."""
+        return redis.Redis.from_url(self.stack.environment["REDIS_URL"])
+
     def sql(self, *statements: str) -> None:
         """Run statements as the superuser."""
         population.run_sql(self.stage.servers, self.name, *statements)
+
+    def ask(self, query: str) -> Any:
+        """The one value that a query of the superuser's finds."""
+        with closing(database.connect(self.stage.servers.postgres.url(self.name))) as connection:
+            with connection.cursor() as cursor:
+                cursor.execute(query)
+                return cursor.fetchone()[0]
+
+    def get(self, path: str, token: str, **headers: str) -> Any:
+        """One GET below /api/v1; its JSON."""
+        request = load.get(f"/api/v1{path}", token, **headers)
+        result = load.closed_loop(self.port, iter([request]), connections=1, seconds=9, keep=True)
+        return json.loads(result.only(200).bodies[0])
 
 
 @contextmanager

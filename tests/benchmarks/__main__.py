@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks import reads, writes
+from tests.benchmarks import pipeline, reads, writes
 from tests.benchmarks.stage import stage
 from tests.benchmarks.table import GROWTH_HEAD, HEAD, Growth, Row, markdown, write_between_markers
 
@@ -19,6 +19,11 @@ ROWS = {
     "queue": reads.queue,
     "intake": writes.intake,
     "claim": writes.claim,
+    "slow-model": pipeline.slow_model,
+    "frozen-redis": pipeline.frozen_redis,
+    "assessments": pipeline.assessments,
+    "calls": pipeline.provider_calls,
+    "ready": pipeline.ready,
 }
 
 
@@ -43,7 +48,10 @@ def main() -> None:
 def run(names: list[str], *, long: bool, seconds: float) -> list[Row | Growth]:
     """Measure these rows, one after the other, on servers started for them."""
     found: list[Row | Growth] = []
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, stage(Path(folder), long=long, seconds=seconds) as ours:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        stage(Path(folder), long=long, seconds=seconds) as ours,
+    ):
         for name in names:
             start = time.monotonic()
             made = ROWS[name](ours)

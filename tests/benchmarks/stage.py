@@ -80,7 +80,13 @@ class Service:
     def bare_flask(self) -> int:
         """Start the bare Flask reference with the service's own gunicorn settings; returns its port."""
         port = free_port()
-        self._serve(port, "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), "tests.benchmarks.references.bare_flask:app")
+        self._serve(
+            port,
+            "gunicorn",
+            "-c",
+            str(ROOT / "deploy/gunicorn.conf.py"),
+            "tests.benchmarks.references.bare_flask:app",
+        )
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/nothing"), "bare Flask")
         return port
 
@@ -129,12 +135,6 @@ class Service:
                 cursor.execute(query)
                 return cursor.fetchone()[0]
 
-    def get(self, path: str, token: str, **headers: str) -> Any:
-        """One GET below /api/v1; its JSON."""
-        request = load.get(f"/api/v1{path}", token, **headers)
-        result = load.closed_loop(self.port, iter([request]), connections=1, seconds=9, keep=True)
-        return json.loads(result.only(200).bodies[0])
-
 
 @contextmanager
 def stage(folder: Path, *, long: bool = False, seconds: float = 2.0) -> Iterator[Stage]:
@@ -151,9 +151,17 @@ def stage(folder: Path, *, long: bool = False, seconds: float = 2.0) -> Iterator
         servers.redis.stop()
 
 
-def rate(port: int, requests: Iterator[bytes], *, connections: int, seconds: float, allowed: tuple[int, ...] = (200,)) -> float:
+def rate(
+    port: int, requests: Iterator[bytes], *, connections: int, seconds: float, allowed: tuple[int, ...] = (200,)
+) -> float:
     """Answers per second in a closed loop; an answer of another status stops the benchmark."""
     return load.closed_loop(port, requests, connections=connections, seconds=seconds).only(*allowed).rate
+
+
+def call(port: int, request: bytes, status: int = 200) -> Any:
+    """Send one request; the JSON of its answer."""
+    result = load.closed_loop(port, iter([request]), connections=1, seconds=load.ANSWER_SECONDS, keep=True)
+    return json.loads(result.only(status).bodies[0])
 
 
 def warm_up(port: int, requests: Iterator[bytes], connections: int = 16) -> None:

@@ -58,7 +58,9 @@ class Growth:
     @property
     def exponent(self) -> float:
         """By least squares over all sizes."""
-        return statistics.linear_regression([math.log(size) for size in self.sizes], [math.log(c) for c in self.costs])[0]
+        return statistics.linear_regression(
+            [math.log(size) for size in self.sizes], [math.log(c) for c in self.costs]
+        )[0]
 
     def cells(self) -> tuple[str, ...]:
         pairs = [f"{size:,}: {number(cost)}" for size, cost in zip(self.sizes, self.costs, strict=True)]
@@ -75,7 +77,9 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def alternate(ours: Callable[[], float], reference: Callable[[], float], rounds: int = 3) -> tuple[float, float, float]:
+def alternate(
+    ours: Callable[[], float], reference: Callable[[], float], rounds: int = 3
+) -> tuple[float, float, float]:
     """Medians of both sides and of their ratio. The sides take turns, so that a noisy minute meets both."""
     pairs = [(ours(), reference()) for _ in range(rounds)]
     return (

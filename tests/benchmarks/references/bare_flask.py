@@ -35,7 +35,9 @@ def nothing() -> Response:
     return Response("{}", mimetype="application/json")
 
 
-EVENTS = "SELECT seq, type, created_at, card FROM feed_events WHERE account_id = %s AND seq > %s ORDER BY seq LIMIT 101"
+EVENTS = (
+    "SELECT seq, type, created_at, card FROM feed_events WHERE account_id = %s AND seq > %s ORDER BY seq LIMIT 101"
+)
 
 
 @app.get("/events/<account>/<int:after>")

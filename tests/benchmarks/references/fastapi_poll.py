@@ -21,7 +21,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(lifespan=lifespan)
-QUERY = "SELECT seq, type, created_at, card FROM feed_events WHERE account_id = $1 AND seq > $2 ORDER BY seq LIMIT 101"
+QUERY = (
+    "SELECT seq, type, created_at, card FROM feed_events WHERE account_id = $1 AND seq > $2 ORDER BY seq LIMIT 101"
+)
 
 
 @app.get("/events/{account}/{after}")

@@ -7,7 +7,7 @@ BIN := .venv/bin
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format migration shell
+.PHONY: help run test bench check lint format migration shell
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -17,6 +17,9 @@ run: .venv/stamp ## run the whole service on http://127.0.0.1:8000 (PORT=… for
 
 test: .venv/stamp ## run the whole test suite on private servers (args="…" goes to pytest)
 	@exec $(BIN)/python -m pytest $(args)
+
+bench: .venv/bench-stamp ## the service beside references, as ratios (args="intake claim", args=--long, args="--write docs/performance.md")
+	@exec $(BIN)/python -m tests.benchmarks $(args)
 
 check: lint ## lint, formatting and types
 	$(BIN)/python -m ruff format --check .
@@ -42,3 +45,7 @@ shell: .venv/stamp ## a shell with the address and keys of the stack that `make 
 	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch .venv/stamp
+
+.venv/bench-stamp: .venv/stamp requirements-bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt -c constraints.txt
+	@touch .venv/bench-stamp

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks import pipeline, reads, writes
+from tests.benchmarks import footprint, growth, pipeline, reads, writes
 from tests.benchmarks.stage import stage
 from tests.benchmarks.table import GROWTH_HEAD, HEAD, Growth, Row, markdown, write_between_markers
 
@@ -24,6 +24,13 @@ ROWS = {
     "assessments": pipeline.assessments,
     "calls": pipeline.provider_calls,
     "ready": pipeline.ready,
+    "memory": footprint.memory,
+    "set-up": footprint.set_up,
+    "growth-pages": growth.pages,
+    "growth-accounts": growth.accounts,
+    "growth-history": growth.history,
+    "growth-past": growth.past_cases,
+    "growth-steps": growth.steps,
 }
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from time import perf_counter, sleep
 
 from tests.benchmarks import load
@@ -93,6 +94,14 @@ def _stopped(process: subprocess.Popen[bytes]) -> Iterator[None]:
         yield
     finally:
         process.send_signal(signal.SIGCONT)
+
+
+def handed_off(service: Service, count: int) -> None:
+    """Hand so many sessions off and wait until the workers have written every assessment."""
+    requests = (load.post("/api/v1/handoffs", body, token(1)) for body in islice(intakes("m"), count))
+    load.closed_loop(service.port, requests, connections=4, seconds=120).only(202)
+    done = "SELECT count(*) FROM assessments WHERE finished_at IS NOT NULL"
+    wait_for(lambda: service.ask(done) >= count, "every assessment", seconds=120)
 
 
 @contextmanager

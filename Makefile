@@ -7,7 +7,7 @@ BIN := .venv/bin
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help run test proofs faults check lint format migration shell
+.PHONY: help run test proofs faults bench check lint format migration shell
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -23,6 +23,9 @@ proofs: .venv/stamp ## the long versions of the feed's proofs; writes docs/feed-
 
 faults: .venv/stamp ## break every part in turn under load and print what became of each handoff, about 10 minutes (args="…")
 	@exec $(BIN)/python -m tests.faults $(args)
+
+bench: .venv/bench-stamp ## the service beside references, as ratios (args="intake claim", args=--long, args="--write docs/performance.md")
+	@exec $(BIN)/python -m tests.benchmarks $(args)
 
 check: lint ## lint, formatting and types
 	$(BIN)/python -m ruff format --check .
@@ -48,3 +51,7 @@ shell: .venv/stamp ## a shell with the address and keys of the stack that `make 
 	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch .venv/stamp
+
+.venv/bench-stamp: .venv/stamp requirements-bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt -c constraints.txt
+	@touch .venv/bench-stamp

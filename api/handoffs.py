@@ -34,7 +34,7 @@ from models import assessment, card, handoff, idempotency, moves
 from models.assessment import Lane, Rating
 from models.handoff import Filter, Handoff, Priority, Status
 from models.timeline import timeline
-from models.transaction import number, transaction
+from models.transaction import numbered, transaction
 from models.upkeep import Wake
 from tasks.wake import wake
 
@@ -57,7 +57,7 @@ def create(headers: dict[str, Any], intake: dict[str, Any]) -> Response:
             if first is not None:
                 return _accepted(first, Idempotent_Replayed="true")
         new, assessment_id = moves.accept(session, account_id, intake, by=by)
-        body = _numbered(session, card.whole(session, account_id, new.id))
+        body = numbered(session, account_id, new.id)
         if key:
             idempotency.remember(session, account_id, by, key, body)
     _wake(assessment_id)
@@ -77,12 +77,6 @@ def _sorted(value: Any) -> Any:
 def _accepted(body: dict[str, Any], **headers: str) -> Response:
     location = url_for("handoffs.read", handoff_id=body["id"])
     return answer(body, 202, Location=location, Feed_Seq=body["seq"], **headers)
-
-
-def _numbered(session: Any, body: dict[str, Any]) -> dict[str, Any]:
-    """The body with the number of the one event that this transaction makes."""
-    made = number(session).get(caller().account_id)
-    return body if made is None else body | {"seq": made.head}
 
 
 def _wake(assessment_id: UUID | None) -> None:
@@ -134,7 +128,7 @@ def _moved(handoff_id: UUID, move: Callable[..., Handoff], **how: Any) -> Respon
     account_id = caller().account_id
     with transaction(account_id) as session:
         move(session, account_id, handoff_id, by=actor(), version=wanted_version(), **how)
-        body = _numbered(session, card.whole(session, account_id, handoff_id))
+        body = numbered(session, account_id, handoff_id)
     return answer(body, Feed_Seq=body["seq"])
 
 
@@ -198,7 +192,7 @@ def escalate(_: dict[str, Any], handoff_id: UUID) -> Response:
     account_id = caller().account_id
     with transaction(account_id) as session:
         _found, assessment_id = moves.escalate(session, account_id, handoff_id, by=actor(), version=wanted_version())
-        body = _numbered(session, card.whole(session, account_id, handoff_id))
+        body = numbered(session, account_id, handoff_id)
     _wake(assessment_id)
     return _accepted(body)
 

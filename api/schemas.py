@@ -26,8 +26,10 @@ class Text(fields.String):
         text = super()._deserialize(value, attr, data, **more)
         if "\x00" in text:
             raise ValidationError("Must not contain NUL.")
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ValidationError("Must not contain lone surrogates.")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValidationError("Must not contain lone surrogates.") from error
         return text
 
 

@@ -6,12 +6,13 @@ tells a reader whether to open it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, select, tuple_
+from sqlalchemy import Row, and_, select
 from sqlalchemy.orm import Session, aliased
 
 from models.account import User
@@ -21,30 +22,65 @@ from models.session import SessionStep, TroubleshootingSession, steps_of
 
 PROBLEM_CHARS = 500  # of the problem, on a card
 
-Author = aliased(User, name="author")
-Claimer = aliased(User, name="claimer")
-Target = aliased(User, name="target")
-Newest = aliased(Assessment, name="newest")
 Shown = aliased(Assessment, name="shown")
 
+
+def _name_of(user_id: Any) -> Any:
+    return (
+        select(User.name).where(User.account_id == Handoff.account_id, User.id == user_id).scalar_subquery()
+    )
+
+
+_NEWEST_STATE = (
+    select(Assessment.state)
+    .where(
+        Assessment.account_id == Handoff.account_id,
+        Assessment.handoff_id == Handoff.id,
+        Assessment.generation == Handoff.generation,
+    )
+    .scalar_subquery()
+)
+
+# Names and state are subqueries, not joins: planning a join of seven tables took longer than running it.
 _FACTS = (
-    select(Handoff, TroubleshootingSession, Author.name, Claimer.name, Target.name, Newest.state, Shown)
+    select(
+        Handoff.id,
+        Handoff.intent,
+        Handoff.status,
+        Handoff.version,
+        Handoff.priority,
+        Handoff.reason,
+        Handoff.ask,
+        TroubleshootingSession.external_id,
+        TroubleshootingSession.title,
+        TroubleshootingSession.problem,
+        TroubleshootingSession.category,
+        TroubleshootingSession.client,
+        TroubleshootingSession.asset,
+        TroubleshootingSession.steps_count,
+        Handoff.handed_off_by_id,
+        _name_of(Handoff.handed_off_by_id).label("author"),
+        Handoff.target_id,
+        _name_of(Handoff.target_id).label("target"),
+        Handoff.claimed_by_id,
+        _name_of(Handoff.claimed_by_id).label("claimer"),
+        Handoff.created_at,
+        Handoff.ready_at,
+        Handoff.claimed_at,
+        Handoff.first_action_at,
+        Handoff.resolved_at,
+        Handoff.resolution,
+        Handoff.seq,
+        Handoff.returns,
+        Handoff.overdue,
+        _NEWEST_STATE.label("state"),
+        Shown,
+    )
     .join(
         TroubleshootingSession,
         and_(
             TroubleshootingSession.account_id == Handoff.account_id,
             TroubleshootingSession.id == Handoff.session_id,
-        ),
-    )
-    .join(Author, and_(Author.account_id == Handoff.account_id, Author.id == Handoff.handed_off_by_id))
-    .outerjoin(Claimer, and_(Claimer.account_id == Handoff.account_id, Claimer.id == Handoff.claimed_by_id))
-    .outerjoin(Target, and_(Target.account_id == Handoff.account_id, Target.id == Handoff.target_id))
-    .outerjoin(
-        Newest,
-        and_(
-            Newest.account_id == Handoff.account_id,
-            Newest.handoff_id == Handoff.id,
-            Newest.generation == Handoff.generation,
         ),
     )
     .outerjoin(
@@ -58,30 +94,42 @@ _FACTS = (
     .execution_options(populate_existing=True)
 )
 
-Facts = Row[Handoff, TroubleshootingSession, str, Any, Any, Any, Any]
+Facts = Row[Any]  # one of _FACTS: all that both forms are made of
+Keys = Collection[tuple[UUID, UUID]]  # (account, handoff)
 
 
-def cards(session: Session, keys: Collection[tuple[UUID, UUID]]) -> Mapping[tuple[UUID, UUID], dict[str, Any]]:
+def facts(session: Session, keys: Keys) -> dict[tuple[UUID, UUID], Facts]:
+    """What is known of these handoffs, as the transaction sees them."""
+    by_account: dict[UUID, list[UUID]] = defaultdict(list)
+    for account_id, handoff_id in keys:
+        by_account[account_id].append(handoff_id)
+    return {
+        (account_id, row.id): row
+        for account_id, ids in by_account.items()
+        for row in session.execute(_FACTS.where(Handoff.account_id == account_id, Handoff.id.in_(ids)))
+    }
+
+
+def cards(session: Session, keys: Keys) -> Mapping[tuple[UUID, UUID], dict[str, Any]]:
     """The cards of these (account, handoff) pairs, as the transaction sees them."""
-    # Naming the accounts on their own lets the planner use the key of each table.
-    accounts = {account for account, _ in keys}
-    rows = session.execute(
-        _FACTS.where(Handoff.account_id.in_(accounts), tuple_(Handoff.account_id, Handoff.id).in_(list(keys)))
-    )
-    return {(row[0].account_id, row[0].id): _card(row) for row in rows}
+    return {key: short(row) for key, row in facts(session, keys).items()}
 
 
 def whole(session: Session, account_id: UUID, handoff_id: UUID) -> dict[str, Any]:
     """One handoff in full. The caller has checked that it exists and may be seen."""
-    row = session.execute(_FACTS.where(Handoff.account_id == account_id, Handoff.id == handoff_id)).one()
-    shown = row[6]
-    return _shown(row) | {"assessment": shown and full_assessment(shown, row[1].steps_count)}
+    return full(facts(session, [(account_id, handoff_id)])[account_id, handoff_id])
 
 
-def _card(row: Facts) -> dict[str, Any]:
+def full(row: Facts) -> dict[str, Any]:
+    """The full form."""
+    return _shown(row) | {"assessment": row.shown and full_assessment(row.shown, row.steps_count)}
+
+
+def short(row: Facts) -> dict[str, Any]:
+    """The card."""
     card = _shown(row)
     card["session"]["problem"] = shortened(card["session"]["problem"])
-    card["assessment"] = row[6] and _short_assessment(row[6])
+    card["assessment"] = row.shown and _short_assessment(row.shown)
     return card
 
 
@@ -91,37 +139,36 @@ def shortened(problem: str) -> str:
 
 
 def _shown(row: Facts) -> dict[str, Any]:
-    handoff, session, author, claimer, target, state, _ = row
     return {
-        "id": str(handoff.id),
-        "intent": handoff.intent,
-        "status": handoff.status,
-        "version": handoff.version,
-        "priority": handoff.priority,
-        "reason": handoff.reason,
-        "ask": handoff.ask,
+        "id": str(row.id),
+        "intent": row.intent,
+        "status": row.status,
+        "version": row.version,
+        "priority": row.priority,
+        "reason": row.reason,
+        "ask": row.ask,
         "session": {
-            "external_id": session.external_id,
-            "title": session.title,
-            "problem": session.problem,
-            "category": session.category,
-            "client": session.client,
-            "asset": session.asset,
-            "steps_count": session.steps_count,
+            "external_id": row.external_id,
+            "title": row.title,
+            "problem": row.problem,
+            "category": row.category,
+            "client": row.client,
+            "asset": row.asset,
+            "steps_count": row.steps_count,
         },
-        "handed_off_by": _person(handoff.handed_off_by_id, author),
-        "target": _person(handoff.target_id, target),
-        "claimed_by": _person(handoff.claimed_by_id, claimer),
-        "created_at": rfc3339(handoff.created_at),
-        "ready_at": rfc3339(handoff.ready_at),
-        "claimed_at": rfc3339(handoff.claimed_at),
-        "first_action_at": rfc3339(handoff.first_action_at),
-        "resolved_at": rfc3339(handoff.resolved_at),
-        "resolution": handoff.resolution,
-        "seq": handoff.seq,
-        "returns": handoff.returns,
-        "overdue": handoff.overdue,
-        "assessment_state": state,
+        "handed_off_by": _person(row.handed_off_by_id, row.author),
+        "target": _person(row.target_id, row.target),
+        "claimed_by": _person(row.claimed_by_id, row.claimer),
+        "created_at": rfc3339(row.created_at),
+        "ready_at": rfc3339(row.ready_at),
+        "claimed_at": rfc3339(row.claimed_at),
+        "first_action_at": rfc3339(row.first_action_at),
+        "resolved_at": rfc3339(row.resolved_at),
+        "resolution": row.resolution,
+        "seq": row.seq,
+        "returns": row.returns,
+        "overdue": row.overdue,
+        "assessment_state": row.state,
         "assessment": None,
     }
 

@@ -41,8 +41,9 @@ def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UU
         _refuse_as_target(session, account_id, target_id, by)
     kept = sessions.store(session, account_id, intake["session"])
     parked = Intent(intake["intent"]) is Intent.PARK
+    earlier = _handoffs_of(session, account_id, kept.id)
     if not parked:
-        _refuse_second_open(session, account_id, kept.id)
+        _refuse_second_open(earlier)
     sessions.add_new_steps(session, kept, intake["session"].get("steps", []), by=by)
     new = Handoff(
         account_id=account_id,
@@ -55,14 +56,15 @@ def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UU
         ask=intake.get("ask"),
         handed_off_by_id=by,
         target_id=target_id,
-        returns=_handed_off_before(session, account_id, kept.id),
+        returns=sum(status is not Status.PARKED for status in earlier.values()),
+        generation=0 if parked else 1,
         search=search.document(account_id, kept.title, _search_texts(kept, intake)),
     )
     session.add(new)
     session.flush()
     if parked:
         return new, None
-    return new, _ask_for_assessment(session, new, EventType.CREATED, by)
+    return new, _ask_for_assessment(session, new, by)
 
 
 def _refuse_as_target(session: Session, account_id: UUID, target_id: UUID, by: UUID) -> None:
@@ -76,33 +78,23 @@ def _search_texts(kept: TroubleshootingSession, intake: dict[str, Any]) -> list[
     return [kept.external_id, kept.problem, intake["reason"], intake.get("ask") or "", *steps]
 
 
-def _handed_off_before(session: Session, account_id: UUID, session_id: UUID) -> int:
-    return session.scalars(
-        select(func.count())
-        .select_from(Handoff)
-        .where(
-            Handoff.account_id == account_id,
-            Handoff.session_id == session_id,
-            Handoff.status != Status.PARKED,
-        )
-    ).one()
+def _handoffs_of(session: Session, account_id: UUID, session_id: UUID) -> dict[UUID, Status]:
+    """Every handoff of a session, and where it stands."""
+    rows = session.execute(
+        select(Handoff.id, Handoff.status).where(Handoff.account_id == account_id, Handoff.session_id == session_id)
+    )
+    return {row.id: row.status for row in rows}
 
 
-def _refuse_second_open(session: Session, account_id: UUID, session_id: UUID) -> None:
-    other = session.scalars(
-        select(Handoff.id).where(
-            Handoff.account_id == account_id, Handoff.session_id == session_id, Handoff.status.in_(OPEN)
-        )
-    ).first()
-    if other is not None:
-        raise Conflict("already_open", "This session is already handed off.", handoff_id=str(other))
+def _refuse_second_open(handoffs: dict[UUID, Status]) -> None:
+    for handoff_id, status in handoffs.items():
+        if status in OPEN:
+            raise Conflict("already_open", "This session is already handed off.", handoff_id=str(handoff_id))
 
 
-def _ask_for_assessment(session: Session, handoff: Handoff, event: EventType, by: UUID) -> UUID:
-    handoff.generation += 1
-    session.flush()
+def _ask_for_assessment(session: Session, handoff: Handoff, by: UUID) -> UUID:
     asked = assessment.queue(session, handoff.account_id, handoff.id, handoff.generation, asked_by=by)
-    feed.collect(session, handoff.account_id, handoff.id, event, by=by)
+    feed.collect(session, handoff.account_id, handoff.id, EventType.CREATED, by=by)
     return asked
 
 
@@ -278,7 +270,8 @@ def escalate(
         _wrong_state(found)
     # The session's row is what two handoffs of one session wait for, here as in accept().
     sessions.lock(session, account_id, found.session_id)
-    _refuse_second_open(session, account_id, found.session_id)
+    others = _handoffs_of(session, account_id, found.session_id)
+    _refuse_second_open(others)
     won = _move(
         session,
         account_id,
@@ -288,13 +281,14 @@ def escalate(
         status=Status.PENDING,
         intent=Intent.ESCALATE,
         escalated_at=func.now(),
-        returns=_handed_off_before(session, account_id, found.session_id),
+        returns=sum(status is not Status.PARKED for status in others.values()),
+        generation=Handoff.generation + 1,
     )
     if won is None:
         found = find(session, account_id, handoff_id, seen_by=by)
         _refuse_other_version(found, version)
         _wrong_state(found)
-    return won, _ask_for_assessment(session, won, EventType.CREATED, by.user_id or found.handed_off_by_id)
+    return won, _ask_for_assessment(session, won, by.user_id or found.handed_off_by_id)
 
 
 def reassess(

@@ -101,7 +101,7 @@ def add_new_steps(
     steps: Sequence[dict[str, Any]],
     *,
     by: UUID,
-) -> list[SessionStep]:
+) -> None:
     """Append those of `steps` that the session does not have yet, in their order.
 
     A client that hands a session off again sends its whole history. A step is the same when all that was
@@ -114,7 +114,7 @@ def add_new_steps(
             known[step_identity(step)] -= 1
         else:
             fresh.append(step)
-    return _append(session, kept, fresh, by=by)
+    _append(session, kept, fresh, by=by)
 
 
 def append_step(
@@ -128,7 +128,8 @@ def append_step(
     ).one_or_none()
     if kept is None:
         raise NotFound("There is no such session in this account.")
-    return kept, _append(session, kept, [step], by=by)[0]
+    _append(session, kept, [step], by=by)
+    return kept, session.get_one(SessionStep, (account_id, kept.id, kept.steps_count))
 
 
 def lock(session: Session, account_id: UUID, session_id: UUID) -> TroubleshootingSession:
@@ -142,11 +143,11 @@ def lock(session: Session, account_id: UUID, session_id: UUID) -> Troubleshootin
 
 def _append(
     session: Session, kept: TroubleshootingSession, steps: Sequence[dict[str, Any]], *, by: UUID
-) -> list[SessionStep]:
+) -> None:
     if kept.steps_count + len(steps) > MAX_STEPS:
         raise Conflict("too_many_steps", f"A session holds at most {MAX_STEPS} steps.", limit=MAX_STEPS)
     if not steps:
-        return []
+        return
     rows = [
         {
             "account_id": kept.account_id,
@@ -161,13 +162,12 @@ def _append(
         }
         for seq, step in enumerate(steps, start=kept.steps_count + 1)
     ]
-    added = list(session.scalars(insert(SessionStep).returning(SessionStep, sort_by_parameter_order=True), rows))
+    session.execute(insert(SessionStep), rows)
     session.execute(
         update(TroubleshootingSession)
         .where(TroubleshootingSession.account_id == kept.account_id, TroubleshootingSession.id == kept.id)
         .values(steps_count=kept.steps_count + len(steps))
     )
-    return added
 
 
 def step_identity(step: dict[str, Any]) -> tuple[Any, ...]:

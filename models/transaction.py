@@ -93,6 +93,24 @@ def number(session: Session) -> dict[UUID, feed.Numbered]:
     return session.info["heads"]
 
 
+def numbered(session: Session, account_id: UUID, handoff_id: UUID) -> dict[str, Any]:
+    """Number what was collected so far and return the handoff in full, with its number.
+
+    The card of the event and the answer to the caller come from one read.
+    """
+    read: dict[tuple[UUID, UUID], card.Facts] = {}
+
+    def render(session: Session, keys: set[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], dict[str, Any]]:
+        read.update(card.facts(session, keys))
+        return {key: card.short(row) for key, row in read.items()}
+
+    made = feed.number(session, render)
+    session.info.setdefault("heads", {}).update(made)
+    key = (account_id, handoff_id)
+    body = card.full(read[key]) if key in read else card.whole(session, account_id, handoff_id)
+    return body | {"seq": made[account_id].head} if account_id in made else body
+
+
 @contextmanager
 def reading() -> Iterator[Connection]:
     """A connection for a single read that sets its own scope, as models.feed.read_page does."""

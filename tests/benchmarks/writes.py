@@ -1,0 +1,72 @@
+"""Rows about writing: intake and claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+from tests.benchmarks import load
+from tests.benchmarks import population as people
+from tests.benchmarks.population import account_id, handoff_id, intakes, token
+from tests.benchmarks.stage import Service, Stage, rate, warm_up
+from tests.benchmarks.table import Row, alternate
+
+CONNECTIONS = 16
+CLAIMS = 1000
+ACCOUNTS = 20
+
+
+def intake(stage: Stage) -> list[Row]:
+    """POST /handoffs with 10 steps."""
+    with stage.service(accounts=ACCOUNTS) as service:
+        service.web()
+        reference = service.bare_flask()
+        ours, theirs = _ours("r"), _theirs("b")
+        for port, requests in ((service.port, ours), (reference, theirs)):
+            warm_up(port, requests)
+        result = alternate(
+            lambda: rate(service.port, ours, connections=CONNECTIONS, seconds=stage.seconds, allowed=(202,)),
+            lambda: rate(reference, theirs, connections=CONNECTIONS, seconds=stage.seconds, allowed=(202,)),
+        )
+    return [Row("intake of 10 steps", *result, "req/s", "bare Flask, same rows, one commit", 0.4)]
+
+
+def _ours(prefix: str) -> Iterator[bytes]:
+    for n, body in zip(count(), intakes(prefix), strict=False):
+        yield load.post("/api/v1/handoffs", body, token(n % ACCOUNTS + 1))
+
+
+def _theirs(prefix: str) -> Iterator[bytes]:
+    for n, body in zip(count(), intakes(prefix), strict=False):
+        user = people.user_id(n % ACCOUNTS + 1)
+        yield load.post(f"/handoffs/{account_id(n % ACCOUNTS + 1)}/{user}", body)
+
+
+def claim(stage: Stage) -> list[Row]:
+    """One claim each of 1,000 handoffs."""
+    with stage.service(people=2) as service:
+        people.add_handoffs(stage.servers, service.name, account=1, first=1, count=CLAIMS, status="ready")
+        service.web()
+        reference = service.bare_flask()
+        ours = [load.post(f"/api/v1/handoffs/{handoff_id(1, n)}/claim", b"{}", token(1, 2)) for n in _numbers()]
+        by = people.user_id(1, 2)
+        theirs = [load.post(f"/claim/{account_id(1)}/{by}/{handoff_id(1, n)}", b"") for n in _numbers()]
+        _claim_all(service, service.port, ours)
+        _claim_all(service, reference, theirs)
+        result = alternate(
+            lambda: _claim_all(service, service.port, ours), lambda: _claim_all(service, reference, theirs)
+        )
+    return [Row("claims of 1,000 handoffs", *result, "req/s", "bare conditional update", 0.4)]
+
+
+def _numbers() -> range:
+    return range(1, CLAIMS + 1)
+
+
+def _claim_all(service: Service, port: int, requests: list[bytes]) -> float:
+    """Claims per second, every one of them won."""
+    service.sql(
+        "UPDATE handoffs SET status = 'ready', claimed_by_id = NULL, claimed_at = NULL WHERE status = 'claimed'",
+        "VACUUM handoffs, feed_events, feeds",
+    )
+    return rate(port, iter(requests), connections=CONNECTIONS, seconds=60)

@@ -11,8 +11,8 @@ from tasks import draft
 from tasks.assessors import cause, facts, questions, summary
 from tasks.assessors.base import Draft
 from tasks.assessors.outcome import Attempt, Reading, read, step_sentences, unsolved
-from tasks.assessors.similarity import overlap, repeats
-from tasks.assessors.text import Sentence, excerpt, has_error_text, sentences
+from tasks.assessors.similarity import overlap, repeats, stems
+from tasks.assessors.text import Sentence, excerpt, has_error_text, sentences, technical
 
 PROMPT_VERSION = "extractive-1"
 FACT_LENGTH = 300
@@ -58,10 +58,10 @@ class Extractive:
         return cause.from_past(case, self.past_floor) or own
 
     def _suggestions(self, case: Case, reading: Reading, asked: Sequence[Sentence]) -> list[dict[str, Any]]:
-        """What fixed similar cases, then what was proposed here and not done, then what was never answered."""
+        """What fixed similar cases, what was proposed here and not done, what was never answered."""
         found = [
             *(step for past in self._relevant(case) for step in steps_of_past(past)),
-            *map(_open_proposal, reversed(reading.proposals)),
+            *(_open_proposal(p) for p in reversed(reading.proposals) if _is_concrete(p.text)),
             *(_open_question(sentence) for sentence in asked[:2]),
         ]
         tried = [attempt.text for attempt in reading.attempts]
@@ -98,7 +98,9 @@ def everything_said(case: Case) -> list[Sentence]:
 def known_facts(spoken: Sequence[Sentence], reading: Reading) -> list[dict[str, Any]]:
     """The most telling statements in the order they were made, without what do_not_repeat says."""
     tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
-    told = [s for s in spoken if s.source not in ("reason", "ask") and s.text not in tried and facts.is_fact(s)]
+    told = [
+        s for s in spoken if s.source not in ("reason", "ask") and s.text not in tried and facts.is_fact(s)
+    ]
     return [
         {"text": excerpt(sentence.text, FACT_LENGTH), "evidence": [sentence.source]}
         for sentence in facts.choose(told, count=FACT_COUNT)
@@ -112,7 +114,11 @@ def attempts_not_to_repeat(reading: Reading) -> list[dict[str, Any]]:
         if len(kept) < TRIED_COUNT and not any(attempt.text == other.text for other in kept):
             kept.append(attempt)
     return [
-        {"text": excerpt(a.text, FACT_LENGTH), "outcome": a.outcome or "unknown", "evidence": list(a.evidence)}
+        {
+            "text": excerpt(a.text, FACT_LENGTH),
+            "outcome": a.outcome or "unknown",
+            "evidence": list(a.evidence),
+        }
         for a in reversed(kept)
     ]
 
@@ -128,6 +134,11 @@ def steps_of_past(past: PastCase) -> list[dict[str, Any]]:
         }
         for sentence in sentences(past.resolution, "", longest=2000)[:3]
     ]
+
+
+def _is_concrete(text: str) -> bool:
+    """Whether a proposal can be followed by somebody who was not there ("try it" cannot)."""
+    return len(stems(text)) >= 3 or bool(technical(text))
 
 
 def _open_proposal(proposal: Attempt) -> dict[str, Any]:

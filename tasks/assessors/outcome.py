@@ -22,6 +22,7 @@ from tasks.assessors.wording import (
     is_attempt,
     is_proposal,
     may_be_advice,
+    only_looked,
     reports,
     says_done,
     says_tried,
@@ -112,7 +113,7 @@ def _read_sentence(reading: Reading, sentence: Sentence, step: CaseStep | None, 
         # "Since I installed it, it fails" is the problem, not a try: there only a plain report counts.
         ended = ended if step is None else attempt_outcome(sentence.text)
         reading.attempts.append(replace(told, outcome=ended))
-    elif step is not None and is_proposal(sentence.text):
+    elif step is not None and step.kind != "observation" and is_proposal(sentence.text):
         reading.proposals.append(told)
     elif ended is not None:
         _settle(reading, ended, sentence.source, author, index)
@@ -124,7 +125,9 @@ def _read_sentence(reading: Reading, sentence: Sentence, step: CaseStep | None, 
 
 def _is_action(step: CaseStep | None, sentence: Sentence) -> bool:
     """The opening of a step that its author filed as an action."""
-    return step is not None and step.kind == "action" and sentence.position == 0 and sentence.text[-1] != "?"
+    if step is None or step.kind != "action" or sentence.position:
+        return False
+    return sentence.text[-1] != "?" and not only_looked(sentence.text)
 
 
 def _remember(reading: Reading, told: Attempt) -> None:
@@ -157,7 +160,9 @@ def _read_reply(reading: Reading, step: CaseStep, index: int) -> None:
 
 def _settle(reading: Reading, ended: str, source: str, author: str | None, index: int) -> None:
     """Give the report `ended` to the last thing it can be about: an own attempt or another's proposal."""
-    own = _last(reading.attempts, index, REPLY_WINDOW, lambda a: a.outcome in (None, "unknown"))
+    latest = max((a.at for a in reading.attempts), default=-1)
+    pending = (None, "unknown")
+    own = _last(reading.attempts, index, REPLY_WINDOW, lambda a: a.outcome in pending and a.at == latest)
     offered = _offer_for(reading, author, index)
     if offered is not None and (own is None or offered.at > own.at):
         _take_up(reading, offered, ended, source)
@@ -187,9 +192,7 @@ def _take_up(reading: Reading, offered: Attempt, ended: str, source: str) -> Non
     reading.attempts.append(_ended(offered, ended, source))
 
 
-def _last(
-    items: list[Attempt], index: int, within: int, fits: Callable[[Attempt], bool]
-) -> Attempt | None:
+def _last(items: list[Attempt], index: int, within: int, fits: Callable[[Attempt], bool]) -> Attempt | None:
     recent = (item for item in reversed(items[-20:]) if index - item.at <= within)
     return next((item for item in recent if fits(item)), None)
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from api import cli, errors, feed, handoffs, health, sessions
+from api import assessments, cli, errors, feed, handoffs, health, sessions
 from models import logs
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -29,7 +29,7 @@ def create_app() -> Flask:
     api = Api(app, spec_kwargs={"security": [{"bearer": []}]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
-    for blueprint in (handoffs.blueprint, sessions.blueprint, feed.blueprint):
+    for blueprint in (handoffs.blueprint, assessments.blueprint, sessions.blueprint, feed.blueprint):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
     errors.install(app)

@@ -32,7 +32,7 @@ _OUTDATED = text("""
     SELECT past.account_id FROM (
         SELECT account_id, count(*) AS cases FROM handoffs WHERE status = 'resolved' GROUP BY account_id
     ) AS past LEFT JOIN vocabularies USING (account_id)
-    WHERE past.cases NOT BETWEEN coalesce(vocabularies.cases * 0.9, 0) - 10 AND coalesce(vocabularies.cases * 1.1, 0) + 10
+    WHERE abs(past.cases - coalesce(vocabularies.cases, 0)) > 10 + coalesce(vocabularies.cases, 0) / 10
     ORDER BY past.account_id LIMIT :most
 """)
 

@@ -68,9 +68,7 @@ class Extractive:
         return _new_ones(found, tried)[:SUGGESTED_COUNT]
 
     def _relevant(self, case: Case) -> list[PastCase]:
-        near = [
-            past for past in case.past if past.score >= self.past_floor and cause.shares_topic(case, past)
-        ]
+        near = [past for past in case.past if past.score >= self.past_floor and cause.shares_topic(case, past)]
         return sorted(near, key=lambda past: -past.score)[:2]
 
     def _confidence(
@@ -98,9 +96,7 @@ def everything_said(case: Case) -> list[Sentence]:
 def known_facts(spoken: Sequence[Sentence], reading: Reading) -> list[dict[str, Any]]:
     """The most telling statements in the order they were made, without what do_not_repeat says."""
     tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
-    told = [
-        s for s in spoken if s.source not in ("reason", "ask") and s.text not in tried and facts.is_fact(s)
-    ]
+    told = [s for s in spoken if s.source not in ("reason", "ask") and s.text not in tried and facts.is_fact(s)]
     return [
         {"text": excerpt(sentence.text, FACT_LENGTH), "evidence": [sentence.source]}
         for sentence in facts.choose(told, count=FACT_COUNT)
@@ -163,6 +159,4 @@ def _new_ones(found: Iterable[dict[str, Any]], tried: Sequence[str]) -> list[dic
 
 
 def _texts(asked: Sequence[Sentence], basics: Sequence[str]) -> list[str]:
-    return [*(excerpt(sentence.text, questions.QUESTION_LENGTH) for sentence in asked), *basics][
-        :QUESTION_COUNT
-    ]
+    return [*(excerpt(sentence.text, questions.QUESTION_LENGTH) for sentence in asked), *basics][:QUESTION_COUNT]

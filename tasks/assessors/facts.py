@@ -32,11 +32,7 @@ def weight(sentence: Sentence) -> float:
     text = sentence.text
     score = 3.0 * has_error_text(text) + 2.0 * has_error(text) + 1.5 * (verdict(text) is not None)
     score += 2.0 * cause.strength(text) + is_attempt(text)
-    return (
-        score
-        + 2.0 * (sentence.source == "problem")
-        + (sentence.source == "problem" and not sentence.position)
-    )
+    return score + 2.0 * (sentence.source == "problem") + (sentence.source == "problem" and not sentence.position)
 
 
 def choose(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from models.case import Case, CaseStep
-from tasks.assessors.similarity import repeats
+from tasks.assessors.similarity import repeats, stems
 from tasks.assessors.text import (
     Sentence,
     clip,
@@ -14,6 +14,7 @@ from tasks.assessors.text import (
     has_error_text,
     plain,
     sentences,
+    technical,
     unaddressed,
 )
 from tasks.assessors.wording import (
@@ -29,7 +30,7 @@ from tasks.assessors.wording import (
     verdict,
 )
 
-REPLY_WINDOW = 8  # steps within which a report is taken to answer a proposal
+REPLY_WINDOW = 8  # steps within which a report is taken to be about the last attempt or proposal
 NEAR_WINDOW = 3  # the same, where the words alone do not show what the report is about
 CHARACTERS_READ = 120_000  # of a whole session; shared evenly among its steps
 LEAST_READ = 240  # of one step
@@ -203,7 +204,12 @@ def _ended(attempt: Attempt, ended: str, source: str) -> Attempt:
 
 
 def unsolved(attempt: Attempt) -> bool:
-    """Whether it is known, or called a try and so likely, that the attempt did not solve the problem."""
+    """Whether it is known, or called a try and so likely, that the attempt did not solve the problem.
+
+    What does not say what was done ("try it") is no use to anyone and does not count.
+    """
+    if len(stems(attempt.text)) < 2 and len(attempt.text.split()) < 4 and not technical(attempt.text):
+        return False
     if attempt.outcome in ("failed", "partial"):
         return True
     return attempt.outcome != "worked" and says_tried(attempt.text)

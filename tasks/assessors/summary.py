@@ -39,9 +39,7 @@ def write(case: Case, spoken: Sequence[Sentence], reading: Reading) -> str:
 
 def _problem(case: Case, spoken: Sequence[Sentence]) -> str:
     """The title, unless the problem says it anyway, then the sentences of the problem that tell most."""
-    told = [s for s in spoken if s.source == "problem"] or [
-        s for s in spoken if s.source.startswith("step:")
-    ][:3]
+    told = [s for s in spoken if s.source == "problem"] or [s for s in spoken if s.source.startswith("step:")][:3]
     title = clip(case.title, TITLE_LENGTH)
     parts = [title] if title and not is_noise(title) and not _covers(case.problem[:3000], title) else []
     room = PROBLEM_LENGTH - sum(len(part) + 2 for part in parts)

@@ -24,9 +24,7 @@ _INLINE_TAG = re.compile(
     re.I,
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？؟।])[\"'”’)\]]?\s+")
-_ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|approx|mr|mrs|ms|dr|st|fig|ver|v|dept)|\b\w|^\d{1,2})\.$", re.I
-)
+_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|approx|mr|mrs|ms|dr|st|fig|ver|v|dept)|\b\w|^\d{1,2})\.$", re.I)
 _ADDRESSED = re.compile(r"^(?:@\w{1,40}[:,]?|\w{1,25}[:,])\s+(?=\S)")
 _NICK = re.compile(r"^(?:@|user_\w+|\w*\d\w*[:,])")
 
@@ -164,9 +162,7 @@ def sentences(text: str, source: str, *, longest: int = 8000) -> list[Sentence]:
 def _sentences(text: str, source: str, longest: int) -> tuple[Sentence, ...]:
     pieces = (piece for paragraph in _paragraphs(clean(text, longest)) for piece in _split(paragraph))
     told = (piece for piece in pieces if not is_noise(piece))
-    return tuple(
-        Sentence(piece, source, place) for place, piece in enumerate(islice(told, SENTENCES_PER_TEXT))
-    )
+    return tuple(Sentence(piece, source, place) for place, piece in enumerate(islice(told, SENTENCES_PER_TEXT)))
 
 
 def _paragraphs(text: str) -> list[str]:

@@ -44,8 +44,7 @@ _FAILED = one_of(
     r"\bto no avail\b|\bin vain\b|\bno go\b|\bnope\b|\bunsuccessful(?:ly)?\b|\bmade (?:it|things) worse",
     r"\bwent (?:\w+ )?wrong\b|\bunable to (?:reproduce|replicate|simulate)\b|\buseless\b",
     rf"\bstill(?: \w+){{0,4}} {_STILL}\b|\bstill$|^same(?: \w+)?(?: here)?$",
-    r"\bstill (?!wait|work|pend|invest|check|try|look|need|run|think|is\b|was\b|has\b|this|does|us"
-    r"|as)(?:\w+ing|\w+s)\b",
+    r"\bstill (?:\w+ )?(?:hang|drop|freez|loop|prompt|disconnect|flicker|reboot|restart|bounc|repeat|tim)\w*",
     r"\b(?:and|but|result|results|,) (?:is |was |it'?s |are )?(?:still )?(?:the )?same\b",
     rf"\b(?:the|with|get|got|gets|gives|gave|and|but|,) same (?:\w+ ){{0,2}}?{_SAME}",
     rf"^same (?:\w+ ){{0,2}}?{_SAME}",
@@ -94,7 +93,8 @@ _FORMERLY = re.compile(
     r"|in the past)\b"
 )
 _HYPOTHETICAL = re.compile(
-    r"(?:if|when|once|unless|until|in case|hope|let me know|let us know|please|kindly)\b"
+    r"(?:if|when|once|unless|until|in case|hope|let me know|let us know|(?:please|kindly|pls) (?!note"
+    r"|not |be |find))\b"
 )
 _WAITING = re.compile(
     r"\bstill (?:\w+ ){0,3}(?:waiting|pending|investigating|under|working on|checking|on hold|in progress"
@@ -137,7 +137,11 @@ _NOT_DONE = re.compile(
     r"|needs to|going to|want to"
     r"|let me|before|if|when|who|which)) (?:\w+ )?(?:be |been |have |has )?(?:been )?$"
 )
-_ORDER = re.compile(r"(?:please|kindly|pls) (?!note|not |be |find)|(?:we|i) was hoping\b")
+_ORDER = re.compile(
+    r"(?:please|kindly|pls) (?!note|not |be |find)|(?:we|i) was hoping\b|(?:if|when|once|unless|shall"
+    r"|should)\b"
+    r"|(?:have|has|did|had) (?:you|he|she|they|any\w+)\b"
+)
 _TRIED = re.compile(r"\b(?:tried|attempted|trying)\b")
 _LOOKED = re.compile(
     r"(?:(?:i|we|i've|we've|have|just|also|already) ){0,3}(?:checked|verified|confirmed|looked|inspected"
@@ -150,10 +154,11 @@ _TRIED_BUT = re.compile(
 _PLAINLY_DONE = re.compile(rf"(?:(?:i|we|i've|we've|have|just|also|already|then) ){{0,3}}{_PAST}\b")
 _BAD_RESULT = one_of(
     r"(?:\b(?:but|and|now|then|it|which|that|however|i|we)\b|,|\.\.)\W{1,3}(?:\w+\W{1,3}){0,4}?"
-    r"(?:error\w*|wrong|unable|denied|hangs?|core dump\w*|is not|stuck|nothing|no longer)\b",
+    r"(?:error\w*|wrong|unable|denied|hangs?|core dump\w*|is not|stuck|nothing|no longer"
+    r"|still(?! (?:\w+ )?(?:to|need|under|test\w*|wait\w*|pend\w*)\b))\b",
     r"\b(?:could ?n'?o?t|can ?n'?o?t|cannot|can'?t|crash(?:es|ed)|fail(?:s|ed)|refus(?:es|ed)|freezes"
     r"|isn'?t|doesn'?t"
-    r"|does not|(?:it|that|this|they|which) (?:didn'?t|did not)|won'?t|still|don'?t (?:work|show|see|get"
+    r"|does not|(?:it|that|this|they|which) (?:didn'?t|did not)|won'?t|don'?t (?:work|show|see|get"
     r"|load|start|boot|help))\b",
 )
 _ASKING = re.compile(
@@ -212,13 +217,12 @@ _NOT_A_STEP = re.compile(
     r"(?:us|me|note|advi[cs]e|find|be informed|confirm|update us|provide|share|let|join|close|contact"
     r"|send|refer"
     r"|see (?:the )?(?:attached|below)|check (?:and|it|this|if|whether|the (?:attached|last|below|same))\b"
-    r"|check your end|inform|arrange|have|give|post|update the status|consider|be|feel|wait"
+    r"|check your end|inform|arrange|have|give|post|update (?:if|on|me|the (?:status|ticket|case))"
+    r"|consider|be|feel|wait"
     r"|keep|make sure to (?:inform|have|let|keep)|do (?:it|so|that|the needful)|try (?:it|them|this|that"
     r"|again)$)\b"
 )
-_LED_IN = words(
-    r"yes yeah yep i i've i_have we already just ok okay have did and well hmm also we've we_have"
-)
+_LED_IN = words(r"yes yeah yep i i've i_have we already just ok okay have did and well hmm also we've we_have")
 _THAT = words("that it this so all both them already")
 _DID_IT = re.compile(rf"(?:{_LED_IN},? ){{0,4}}(?:tried(?: {_THAT})*|did(?: {_THAT})+|done(?: {_THAT})*)\b")
 
@@ -247,9 +251,7 @@ def verdict(text: str) -> str | None:
     if _HYPOTHETICAL.match(low) or low.endswith("?"):
         return None
     beside = _WAITING.search(low) or _OTHERS.search(low)
-    failures = [
-        found.start() for found in _FAILED.finditer(low) if not _IF.search(low[: found.start()][-60:])
-    ]
+    failures = [found.start() for found in _FAILED.finditer(low) if not _IF.search(low[: found.start()][-60:])]
     failures = [] if beside else failures
     successes = [found.start() for found in _WORKED.finditer(low) if _is_real(low, found.start())]
     if _PARTIAL.search(low) and (failures or successes):
@@ -379,7 +381,5 @@ def clauses(text: str) -> tuple[str, ...]:
     if len(parts) < 2 or len(text) > 1000:
         return (text,)
     ends = [verdict(part) for part in parts]
-    told = {
-        end for end, part in zip(ends, parts, strict=True) if end and (is_attempt(part) or end == "worked")
-    }
+    told = {end for end, part in zip(ends, parts, strict=True) if end and (is_attempt(part) or end == "worked")}
     return tuple(parts) if len(told) > 1 and is_attempt(parts[0]) else (text,)

@@ -121,8 +121,8 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 def test_all_of_it_runs_and_ends_with_the_main_process(stack: Stack) -> None:
     stack.start(ASSESSOR="openai")
-    assert READY.items() <= (stack.ready() or {}).items()
-    for word in ("interactive,upkeep", "bulk@", "beat", "gunicorn"):
+    assert until(lambda: READY.items() <= (stack.ready() or {}).items())
+    for word in ("interactive@", "bulk@", "upkeep@", "beat", "gunicorn"):
         process = stack.find(word)
         assert process
         assert process.environ()["ASSESSOR"] == "openai"
@@ -190,7 +190,7 @@ def test_servers_given_by_url_are_used_and_left_running(stack: Stack, tmp_path: 
         stack.start(DATABASE_URL=postgres.url(), REDIS_URL=redis.url)
         assert stack.facts["database_url"] == postgres.url()
         assert stack.facts["redis_url"] == redis.url
-        assert READY.items() <= (stack.ready() or {}).items()
+        assert until(lambda: READY.items() <= (stack.ready() or {}).items())
         assert stack.find("bin/postgres") is None
         assert stack.end() == 0
         assert postgres.running

@@ -61,7 +61,7 @@ worker_direct = True
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
-imports = ["tasks.assess", "tasks.batch", "tasks.sweep", "tasks.life"]
+imports = ["tasks.assess", "tasks.batch", "tasks.sweep", "tasks.life", "tasks.vocabulary"]
 
 timezone = "UTC"
 # No message expires: a worker whose clock is minutes ahead would find every one of them expired. What
@@ -69,5 +69,6 @@ timezone = "UTC"
 beat_schedule = {
     "sweep": {"task": "sweep", "schedule": settings().sweep_seconds, "options": {"queue": "upkeep"}},
     "prune": {"task": "prune", "schedule": 60.0, "options": {"queue": "upkeep"}},
+    "count-words": {"task": "count_words", "schedule": 60.0, "options": {"queue": "upkeep"}},
     "batches": {"task": "drive_batches", "schedule": 2.0, "options": {"queue": "upkeep"}},
 }

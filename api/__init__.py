@@ -9,6 +9,7 @@ from flask_smorest import Api
 
 from api import (
     analytics,
+    assessments,
     batches,
     cli,
     cli_batches,
@@ -49,6 +50,7 @@ def create_app() -> Flask:
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": BEARER})
     for blueprint in (
         handoffs.blueprint,
+        assessments.blueprint,
         sessions.blueprint,
         feed.blueprint,
         people.blueprint,

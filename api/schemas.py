@@ -316,6 +316,21 @@ class AssessmentPageSchema(Schema):
     next_page = fields.String(allow_none=True)
 
 
+class SentMessageSchema(Schema):
+    """One message of what a provider was sent."""
+
+    role = fields.String()
+    content = fields.String()
+
+
+class SentSchema(Schema):
+    """What a provider was sent for one generation."""
+
+    generation = fields.Integer()
+    system = fields.String()
+    messages = fields.List(fields.Nested(SentMessageSchema))
+
+
 class FeedbackAnswer(Schema):
     """What was stored of a rating."""
 

@@ -410,6 +410,17 @@ def generations(session: Session, account_id: UUID, handoff_id: UUID) -> list[As
     )
 
 
+def sent(session: Session, account_id: UUID, handoff_id: UUID, generation: int) -> str | None:
+    """What left the service for this generation, after redaction, as JSON text. None: nothing did, or no such."""
+    return session.scalars(
+        select(Assessment.sent).where(
+            Assessment.account_id == account_id,
+            Assessment.handoff_id == handoff_id,
+            Assessment.generation == generation,
+        )
+    ).one_or_none()
+
+
 def give_feedback(
     session: Session,
     account_id: UUID,

@@ -12,7 +12,10 @@ from sqlalchemy.orm import Session
 from models.handoff import Handoff
 from models.session import TroubleshootingSession, steps_of
 
-SEARCHED_CHARS = 4000  # of title and problem, in the search for past cases
+SEARCHED_CHARS = 2000  # of title and problem, in the search for past cases
+
+# Calibrated in docs/assessment.md: at most one in twenty questions of another topic finds a case this near.
+LEAST_SCORE = 0.25
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,10 @@ class CaseStep:
 
 @dataclass(frozen=True)
 class PastCase:
-    """A resolved handoff of the same account, found similar. `score` is 0..1."""
+    """A resolved handoff of the same account, found similar.
+
+    `score` is 0..1: how much of what both titles and problems say is the same, rare words counting more.
+    """
 
     handoff_id: UUID
     title: str
@@ -93,7 +99,8 @@ def similar(session: Session, account_id: UUID, words: str, *, besides: UUID, mo
     The search itself is the database function `similar_handoffs`, which reads the account from the
     transaction's scope; the account is named here once more.
     """
-    match = func.similar_handoffs(words[:SEARCHED_CHARS], besides, most).table_valued("id", "score").alias("match")
+    found = func.similar_handoffs(words[:SEARCHED_CHARS], besides, most, LEAST_SCORE)
+    match = found.table_valued("id", "score").alias("match")
     rows = session.execute(
         select(Handoff, TroubleshootingSession, match.c.score)
         .join(match, match.c.id == Handoff.id)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from models import assessment, case, logs
-from models.assessment import Lease, State
+from models.assessment import Lane, Lease, State
 from models.case import Case
 from models.completion import complete
 from models.redis import client
@@ -70,13 +70,14 @@ def _load(lease: Lease) -> Case:
 
 
 def _assess(lease: Lease, subject: Case) -> bool:
+    end = time.monotonic() + lease.seconds_left
     exhausted = _exhausted(lease)
     if exhausted:
         return fall_back(lease, subject, exhausted)
     try:
-        draft = build(settings(), client()).assess(subject, deadline=_deadline(lease))
+        draft = build(settings(), client()).assess(subject, deadline=_call_end(end))
     except AssessorError as error:
-        return _after_error(lease, subject, error)
+        return _after_error(lease, subject, error, seconds_left=end - time.monotonic())
     except (Exception, SettingsError) as error:
         log.error("assessor crashed", error=type(error).__name__)
         return fall_back(lease, subject, "internal")
@@ -92,16 +93,23 @@ def _exhausted(lease: Lease) -> str | None:
     return "attempts" if lease.tries > settings().assess_attempts else None
 
 
-def _deadline(lease: Lease) -> float:
-    return time.monotonic() + min(settings().model_call_seconds, lease.seconds_left)
+def _call_end(end: float) -> float:
+    return min(end, time.monotonic() + settings().model_call_seconds)
 
 
-def _after_error(lease: Lease, subject: Case, error: AssessorError) -> bool:
+def _after_error(lease: Lease, subject: Case, error: AssessorError, *, seconds_left: float) -> bool:
     delay = _delay(lease, error)
-    log.warning("assessor failed", error=error.kind, attempt=lease.attempt, retry_in=delay)
-    if error.retryable and lease.tries < settings().assess_attempts and delay < lease.seconds_left:
+    again = _may_retry(lease, error) and delay < seconds_left
+    log.warning("assessor failed", error=error.kind, attempt=lease.attempt, retry_in=delay if again else None)
+    if again:
         return patience.until(lease, lambda lease: _put_back(lease, delay, error))
     return fall_back(lease, subject, error.kind, spent=_spent(error))
+
+
+def _may_retry(lease: Lease, error: AssessorError) -> bool:
+    """A timeout has used all of a call's time, and a person who waited that long shall not wait for a second."""
+    waited = error.kind == "timeout" and lease.lane is Lane.INTERACTIVE
+    return error.retryable and not waited and lease.tries < settings().assess_attempts
 
 
 def _put_back(lease: Lease, delay: float, error: AssessorError) -> bool:
@@ -121,7 +129,7 @@ def fall_back(lease: Lease, subject: Case, why: str, *, spent: dict[str, Any] | 
         draft = Extractive().assess(subject, deadline=time.monotonic() + settings().lease_seconds)
     except Exception as error:
         log.error("offline assessor failed", error=type(error).__name__)
-        return _fail(lease, "internal", **(spent or {}))
+        return _fail(lease, "internal", **_seen(subject), **(spent or {}))
     return _write(lease, subject, State.FALLBACK, draft, error_kind=why, **(spent or {}))
 
 
@@ -130,7 +138,9 @@ def _fail(lease: Lease, why: str, **spent: Any) -> bool:
 
 
 def _spent(cost: AssessorError | Draft) -> dict[str, Any]:
-    return {
+    """What a try has cost and what left the process for it; a try that sent nothing hides no earlier one."""
+    sent = {} if cost.sent is None else {"sent": cost.sent}
+    return sent | {
         "provider_calls": cost.provider_calls,
         "tokens_in": cost.tokens_in,
         "tokens_out": cost.tokens_out,
@@ -138,15 +148,17 @@ def _spent(cost: AssessorError | Draft) -> dict[str, Any]:
     }
 
 
+def _seen(subject: Case) -> dict[str, Any]:
+    return {"input_hash": input_hash(subject), "steps_seen": len(subject.steps)}
+
+
 def _write(lease: Lease, subject: Case, state: State, draft: Draft, **more: Any) -> bool:
     values = {
         "content": draft.content,
         "source": draft.source,
         "prompt_version": draft.prompt_version,
-        "input_hash": input_hash(subject),
-        "steps_seen": len(subject.steps),
         "dropped_evidence": draft.dropped_evidence,
-        "sent": draft.sent,
+        **_seen(subject),
         **_spent(draft),
         **more,
     }

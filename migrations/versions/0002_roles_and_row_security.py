@@ -1,4 +1,4 @@
-"""The two roles of the service, row-level security behind every account, and the searches that need it."""
+"""The two roles of the service, row-level security behind every account, and the search that needs it."""
 
 from alembic import op
 
@@ -22,8 +22,8 @@ OWNED = {
 }
 SCOPE = "nullif(current_setting('app.account_id', true), '')::uuid"
 
-# `@@` is not leakproof, so under row-level security no index would serve it. These two functions run as the
-# owner and are the policy themselves: they read the account from the transaction's scope and nothing else.
+# `@@` is not leakproof, so under row-level security no index would serve it. This function runs as the owner and is
+# the policy itself: it reads the account from the transaction's scope and nothing else.
 SEARCH = f"""
 CREATE FUNCTION search_handoffs(words text) RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
@@ -31,23 +31,6 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
     WHERE account_id = {SCOPE}
       AND search @@ (quote_literal('account:' || replace(({SCOPE})::text, '-', ''))::tsquery
                      && websearch_to_tsquery('english', words))
-$$
-"""
-SIMILAR = f"""
-CREATE FUNCTION similar_handoffs(words text, besides uuid, most int) RETURNS TABLE (id uuid, score real)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-    WITH asked AS (
-        SELECT tsvector_to_array(to_tsvector('english', words)) AS lexemes
-    ), past AS (
-        SELECT h.id, cardinality(ARRAY(
-            SELECT unnest(tsvector_to_array(h.search)) INTERSECT SELECT unnest(asked.lexemes)
-        )) AS shared, cardinality(asked.lexemes) AS wanted
-        FROM asked, handoffs AS h
-        WHERE h.account_id = {SCOPE} AND h.status = 'resolved' AND h.id <> besides
-    )
-    SELECT past.id, (shared::real / wanted) AS score FROM past
-    WHERE wanted > 0 AND shared >= 3 AND shared::real / wanted >= 0.35
-    ORDER BY score DESC, past.id DESC LIMIT most
 $$
 """
 
@@ -67,10 +50,9 @@ def upgrade() -> None:
     op.execute("GRANT SELECT ON alembic_version TO escalation_upkeep")  # readiness
     op.execute("GRANT SELECT, UPDATE ON feed_control TO escalation_upkeep")
     op.execute("INSERT INTO feed_control (epoch) VALUES (substr(md5(gen_random_uuid()::text), 1, 8))")
-    for function, signature in ((SEARCH, "search_handoffs(text)"), (SIMILAR, "similar_handoffs(text, uuid, int)")):
-        op.execute(function)
-        op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
-        op.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO escalation_app")
+    op.execute(SEARCH)
+    op.execute("REVOKE ALL ON FUNCTION search_handoffs(text) FROM PUBLIC")
+    op.execute("GRANT EXECUTE ON FUNCTION search_handoffs(text) TO escalation_app")
 
 
 def _protect(table: str, account_column: str, rights: str | None) -> None:
@@ -84,12 +66,11 @@ def _protect(table: str, account_column: str, rights: str | None) -> None:
         )
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO escalation_upkeep")
     op.execute(f"CREATE POLICY upkeep ON {table} TO escalation_upkeep USING (true) WITH CHECK (true)")
-    # FORCE binds the owner too; migrations and the search functions run as the owner.
+    # FORCE binds the owner too; migrations and the searches run as the owner.
     op.execute(f"CREATE POLICY owner ON {table} TO CURRENT_USER USING (true) WITH CHECK (true)")
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION similar_handoffs(text, uuid, int)")
     op.execute("DROP FUNCTION search_handoffs(text)")
     for table in (*OWNED, "accounts"):
         for policy in ("account", "upkeep", "owner"):

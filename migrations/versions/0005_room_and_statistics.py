@@ -18,6 +18,7 @@ END
 $$
 """
 
+
 def upgrade() -> None:
     op.execute(ANALYZE)
     op.execute("REVOKE ALL ON FUNCTION analyze_history() FROM PUBLIC")

@@ -29,7 +29,7 @@ class AssessorError(Exception):
 
     `kind` is for machines: timeout, rate_limited, unavailable, auth, refused, truncated, invalid_reply,
     budget, circuit_open. `retryable` says whether a later try can help; `retry_after` (seconds) is the
-    least time to wait when the provider named one. What was spent on the failed try is carried along.
+    least time to wait when the provider named one. What was spent and sent on the failed try is carried along.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class AssessorError(Exception):
         tokens_in: int = 0,
         tokens_out: int = 0,
         cost: Decimal = Decimal(0),
+        sent: str | None = None,
     ) -> None:
         super().__init__(f"{kind}: {detail}" if detail else kind)
         self.kind = kind
@@ -52,6 +53,7 @@ class AssessorError(Exception):
         self.tokens_in = tokens_in
         self.tokens_out = tokens_out
         self.cost = cost
+        self.sent = sent
 
 
 class Assessor(Protocol):

@@ -206,6 +206,7 @@ class _Conversation:
             tokens_in=self.tokens_in,
             tokens_out=self.tokens_out,
             cost=self.cost(),
+            sent=self.prompt.sent() if self.calls else None,
         )
 
     def draft(self, content: dict[str, Any], case: Case) -> Draft:

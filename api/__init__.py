@@ -7,7 +7,7 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from api import cli, errors, feed, handoffs, health, sessions
+from api import cli, cookie, errors, feed, handoffs, health, pages, sessions
 from models import logs
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -32,6 +32,8 @@ def create_app() -> Flask:
     for blueprint in (handoffs.blueprint, sessions.blueprint, feed.blueprint):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(pages.blueprint)
+    cookie.install(app)
     errors.install(app)
     cli.install(app)
     app.before_request(_begin)

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from cachetools import TTLCache
 from flask import g, request
 
+from api import cookie
 from api.errors import Problem
 from models import account, logs
 from models.account import Caller, Role
@@ -59,7 +60,13 @@ def actor() -> Actor:
 
 
 def identify() -> Caller:
-    """The caller by the bearer token, or 401."""
+    """The caller by the bearer token or by the browser's session, or 401; 403 for a session's forged write."""
+    if "Authorization" not in request.headers and (digest := cookie.token_digest()) is not None:
+        signed_in = verify_digest(digest)
+        if signed_in is None:
+            raise _unauthorized("Your session has ended; sign in again.")
+        cookie.refuse_forged_write()
+        return signed_in
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise _unauthorized("Send Authorization: Bearer <token>.")
@@ -71,7 +78,11 @@ def identify() -> Caller:
 
 def verify(secret: str) -> Caller | None:
     """The caller of a token, from memory or from the database."""
-    digest = account.digest(secret)
+    return verify_digest(account.digest(secret))
+
+
+def verify_digest(digest: str) -> Caller | None:
+    """The caller of the token with this digest; None: unknown, expired or revoked."""
     with _lock:
         known = _verified.get(digest)
     if known is None:

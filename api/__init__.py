@@ -7,7 +7,7 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from api import cli, cookie, errors, feed, handoffs, health, pages, sessions
+from api import cli, cookie, cors, errors, feed, handoffs, health, pages, people, reference, sessions
 from models import logs
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -29,15 +29,17 @@ def create_app() -> Flask:
     api = Api(app, spec_kwargs={"security": [{"bearer": []}]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
-    for blueprint in (handoffs.blueprint, sessions.blueprint, feed.blueprint):
+    for blueprint in (handoffs.blueprint, sessions.blueprint, feed.blueprint, people.blueprint):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(reference.blueprint)
     app.register_blueprint(pages.blueprint)
     cookie.install(app)
     errors.install(app)
     cli.install(app)
     app.before_request(_begin)
     app.after_request(_secure)
+    cors.install(app)
     return app
 
 

@@ -56,7 +56,7 @@ class Ask:
 
 
 @blueprint.get("/feed")
-@requires("viewer")
+@requires("viewer", limited=False)
 @blueprint.arguments(FeedQuery, location="query")
 @blueprint.response(200, FeedSchema)
 @blueprint.alt_response(304, description="Nothing new; only with a matching If-None-Match")

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from api import auth, cookie, errors
+from api import auth, cookie, errors, jwts
 from models import account
 from models.account import Caller, Role
 
@@ -108,6 +108,9 @@ def begin() -> Any:
     cookie.refuse_foreign_form()
     target = safe_next(request.form.get("next"))
     secret = request.form.get("token", "").strip()
+    if jwts.looks_like_one(secret):
+        # It ends within minutes, and a cookie that could stand in for it would have to hold it.
+        return _sign_in_form(target, "This is a short-lived token of another system; sign in with an API token."), 401
     if auth.verify(secret) is None:
         return _sign_in_form(target, "This token is unknown, expired or revoked."), 401
     cookie.begin(account.digest(secret))

@@ -53,11 +53,12 @@ worker_soft_shutdown_timeout = 5
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
-imports = ["tasks.assess", "tasks.sweep"]
+imports = ["tasks.assess", "tasks.batch", "tasks.sweep"]
 
 timezone = "UTC"
 beat_schedule = {
     # An unserved run expires before the next one is due, so that they do not pile up while workers are away.
     "sweep": {"task": "sweep", "schedule": 5.0, "options": {"queue": "upkeep", "expires": 5}},
     "prune": {"task": "prune", "schedule": 60.0, "options": {"queue": "upkeep", "expires": 60}},
+    "batches": {"task": "drive_batches", "schedule": 2.0, "options": {"queue": "upkeep", "expires": 2}},
 }

@@ -7,7 +7,22 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from api import cli, cookie, cors, errors, feed, handoffs, health, pages, people, reference, sessions
+from api import (
+    batches,
+    cli,
+    cli_batches,
+    cli_history,
+    cookie,
+    cors,
+    errors,
+    feed,
+    handoffs,
+    health,
+    pages,
+    people,
+    reference,
+    sessions,
+)
 from models import logs
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -29,14 +44,15 @@ def create_app() -> Flask:
     api = Api(app, spec_kwargs={"security": [{"bearer": []}]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
-    for blueprint in (handoffs.blueprint, sessions.blueprint, feed.blueprint, people.blueprint):
+    parts = (handoffs, sessions, feed, people, batches)
+    for blueprint in (part.blueprint for part in parts):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(reference.blueprint)
     app.register_blueprint(pages.blueprint)
     cookie.install(app)
     errors.install(app)
-    cli.install(app)
+    cli.install(app, *cli_batches.COMMANDS, *cli_history.COMMANDS)
     app.before_request(_begin)
     app.after_request(_secure)
     cors.install(app)

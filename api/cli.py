@@ -236,7 +236,7 @@ def demo(as_json: bool, new_tokens: bool) -> None:
 COMMANDS: list[click.Command] = [accounts, users, tokens, db, demo]
 
 
-def install(app: Flask) -> None:
-    """Add every command to `flask`."""
-    for each in COMMANDS:
+def install(app: Flask, *more: click.Command) -> None:
+    """Add every command to `flask`; `more` are those of the other files."""
+    for each in (*COMMANDS, *more):
         app.cli.add_command(each)

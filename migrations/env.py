@@ -3,11 +3,11 @@
 from alembic import context
 from sqlalchemy import create_engine, pool
 
-from models import account, assessment, db, feed, handoff, idempotency, session
+from models import account, assessment, batch, db, feed, handoff, history, idempotency, session
 from models.db import Base
 
 # Importing the tables is what fills the metadata.
-TABLES = (account, assessment, feed, handoff, idempotency, session)
+TABLES = (account, assessment, batch, feed, handoff, history, idempotency, session)
 
 
 def run() -> None:

@@ -25,13 +25,13 @@ def document(account_id: UUID, title: str, texts: Sequence[str]) -> ColumnElemen
     return (
         func.array_to_tsvector([account_lexeme(account_id)])
         .op("||")(func.setweight(func.to_tsvector(CONFIG, title), "A"))
-        .op("||")(func.to_tsvector(CONFIG, _bounded(texts)))
+        .op("||")(func.to_tsvector(CONFIG, bounded(texts)))
     )
 
 
 def extended(column: Any, texts: Sequence[str]) -> ColumnElement[Any]:
     """The document with more text at its end; as it was when it is as large as it may be."""
-    more = column.op("||")(func.to_tsvector(CONFIG, _bounded(texts)[:MAX_ADDED_CHARS]))
+    more = column.op("||")(func.to_tsvector(CONFIG, bounded(texts)[:MAX_ADDED_CHARS]))
     return case((func.octet_length(cast(column, Text)) < MAX_BYTES, more), else_=column)
 
 
@@ -40,7 +40,8 @@ def account_lexeme(account_id: UUID) -> str:
     return f"account:{account_id.hex}"
 
 
-def _bounded(texts: Sequence[str]) -> str:
+def bounded(texts: Sequence[str]) -> str:
+    """The texts as one, cut where a document would become too large."""
     return "\n".join(text for text in texts if text)[:MAX_CHARS]
 
 

@@ -107,11 +107,11 @@ def add_new_steps(
     A client that hands a session off again sends its whole history. A step is the same when all that was
     sent of it is the same; sent twice in one history, it is kept twice.
     """
-    known = Counter(_identity(step) for step in _plain_steps(session, kept)) if kept.steps_count else Counter()
+    known = Counter(step_identity(step) for step in _plain_steps(session, kept)) if kept.steps_count else Counter()
     fresh = []
     for step in steps:
-        if known[_identity(step)] > 0:
-            known[_identity(step)] -= 1
+        if known[step_identity(step)] > 0:
+            known[step_identity(step)] -= 1
         else:
             fresh.append(step)
     return _append(session, kept, fresh, by=by)
@@ -170,7 +170,8 @@ def _append(
     return added
 
 
-def _identity(step: dict[str, Any]) -> tuple[Any, ...]:
+def step_identity(step: dict[str, Any]) -> tuple[Any, ...]:
+    """What makes two steps of a session the same: all that was sent of them."""
     at: datetime | None = step.get("at")
     return (step["kind"], step["text"], step.get("outcome"), at and at.timestamp(), step.get("author"))
 

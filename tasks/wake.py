@@ -63,6 +63,17 @@ def wake(wakes: Iterable[Wake]) -> int:
     return sent
 
 
+def nudge(task: str, *, queue: str, expires_seconds: float) -> None:
+    """Ask for one run of a task that beat starts anyway. Never raises for Redis."""
+    if time.monotonic() < _Pause.until:
+        return
+    try:
+        _publisher().send_task(task, queue=queue, expires=expires_seconds, ignore_result=True)
+    except (KombuError, RedisError, OSError) as error:
+        _Pause.until = time.monotonic() + PAUSE_SECONDS
+        log.warning("task not nudged", task=task, error=type(error).__name__)
+
+
 def _send(each: Wake) -> bool:
     if time.monotonic() < _Pause.until:
         LOST.labels(each.lane).inc()
@@ -80,4 +91,4 @@ def _send(each: Wake) -> bool:
     return True
 
 
-__all__ = ["Lane", "Wake", "wake"]
+__all__ = ["Lane", "Wake", "nudge", "wake"]

@@ -1,0 +1,119 @@
+"""Requests and responses about batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from api.schemas import PersonSchema, Text, Time, one_of
+from models.assessment import Rating
+from models.batch import KIND, BatchState
+from models.batch_filter import COVERED, Selection
+from models.handoff import Priority, Status
+
+
+class OneOrMany(fields.List):
+    """A list, or one of its values alone."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> list[Any]:
+        many = value if isinstance(value, list) else [value]
+        return super()._deserialize(many, attr, data, **more)
+
+
+class FilterSchema(Schema):
+    """Which handoffs; `{}` means all. What is said of an assessment is said of the one a handoff shows."""
+
+    status = OneOrMany(fields.String(validate=validate.OneOf([status.value for status in COVERED])))
+    priority = OneOrMany(one_of(Priority))
+    category = Text(most=100)
+    since = Time(metadata={"description": "created at or after"})
+    until = Time(metadata={"description": "created before"})
+    source = Text(most=200, metadata={"description": "written by this assessor"})
+    not_source = Text(most=200, metadata={"description": "not written by this assessor"})
+    prompt_version = Text(most=100)
+    not_prompt_version = Text(most=100, metadata={"description": "written with another, so an older, prompt"})
+    assessed_before = Time()
+    rated = one_of(Rating)
+    without_assessment = fields.Boolean(metadata={"description": "none, or only the offline fallback"})
+    imported = fields.Boolean(metadata={"description": "loaded from a file"})
+    limit = fields.Integer(validate=validate.Range(1, 10_000_000), metadata={"description": "the newest so many"})
+
+
+class NewBatchSchema(Schema):
+    """The body of POST /batches."""
+
+    kind = fields.String(required=True, validate=validate.OneOf([KIND]))
+    filter = fields.Nested(FilterSchema, required=True)
+    note = Text(most=2000, allow_none=True)
+    dry_run = fields.Boolean(load_default=False)
+    cost_ceiling = fields.Decimal(allow_none=True, validate=validate.Range(min=0, max=9_999_999, min_inclusive=False))
+
+
+class ResumeSchema(Schema):
+    """Going on, perhaps with more money."""
+
+    cost_ceiling = fields.Decimal(allow_none=True, validate=validate.Range(min=0, max=9_999_999, min_inclusive=False))
+
+
+class BatchListQuery(Schema):
+    """Which page of the batches."""
+
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
+    page = Text(most=1000)
+
+
+class BatchSchema(Schema):
+    """A batch. `done` counts every handoff that ended, however; `rate` is handoffs a second."""
+
+    id = fields.UUID()
+    kind = fields.String()
+    state = one_of(BatchState)
+    paused_reason = fields.String(allow_none=True)
+    filter = fields.Dict()
+    note = fields.String(allow_none=True)
+    started_by = fields.Nested(PersonSchema, allow_none=True)
+    created_at = fields.String(metadata={"format": "date-time"})
+    started_at = fields.String(metadata={"format": "date-time"}, allow_none=True)
+    finished_at = fields.String(metadata={"format": "date-time"}, allow_none=True)
+    total = fields.Integer()
+    done = fields.Integer()
+    succeeded = fields.Integer()
+    fallback = fields.Integer()
+    failed = fields.Integer()
+    skipped = fields.Integer()
+    rate = fields.Float(allow_none=True)
+    eta = fields.String(metadata={"format": "date-time"}, allow_none=True)
+    eta_seconds = fields.Float(allow_none=True)
+    tokens_in = fields.Integer()
+    tokens_out = fields.Integer()
+    cost = fields.Float()
+    cost_ceiling = fields.Float(allow_none=True)
+
+
+class EstimateSchema(Schema):
+    """What a batch would do."""
+
+    count = fields.Integer()
+    expected_tokens = fields.Integer()
+    expected_cost = fields.Float()
+
+
+class BatchPageSchema(Schema):
+    """A page of batches."""
+
+    items = fields.List(fields.Nested(BatchSchema))
+    next_page = fields.String(allow_none=True)
+
+
+def selection(filter: dict[str, Any]) -> Selection:
+    """The loaded filter as the models know it."""
+    given = {name: value for name, value in filter.items() if value is not None}
+    if "status" in given:
+        given["status"] = tuple(Status(value) for value in given["status"])
+    if "priority" in given:
+        given["priority"] = tuple(Priority(value) for value in given["priority"])
+    if "rated" in given:
+        given["rated"] = Rating(given["rated"])
+    return Selection(**given)

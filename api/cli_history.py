@@ -1,0 +1,270 @@
+"""Handoffs from and to files on the command line: import of history, and export."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, TextIO
+from uuid import UUID
+
+import click
+from marshmallow import ValidationError
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy.exc import DataError, IntegrityError
+
+from api.cli import told
+from api.cli_batches import ACCOUNT, begin
+from api.history_lines import Bad, file_digest, open_history, parse, raw_lines
+from api.schemas import Time
+from models import account, export, history, history_load
+from models.batch_filter import Selection
+from models.db import dump_json
+from models.errors import Conflict
+from models.history import Line
+from models.history_load import Loaded
+from models.transaction import transaction, upkeep
+
+CHUNK_LINES = 500
+CHUNK_BYTES = 4 * 1024 * 1024  # of lines, so that a chunk of long sessions stays small in memory
+SAID_EVERY = 10_000  # lines, where there is no terminal
+
+
+@click.group()
+def handoffs() -> None:
+    """Handoffs from and to files."""
+
+
+@dataclass
+class Import:
+    """One run: where the lines go, what was done, and where bad lines are told."""
+
+    account_id: UUID
+    by: UUID
+    digest: str
+    dry_run: bool
+    errors: TextIO | None
+    read: int = 0
+    added: int = 0
+    known: int = 0
+    bad: int = 0
+    chunk: list[Line] = field(default_factory=list)
+    chunk_bytes: int = 0
+
+    def refuse(self, number: int, reason: str) -> None:
+        """Tell of a line that is not loaded."""
+        self.bad += 1
+        click.echo(f"line {number}: {reason}", err=True)
+        if self.errors is not None:
+            self.errors.write(f"line {number}: {reason}\n")
+
+
+@handoffs.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@ACCOUNT
+@click.option("--by", metavar="USER", help="Who handed them off (id or name); default: the first admin.")
+@click.option("--dry-run", is_flag=True, help="Check every line and store nothing.")
+@click.option("--resume", is_flag=True, help="Go on after the last stored line of this file.")
+@click.option("--assess", is_flag=True, help="Start a batch over what has no assessment afterwards.")
+@click.option("--errors", type=click.File("w"), metavar="FILE", help="Write bad lines here as well.")
+@told
+def import_history(
+    file: Path,
+    account_name: str,
+    by: str | None,
+    dry_run: bool,
+    resume: bool,
+    assess: bool,
+    errors: TextIO | None,
+) -> None:
+    """Load history from FILE: JSON lines, plain or gzip.
+
+    A line is the body of POST /handoffs, with `id`, `created_at`, `resolution`, `root_cause` and `resolved_at`
+    where they are known. Resolved ones become past cases; others join the queue. Running it twice adds nothing.
+    Exit status 1 when a line was bad; the others are loaded all the same.
+    """
+    run = _prepare(file, account_name, by, dry_run, errors)
+    start = _lines_done(run) if resume else 0
+    _load_all(run, file, start)
+    verb = "would be added" if dry_run else "added"
+    click.echo(f"{run.read} lines: {run.added} {verb}, {run.known} there before, {run.bad} bad")
+    if assess and not dry_run:
+        _assess(run.account_id)
+    if run.bad:
+        raise click.exceptions.Exit(1)
+
+
+def _prepare(file: Path, account_name: str, by: str | None, dry_run: bool, errors: TextIO | None) -> Import:
+    with upkeep() as session:
+        within = account.find_account(session, account_name).id
+        if by is None:
+            person = history_load.author(session, within)
+        else:
+            person = history_load.engineer(account.find_user(session, by, within))
+    return Import(within, person.id, file_digest(file), dry_run, errors)
+
+
+def _lines_done(run: Import) -> int:
+    with transaction(run.account_id) as session:
+        done = history.lines_done(session, run.account_id, run.digest)
+    click.echo(f"going on after line {done}" if done else "nothing of this file was loaded before")
+    return done
+
+
+def _load_all(run: Import, path: Path, start: int) -> None:
+    with ExitStack() as stack:
+        file = stack.enter_context(open_history(path))
+        advance = stack.enter_context(_progress())
+        for raw in raw_lines(file):
+            if isinstance(raw, Bad):
+                run.refuse(raw.number, raw.reason)
+                break
+            if raw.number <= start:
+                continue
+            run.read += 1
+            line = parse(raw)
+            if isinstance(line, Bad):
+                run.refuse(line.number, line.reason)
+            elif line is not None:
+                run.chunk.append(line)
+                run.chunk_bytes += len(raw.content or b"")
+            if history.chunk_is_full(run.chunk, run.chunk_bytes, most_lines=CHUNK_LINES, most_bytes=CHUNK_BYTES):
+                _store(run, raw.number)
+                advance(run)
+        _store(run, start + run.read)
+
+
+def _store(run: Import, upto: int) -> None:
+    """Store the chunk and how far the file was read, together."""
+    try:
+        loaded = _store_together(run, upto)
+    except (IntegrityError, DataError):
+        loaded = _store_one_by_one(run, upto)
+    run.added += loaded.added
+    run.known += loaded.known
+    for number, reason in sorted(loaded.refused):
+        run.refuse(number, reason)
+    run.chunk, run.chunk_bytes = [], 0
+
+
+class _DryRun(Exception):
+    """Takes a transaction back on purpose."""
+
+
+def _store_together(run: Import, upto: int) -> Loaded:
+    loaded = Loaded()
+    with suppress(_DryRun), transaction(run.account_id) as session:
+        loaded = history_load.load(session, run.account_id, run.chunk, by=run.by)
+        history.remember_lines(session, run.account_id, run.digest, upto)
+        if run.dry_run:
+            raise _DryRun
+    return loaded
+
+
+def _store_one_by_one(run: Import, upto: int) -> Loaded:
+    """The chunk failed, perhaps because somebody handed a session off in the same moment: try each line alone."""
+    total = Loaded()
+    for line in run.chunk:
+        try:
+            with transaction(run.account_id) as session:
+                one = history_load.load(session, run.account_id, [line], by=run.by)
+        except (IntegrityError, DataError) as error:
+            one = Loaded(refused=[(line.number, f"the database refuses it ({type(error.orig).__name__})")])
+        total.added += one.added
+        total.known += one.known
+        total.refused += one.refused
+    with transaction(run.account_id) as session:
+        history.remember_lines(session, run.account_id, run.digest, upto)
+    return total
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """Shows how far an import is: a live line on a terminal, plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield _plain_progress
+        return
+    columns = (TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("loading")
+        yield lambda run: bar.update(task, description=_so_far(run))
+
+
+def _plain_progress(run: Import) -> None:
+    if run.read % SAID_EVERY < CHUNK_LINES:
+        click.echo(_so_far(run), err=True)
+
+
+def _so_far(run: Import) -> str:
+    return f"{run.read} lines read, {run.added} added, {run.known} there before, {run.bad} bad"
+
+
+def _assess(account_id: UUID) -> None:
+    try:
+        begin(account_id, Selection(imported=True, without_assessment=True), note="imported history")
+    except Conflict as error:
+        click.echo(f"batch {error.facts.get('batch_id')} does this already", err=True)
+
+
+@handoffs.command("export")
+@ACCOUNT
+@click.option("--since", metavar="D", help="Created at or after this day or RFC 3339 time.")
+@click.option("-o", "--output", metavar="FILE", default="-", help="Default: standard output; .gz is compressed.")
+@told
+def export_history(account_name: str, since: str | None, output: str) -> None:
+    """Write every handoff as a JSON line that `flask handoffs import` reads back, the oldest first.
+
+    Parked and withdrawn ones are left out; so are people, claims and assessments.
+    """
+    with upkeep() as session:
+        within = account.find_account(session, account_name).id
+    after, count = _time(since), 0
+    with _writing(output) as file:
+        for row in _exported(within, after):
+            file.write(dump_json(row) + "\n")
+            count += 1
+    click.echo(f"{count} handoffs exported", err=True)
+
+
+def _exported(account_id: UUID, since: datetime | None) -> Iterator[dict[str, Any]]:
+    """Every line; each page is a transaction of its own, so a long export holds nothing up."""
+    after = UUID(int=0)
+    while True:
+        with transaction(account_id) as session:
+            rows = export.page(session, account_id, since=since, after=after)
+        yield from rows
+        if len(rows) < export.PAGE:
+            return
+        after = UUID(rows[-1]["id"])
+
+
+def _time(given: str | None) -> datetime | None:
+    if given is None:
+        return None
+    try:
+        value: datetime = Time().deserialize(f"{given}T00:00:00Z" if len(given) == 10 else given)
+        return value
+    except ValidationError as error:
+        raise click.BadParameter("Not a day or an RFC 3339 time.", param_hint="--since") from error
+
+
+@contextmanager
+def _writing(output: str) -> Iterator[IO[str]]:
+    """A text file that appears under its name only when it is whole; `-` is standard output."""
+    if output == "-":
+        yield sys.stdout
+        return
+    path = Path(output)
+    half = path.with_name(path.name + ".part")
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(half, "wt", encoding="utf-8", newline="\n") as file:
+        yield file
+    half.replace(path)
+
+
+COMMANDS: list[click.Command] = [handoffs]

@@ -1,0 +1,291 @@
+"""Loads lines of history: a chunk is stored with a handful of statements, in one transaction.
+
+What a line stands for is named by its key, so loading it again adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from models import feed, search
+from models.account import Role, User
+from models.db import dump_json, new_id
+from models.errors import Invalid
+from models.feed import EventType
+from models.handoff import OPEN, Handoff, Priority, Status
+from models.history import ImportedHandoff, Line
+from models.session import MAX_STEPS, SessionStep, TroubleshootingSession, step_identity
+
+
+@dataclass
+class Loaded:
+    """What became of a chunk."""
+
+    added: int = 0
+    known: int = 0
+    refused: list[tuple[int, str]] = field(default_factory=list)  # line number, reason
+
+
+def author(session: Session, account_id: UUID) -> User:
+    """The account's first admin, in whose name history is loaded. Invalid when there is none."""
+    found = session.scalars(
+        select(User)
+        .where(User.account_id == account_id, User.role == Role.ADMIN, User.deleted_at.is_(None))
+        .order_by(User.created_at, User.id)
+    ).first()
+    if found is None:
+        raise Invalid("no_admin", "The account has no admin; name somebody with --by USER.")
+    return found
+
+
+def engineer(found: User) -> User:
+    """The same person, if they may hand work off; Invalid for a viewer."""
+    if not found.role.covers(Role.ENGINEER):
+        raise Invalid("user_unknown", f"{found.name} is a viewer and cannot hand work off.")
+    return found
+
+
+def load(session: Session, account_id: UUID, lines: Sequence[Line], *, by: UUID) -> Loaded:
+    """Store these lines; those that are there already are left as they are.
+
+    A line whose session has an open handoff, or whose target cannot take work, is refused with its reason.
+    An open one is told in the feed, a resolved one is not: it is past. At most 200 open ones fit in a
+    transaction (the caller sees to it). A session that is there keeps its title and problem, and gets the
+    steps it does not have.
+    """
+    result = Loaded()
+    now = session.scalar(select(func.now())) or datetime.now(UTC)
+    fresh = _unknown(session, account_id, lines, now, result)
+    fresh = _with_good_targets(session, account_id, fresh, result)
+    for turn in _turns(fresh):
+        _load_turn(session, account_id, turn, now, by, result)
+    return result
+
+
+def _unknown(session: Session, account_id: UUID, lines: Sequence[Line], now: datetime, result: Loaded) -> list[Line]:
+    ids, keys = [line.handoff_id(now) for line in lines], [line.key for line in lines]
+    there = set(session.scalars(select(Handoff.id).where(Handoff.account_id == account_id, Handoff.id.in_(ids))))
+    loaded = set(
+        session.scalars(
+            select(ImportedHandoff.key).where(ImportedHandoff.account_id == account_id, ImportedHandoff.key.in_(keys))
+        )
+    )
+    fresh = []
+    for line, handoff_id, key in zip(lines, ids, keys, strict=True):
+        if handoff_id in there or key in loaded:
+            result.known += 1
+        else:
+            fresh.append(line)
+            there.add(handoff_id)
+            loaded.add(key)
+    return fresh
+
+
+def _with_good_targets(session: Session, account_id: UUID, lines: list[Line], result: Loaded) -> list[Line]:
+    wanted = {line.content["target_user_id"] for line in lines if line.content.get("target_user_id")}
+    if not wanted:
+        return lines
+    people = session.scalars(
+        select(User).where(User.account_id == account_id, User.id.in_(wanted), User.deleted_at.is_(None))
+    )
+    able = {person.id for person in people if person.role.covers(Role.ENGINEER)} | {None}
+    for line in lines:
+        if line.content.get("target_user_id") not in able:
+            result.refused.append((line.number, "target_user_id: there is no such engineer in this account"))
+    return [line for line in lines if line.content.get("target_user_id") in able]
+
+
+def _turns(lines: list[Line]) -> Iterator[list[Line]]:
+    """The lines in groups in which each session occurs once: first all first ones, then all second ones."""
+    seen: Counter[str] = Counter()
+    turns: dict[int, list[Line]] = defaultdict(list)
+    for line in lines:
+        name = line.content["session"]["external_id"]
+        turns[seen[name]].append(line)
+        seen[name] += 1
+    yield from turns.values()
+
+
+def _load_turn(
+    session: Session, account_id: UUID, lines: list[Line], now: datetime, by: UUID, result: Loaded
+) -> None:
+    kept = _sessions(session, account_id, lines)
+    before, open_ones = _handed_off_before(session, account_id, kept)
+    good = []
+    for line in lines:
+        row = kept[line.content["session"]["external_id"]]
+        if row.id in open_ones and line.status in OPEN:
+            result.refused.append((line.number, "the session has an open handoff already"))
+        else:
+            good.append((line, row))
+    fits = _steps(session, account_id, good, by, result)
+    if fits:
+        _handoffs(session, account_id, fits, before, now, by)
+    result.added += len(fits)
+
+
+def _sessions(session: Session, account_id: UUID, lines: list[Line]) -> dict[str, TroubleshootingSession]:
+    """The sessions of these lines by name, made where they are missing; their rows are locked, as intake does."""
+    names = ("external_id", "title", "problem", "category", "client", "asset", "opened_at")
+    ordered = sorted(lines, key=lambda line: line.content["session"]["external_id"])
+    rows = [
+        {"account_id": account_id, "id": new_id(), **{name: line.content["session"].get(name) for name in names}}
+        for line in ordered
+    ]
+    statement = upsert(TroubleshootingSession)
+    statement = statement.on_conflict_do_update(
+        index_elements=["account_id", "external_id"], set_={"external_id": statement.excluded.external_id}
+    )
+    found = session.scalars(
+        statement.returning(TroubleshootingSession), rows, execution_options={"populate_existing": True}
+    )
+    return {row.external_id: row for row in found}
+
+
+def _handed_off_before(
+    session: Session, account_id: UUID, kept: dict[str, TroubleshootingSession]
+) -> tuple[dict[UUID, int], set[UUID]]:
+    """How often each session was handed off, and which of them have an open handoff."""
+    is_open = Handoff.status.in_(OPEN)
+    rows = session.execute(
+        select(Handoff.session_id, func.count(), func.count().filter(is_open))
+        .where(Handoff.account_id == account_id, Handoff.session_id.in_([row.id for row in kept.values()]))
+        .where(Handoff.status != Status.PARKED)
+        .group_by(Handoff.session_id)
+    ).all()
+    return {row[0]: row[1] for row in rows}, {row[0] for row in rows if row[2]}
+
+
+def _steps(
+    session: Session,
+    account_id: UUID,
+    lines: list[tuple[Line, TroubleshootingSession]],
+    by: UUID,
+    result: Loaded,
+) -> list[tuple[Line, TroubleshootingSession]]:
+    """Add the steps that are new, for all sessions at once; returns the lines whose steps fit."""
+    known = _known_steps(session, account_id, [row.id for _, row in lines if row.steps_count])
+    fits, rows, counts = [], [], []
+    for line, kept in lines:
+        fresh = []
+        for step in line.content["session"].get("steps") or []:
+            if known[kept.id][step_identity(step)] > 0:
+                known[kept.id][step_identity(step)] -= 1
+            else:
+                fresh.append(step)
+        if kept.steps_count + len(fresh) > MAX_STEPS:
+            result.refused.append((line.number, f"session: more than {MAX_STEPS} steps"))
+            continue
+        fits.append((line, kept))
+        rows += [
+            {
+                "account_id": account_id,
+                "session_id": kept.id,
+                "seq": seq,
+                "added_by_id": by,
+                **{name: step.get(name) for name in ("kind", "text", "outcome", "at", "author")},
+            }
+            for seq, step in enumerate(fresh, start=kept.steps_count + 1)
+        ]
+        if fresh:
+            counts.append({"account_id": account_id, "id": kept.id, "steps_count": kept.steps_count + len(fresh)})
+    if rows:
+        session.execute(insert(SessionStep), rows)
+        session.execute(update(TroubleshootingSession), counts)
+    return fits
+
+
+def _known_steps(session: Session, account_id: UUID, session_ids: list[UUID]) -> dict[UUID, Counter[tuple[Any, ...]]]:
+    known: dict[UUID, Counter[tuple[Any, ...]]] = defaultdict(Counter)
+    if session_ids:
+        rows = session.scalars(
+            select(SessionStep).where(SessionStep.account_id == account_id, SessionStep.session_id.in_(session_ids))
+        )
+        for row in rows:
+            plain = {"kind": row.kind, "text": row.text, "outcome": row.outcome, "at": row.at, "author": row.author}
+            known[row.session_id][step_identity(plain)] += 1
+    return known
+
+
+# The searchable form is computed by PostgreSQL, for all rows in one statement.
+_INSERT = text("""
+    INSERT INTO handoffs (account_id, id, session_id, intent, status, version, priority, reason, ask,
+        handed_off_by_id, target_id, created_at, ready_at, resolved_at, resolution, root_cause, returns,
+        overdue, generation, search)
+    SELECT :account, id, session_id, intent, status, 1, priority, reason, ask,
+        :by, target_id, created_at, ready_at, resolved_at, resolution, root_cause, returns,
+        false, 0, array_to_tsvector(ARRAY[:lexeme]) || setweight(to_tsvector('english', title), 'A')
+            || to_tsvector('english', words)
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS row(
+        id uuid, session_id uuid, intent text, status text, priority text, reason text, ask text,
+        target_id uuid, created_at timestamptz, ready_at timestamptz, resolved_at timestamptz,
+        resolution text, root_cause text, returns int, title text, words text)
+""")
+
+
+def _handoffs(
+    session: Session,
+    account_id: UUID,
+    lines: list[tuple[Line, TroubleshootingSession]],
+    before: dict[UUID, int],
+    now: datetime,
+    by: UUID,
+) -> None:
+    rows = [_row(line, kept, before.get(kept.id, 0), now) for line, kept in lines]
+    session.execute(
+        _INSERT,
+        {
+            "account": account_id,
+            "by": by,
+            "lexeme": search.account_lexeme(account_id),
+            "rows": dump_json(rows),
+        },
+    )
+    session.execute(
+        insert(ImportedHandoff),
+        [{"account_id": account_id, "handoff_id": line.handoff_id(now), "key": line.key} for line, _ in lines],
+    )
+    for row in rows:
+        if row["status"] is Status.READY:
+            feed.collect(session, account_id, UUID(row["id"]), EventType.CREATED, by=by)
+
+
+def _row(line: Line, kept: TroubleshootingSession, returns: int, now: datetime) -> dict[str, Any]:
+    content, created, status = line.content, line.created_at(now), line.status
+    target, resolved = content.get("target_user_id"), content.get("resolved_at")
+    texts = [
+        kept.external_id,
+        kept.problem,
+        content["reason"],
+        content.get("ask") or "",
+        *(step["text"] for step in content["session"].get("steps") or []),
+    ]
+    fixed = [content.get("resolution") or "", content.get("root_cause") or ""]
+    return {
+        "id": str(line.handoff_id(now)),
+        "session_id": str(kept.id),
+        "intent": content["intent"],
+        "status": status,
+        "priority": content.get("priority") or Priority.NORMAL,
+        "reason": content["reason"],
+        "ask": content.get("ask"),
+        "target_id": target and str(target),
+        "created_at": created.isoformat(),
+        # It waits for no assessment; nothing was measured, and imported_handoffs says so.
+        "ready_at": None if status is Status.PARKED else created.isoformat(),
+        "resolved_at": (resolved or created).isoformat() if line.is_resolved else None,
+        "resolution": content.get("resolution"),
+        "root_cause": content.get("root_cause"),
+        "returns": returns,
+        "title": kept.title,
+        "words": search.bounded([*fixed, *texts]),
+    }

@@ -1,0 +1,68 @@
+"""Drives batches: keeps a few assessments of each in flight, and counts what has ended."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from models import batch_work, logs
+from models.batch_work import Moving
+from models.settings import settings
+from models.transaction import transaction, upkeep
+from tasks import celery
+from tasks.wake import nudge, wake
+
+log = logs.logger(__name__)
+
+TASK = "drive_batches"
+TURN_SECONDS = 2.0  # how long one run lasts while there is work; beat starts the next one then
+TICK_SECONDS = 0.1
+
+
+@celery.task(name=TASK, ignore_result=True)
+def drive_batches() -> None:
+    """Bring every batch forward for two seconds. May run at the same time in many places."""
+    end = time.monotonic() + TURN_SECONDS
+    while step() and time.monotonic() < end:
+        time.sleep(TICK_SECONDS)
+
+
+def step() -> bool:
+    """One step of every batch. False: there is none that moves."""
+    with upkeep() as session:
+        moving = batch_work.moving(session)
+    given = batch_work.shares(moving, window=settings().batch_in_flight, per_account=_per_account())
+    for each in moving:
+        _drive(each, given[each.id])
+    return bool(moving)
+
+
+def kick() -> None:
+    """Have the next step taken now instead of in two seconds. Losing it costs only that."""
+    nudge(TASK, queue="upkeep", expires_seconds=TURN_SECONDS)
+
+
+def _drive(each: Moving, share: int) -> None:
+    try:
+        with transaction(each.account_id) as session:
+            wakes = batch_work.drive(session, each.account_id, each.id, share=share, paced=_a_minute())
+    except SQLAlchemyError as error:
+        # A lock that was not had in time, a database that restarts: nothing was written, the next step does it.
+        log.warning("batch not driven", batch=str(each.id), error=type(error).__name__)
+        return
+    wake(wakes)
+
+
+def _per_account() -> int:
+    """With a model at most half of the account's concurrent calls, so that interactive work finds a free one."""
+    if settings().assessor == "extractive":
+        return settings().batch_in_flight
+    return max(1, settings().model_concurrent_calls // 2)
+
+
+def _a_minute() -> int | None:
+    """With a model at most half of the account's calls a minute, for the same reason. None: no limit."""
+    if settings().assessor == "extractive":
+        return None
+    return max(1, settings().model_calls_per_minute // 2)

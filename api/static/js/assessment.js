@@ -67,7 +67,7 @@ function content(shown) {
         ? el("ul", { className: "plain" }, similar.map((each) => el("li", {}, pastCase(each.handoff_id, similar), " ", el("span", { className: "ticket" }, each.digest))))
         : el("p", { className: "state-line" }, "No similar case found.")),
     shown.questions.length > 0 &&
-      el("div", {}, el("h3", {}, "Open questions"), el("ul", {}, shown.questions.map((each) => el("li", { className: "ticket" }, each)))),
+      el("div", {}, el("h3", {}, "Open questions"), el("ul", { className: "plain" }, shown.questions.map((each) => el("li", { className: "ticket" }, each)))),
   ].filter(Boolean);
 }
 
@@ -79,8 +79,8 @@ function list(title, items, similar, tag = "ul") {
 function statement(each, similar) {
   return el("div", { className: "statement" },
     el("p", { className: "ticket" }, each.text),
-    each.why && each.why !== each.text && el("p", { className: "because ticket" }, each.why),
-    evidence(each.evidence, similar));
+    evidence(each.evidence, similar),
+    each.why && each.why !== each.text && el("p", { className: "because ticket" }, each.why));
 }
 
 function origin(shown) {

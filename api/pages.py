@@ -169,6 +169,8 @@ def _common() -> dict[str, Any]:
 @blueprint.after_request
 def _headers(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
+    # With no-referrer the browser would call the origin of our own forms "null".
+    response.headers["Referrer-Policy"] = "same-origin"
     # What the back button shows after sign-out must not come from a cache.
     response.headers["Cache-Control"] = "no-store"
     return response

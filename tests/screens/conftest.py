@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from deploy.servers import Redis
 from tests import world as worlds
@@ -65,6 +65,7 @@ def team(service: Service) -> Team:
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     """The driver of the browser."""
+    expect.set_options(timeout=20_000)  # patience for a busy machine; nothing waits that long otherwise
     with sync_playwright() as driver:
         yield driver
 
@@ -100,7 +101,7 @@ def open_browser(browser: Browser, service: Service, watched: Watched) -> Iterat
 
     def opens(somebody: Somebody | None = None, **options: Any) -> BrowserContext:
         context = browser.new_context(base_url=service.url, **options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(20_000)
         context.on("weberror", lambda error: watched.errors.append(str(error.error)))
         context.on("console", lambda message: _note(watched, message.type, message.text))
         opened.append(context)

@@ -21,6 +21,7 @@ function frame(title, ...children) {
 // p50 and p95 by day. Waits run from seconds to days, so the axis is logarithmic; a day without a value is a gap.
 export function waitingPlot(title, days, values) {
   const all = days.flatMap((_, index) => [values(index).p50, values(index).p95]).filter((value) => value !== null);
+  if (!all.length) return frame(`${title} Nobody had this wait in the period.`, label(WIDTH / 2, HEIGHT / 2, "Nothing to measure yet"));
   const low = Math.max(...TICKS.filter((tick) => tick <= Math.max(0.1, Math.min(...all))));
   const high = Math.min(...TICKS.filter((tick) => tick > Math.max(low, ...all)), TICKS.at(-1));
   const y = (value) => TOP + inner.height * (1 - Math.log(Math.max(low, value) / low) / Math.log(high / low));

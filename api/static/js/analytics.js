@@ -46,8 +46,8 @@ function draw(found) {
     totals(found),
     el("div", { className: "plots" },
       ...Object.entries(TIMES).map(([name, title]) => waiting(title, name, found, days)),
-      volume(found, days), byState(found)),
-    el("p", { className: "definition" }, found.metric_definition));
+      volume(found, days), byState(found),
+      el("section", { className: "panel definition", attrs: { "aria-labelledby": "h-definition" } }, el("h2", { id: "h-definition" }, "What is measured"), el("p", {}, found.metric_definition))));
 }
 
 function totals(found) {

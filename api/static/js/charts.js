@@ -6,7 +6,7 @@ import { span } from "./words.js";
 const WIDTH = 560;
 const HEIGHT = 220;
 const LEFT = 58;
-const RIGHT = 12;
+const RIGHT = 24;
 const TOP = 12;
 const BOTTOM = 26;
 const TICKS = [0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400];

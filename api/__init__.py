@@ -14,12 +14,14 @@ from api import (
     cli,
     cli_batches,
     cli_history,
+    cookie,
     cors,
     docs,
     errors,
     feed,
     handoffs,
     health,
+    pages,
     people,
     reference,
     sessions,
@@ -48,18 +50,13 @@ def create_app() -> Flask:
     api = Api(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [docs.Completion()]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": BEARER})
-    for blueprint in (
-        handoffs.blueprint,
-        assessments.blueprint,
-        sessions.blueprint,
-        feed.blueprint,
-        people.blueprint,
-        batches.blueprint,
-        analytics.blueprint,
-    ):
+    parts = (handoffs, assessments, sessions, feed, people, batches, analytics)
+    for blueprint in (part.blueprint for part in parts):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(reference.blueprint)
+    app.register_blueprint(pages.blueprint)
+    cookie.install(app)
     errors.install(app)
     cli.install(app, *cli_batches.COMMANDS, *cli_history.COMMANDS)
     app.before_request(_begin)

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from cachetools import TTLCache
 from flask import g, request
 
-from api import jwts
+from api import cookie, jwts
 from api.errors import Problem
 from models import account, logs
 from models.account import Caller, Role
@@ -74,7 +74,13 @@ def actor() -> Actor:
 
 
 def identify() -> Caller:
-    """The caller by the bearer token, or 401."""
+    """The caller by the bearer token or by the browser's session, or 401; 403 for a session's forged write."""
+    if "Authorization" not in request.headers and (digest := cookie.token_digest()) is not None:
+        signed_in = verify_digest(digest)
+        if signed_in is None:
+            raise _unauthorized("Your session has ended; sign in again.")
+        cookie.refuse_forged_write()
+        return signed_in
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise _unauthorized("Send Authorization: Bearer <token>.")
@@ -86,11 +92,19 @@ def identify() -> Caller:
 
 def verify(secret: str) -> Caller | None:
     """The caller of a token, from memory or from the database."""
-    digest = account.digest(secret)
+    return _believed(account.digest(secret), lambda: _authenticated(secret))
+
+
+def verify_digest(digest: str) -> Caller | None:
+    """The caller of the stored token with this digest; None: unknown, expired or revoked."""
+    return _believed(digest, lambda: _stored(digest))
+
+
+def _believed(digest: str, find: Callable[[], tuple[Caller, datetime | None] | None]) -> Caller | None:
     with _lock:
         known = _verified.get(digest)
     if known is None:
-        known = _authenticated(secret, digest)
+        known = find()
         if known is None:
             return None
         with _lock:
@@ -101,9 +115,11 @@ def verify(secret: str) -> Caller | None:
     return found
 
 
-def _authenticated(secret: str, digest: str) -> tuple[Caller, datetime | None] | None:
-    if jwts.looks_like_one(secret):
-        return jwts.authenticate(secret)
+def _authenticated(secret: str) -> tuple[Caller, datetime | None] | None:
+    return jwts.authenticate(secret) if jwts.looks_like_one(secret) else _stored(account.digest(secret))
+
+
+def _stored(digest: str) -> tuple[Caller, datetime | None] | None:
     with upkeep() as session:
         return account.authenticate(session, digest)
 

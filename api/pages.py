@@ -1,0 +1,203 @@
+"""The screens: server-rendered shells that plain ES modules fill from the JSON API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from api import auth, cookie, errors, jwts
+from models import account
+from models.account import Caller, Role
+
+blueprint = Blueprint("pages", __name__)
+
+# Only our own files; no inline script or style. Trusted Types refuse what would turn text into markup.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+
+View = Callable[..., Any]
+
+
+def page(role: Role) -> Callable[[View], View]:
+    """Show a page only to somebody signed in with this role or more; others are asked to sign in first."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            who = signed_in()
+            if who is None:
+                return _ask_to_sign_in()
+            g.caller = who
+            if not who.role.covers(role):
+                return _message(403, "Not for your role", f"This page needs the role {role}; yours is {who.role}.")
+            return view(*args, **kwargs)
+
+        guarded.required_role = role  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def signed_in() -> Caller | None:
+    """Who this browser is signed in as, or None."""
+    digest = cookie.token_digest()
+    return None if digest is None else auth.verify_digest(digest)
+
+
+def _ask_to_sign_in() -> Any:
+    here = request.full_path.rstrip("?")
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" and cookie.NAME not in request.cookies:
+        # A SameSite=Strict cookie does not come along when a link in a mail is followed. Asked for once
+        # more by our own page, it does.
+        return render_template("again.html", here=here)
+    ended = {"ended": 1} if cookie.NAME in request.cookies else {}
+    return redirect(url_for("pages.sign_in", next=here, **ended))
+
+
+def safe_next(given: str | None) -> str:
+    """Where to go after sign-in: a path on this site, whatever was asked for."""
+    path = given or "/queue"
+    parts = urlsplit(path)
+    ours = path.startswith("/") and not path.startswith("//") and not (parts.scheme or parts.netloc)
+    strange = "\\" in path or any(ord(character) < 33 for character in path)
+    return path if ours and not strange else "/queue"
+
+
+@blueprint.get("/")
+def home() -> Any:
+    """The queue, or sign-in."""
+    return redirect(url_for("pages.queue" if signed_in() else "pages.sign_in"))
+
+
+@blueprint.get("/sign-in")
+def sign_in() -> Any:
+    """The form that asks for a token."""
+    target = safe_next(request.args.get("next"))
+    if signed_in():
+        return redirect(target)
+    return _sign_in_form(target)
+
+
+def _sign_in_form(target: str, problem: str | None = None) -> str:
+    return render_template("sign_in.html", target=target, problem=problem, ended="ended" in request.args)
+
+
+@blueprint.post("/sign-in")
+def begin() -> Any:
+    """Sign in with a token and go where one wanted to go."""
+    cookie.refuse_foreign_form()
+    target = safe_next(request.form.get("next"))
+    secret = request.form.get("token", "").strip()
+    if jwts.looks_like_one(secret):
+        # It ends within minutes, and a cookie that could stand in for it would have to hold it.
+        return _sign_in_form(target, "This is a short-lived token of another system; sign in with an API token."), 401
+    if auth.verify(secret) is None:
+        return _sign_in_form(target, "This token is unknown, expired or revoked."), 401
+    cookie.begin(account.digest(secret))
+    return redirect(target, 303)
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> Any:
+    """End this browser's session."""
+    if cookie.token_digest() is not None:
+        cookie.refuse_forged_write(request.form.get("csrf", ""))
+    cookie.end()
+    return redirect(url_for("pages.sign_in"), 303)
+
+
+@blueprint.get("/queue")
+@page(Role.VIEWER)
+def queue() -> str:
+    """The live queue."""
+    return render_template("queue.html")
+
+
+@blueprint.get("/handoffs/<uuid:handoff_id>")
+@page(Role.VIEWER)
+def handoff(handoff_id: UUID) -> str:
+    """One handoff: its context before the claim, its session after it."""
+    return render_template("handoff.html", handoff_id=handoff_id)
+
+
+@blueprint.get("/handoffs/new")
+@page(Role.ENGINEER)
+def new() -> str:
+    """The form that hands a session off, and one's own handoffs."""
+    return render_template("new.html")
+
+
+@blueprint.get("/analytics")
+@page(Role.ENGINEER)
+def analytics() -> str:
+    """How long handoffs wait."""
+    return render_template("analytics.html")
+
+
+@blueprint.get("/batches")
+@page(Role.ADMIN)
+def batches() -> str:
+    """Re-assessments in bulk."""
+    return render_template("batches.html")
+
+
+@blueprint.context_processor
+def _common() -> dict[str, Any]:
+    return {"me": g.get("caller"), "csrf": cookie.csrf_token()}
+
+
+@blueprint.after_request
+def _headers(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    # With no-referrer the browser would call the origin of our own forms "null".
+    response.headers["Referrer-Policy"] = "same-origin"
+    # What the back button shows after sign-out must not come from a cache.
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _message(status: int, title: str, detail: str) -> Response:
+    return make_response(render_template("message.html", title=title, detail=detail), status)
+
+
+@blueprint.errorhandler(OperationalError)
+@blueprint.errorhandler(PoolTimeout)
+def _database_away(error: Exception) -> Response:
+    response = _message(503, "Not available right now", "The database does not answer. Please try again in a moment.")
+    response.headers["Retry-After"] = "2"
+    return response
+
+
+@blueprint.errorhandler(HTTPException)
+def _refused(error: HTTPException) -> Response:
+    status = error.code or 500
+    return _message(status, errors.TITLES.get(status, error.name), error.description or "")
+
+
+@blueprint.app_errorhandler(404)
+def _unknown(error: HTTPException) -> Response:
+    """A page for people, a problem for programs."""
+    wants_page = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+    if request.path.startswith(("/api/", "/static/")) or not wants_page:
+        return errors.http_problem(error)
+    return _headers(_message(404, "There is nothing here", "The address is wrong, or what was here is gone."))

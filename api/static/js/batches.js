@@ -1,0 +1,169 @@
+// Batches: a dry run first, then a bar that moves; pause, resume, cancel.
+
+import { get, post } from "./api.js";
+import { announce } from "./announce.js";
+import { byId, el, refill, say } from "./dom.js";
+import { flash } from "./flash.js";
+import { ago, plural, span } from "./words.js";
+
+const BUSY_MS = 1500;
+const QUIET_MS = 15000;
+const RETRY_MS = 5000;
+const STATES = { queued: "Waiting", running: "Running", paused: "Paused", completed: "Completed", cancelled: "Cancelled", failed: "Failed" };
+
+const form = byId("start");
+const rows = new Map(); // id → the nodes of a batch
+let timer = null;
+let checked = null; // the body of the last dry run
+
+function wanted() {
+  const value = (name) => form.elements[name].value.trim();
+  const filter = {};
+  for (const name of ["status", "priority"]) if (value(name)) filter[name] = [value(name)];
+  for (const name of ["category", "rated"]) if (value(name)) filter[name] = value(name);
+  for (const name of ["since", "until"]) if (value(name)) filter[name] = new Date(`${value(name)}T00:00`).toISOString();
+  if (form.elements.without_assessment.checked) filter.without_assessment = true;
+  const body = { kind: "reassess", filter };
+  if (value("note")) body.note = value("note");
+  if (value("cost_ceiling")) body.cost_ceiling = value("cost_ceiling");
+  return body;
+}
+
+async function dryRun() {
+  const body = wanted();
+  try {
+    const found = await post("/batches", { ...body, dry_run: true });
+    checked = body;
+    showEstimate(found);
+  } catch (problem) {
+    flash(problem.message, "bad").focus();
+  }
+}
+
+function showEstimate(found) {
+  const box = byId("estimate");
+  box.replaceChildren(
+    el("p", {}, el("strong", {}, plural(found.count, "handoff")), ` would be assessed again, with about ${found.expected_tokens.toLocaleString()} tokens, costing about ${found.expected_cost.toFixed(2)}.`),
+    found.count > 0 ? el("button", { type: "button", className: "primary", on: { click: (event) => begin(event.currentTarget) } }, `Start with ${plural(found.count, "handoff")}`) : "",
+  );
+  box.hidden = false;
+  box.focus();
+}
+
+function forgetEstimate() {
+  checked = null;
+  byId("estimate").hidden = true;
+}
+
+async function begin(button) {
+  button.disabled = true;
+  try {
+    await post("/batches", checked);
+    forgetEstimate();
+    form.reset();
+    announce("The batch has started.");
+    byId("heading").focus();
+    await show();
+  } catch (problem) {
+    flash(problem.message, "bad").focus();
+    button.disabled = false;
+  }
+}
+
+async function show() {
+  clearTimeout(timer);
+  let wait = RETRY_MS;
+  try {
+    const { items } = await get("/batches?limit=50");
+    draw(items);
+    wait = items.some((batch) => ["queued", "running"].includes(batch.state)) && !document.hidden ? BUSY_MS : QUIET_MS;
+  } catch (problem) {
+    wait = Math.max(RETRY_MS, (problem.retryAfter ?? 0) * 1000);
+    if (!rows.size) refill(byId("batches"), el("p", { className: "state" }, "The batches cannot be loaded. This page tries again by itself."));
+  }
+  timer = setTimeout(show, wait);
+}
+
+function draw(items) {
+  const box = byId("batches");
+  box.removeAttribute("aria-busy");
+  if (!items.length) {
+    box.replaceChildren(el("p", { className: "state" }, "No batch has been started yet."));
+    return;
+  }
+  for (const batch of items) {
+    if (!rows.has(batch.id)) rows.set(batch.id, makeRow(batch));
+    writeRow(rows.get(batch.id), batch);
+  }
+  const nodes = items.map((batch) => rows.get(batch.id).node);
+  if (nodes.some((node, index) => box.children[index] !== node) || box.childElementCount !== nodes.length) box.replaceChildren(...nodes);
+}
+
+function makeRow(batch) {
+  const heading = `b-${batch.id}`;
+  const act = (verb, text) => el("button", { type: "button", data: { verb }, attrs: { "aria-describedby": heading }, on: { click: (event) => move(event.currentTarget, batch.id, verb) } }, text);
+  const parts = {
+    title: el("h3", { id: heading }),
+    state: el("span", { className: "badge" }),
+    bar: el("progress", { attrs: { "aria-labelledby": heading } }),
+    counts: el("p", { className: "facts" }),
+    pace: el("p", { className: "facts" }),
+    pause: act("pause", "Pause"),
+    resume: act("resume", "Resume"),
+    cancel: act("cancel", "Cancel"),
+  };
+  parts.cancel.classList.add("danger");
+  const node = el("article", { className: "card-like batch", data: { id: batch.id } },
+    el("div", { className: "line" }, parts.title, parts.state),
+    parts.bar, parts.counts, parts.pace,
+    el("div", { className: "buttons" }, parts.pause, parts.resume, parts.cancel));
+  return { node, parts };
+}
+
+function writeRow({ node, parts }, batch) {
+  node.dataset.state = batch.state;
+  say(parts.title, batch.note || `Assess again, started ${ago(batch.created_at)}${batch.started_by ? ` by ${batch.started_by.name}` : ""}`);
+  say(parts.state, STATES[batch.state] + (batch.paused_reason ? `: ${batch.paused_reason.replaceAll("_", " ")}` : ""));
+  parts.bar.max = Math.max(1, batch.total);
+  parts.bar.value = batch.total ? batch.done : 1;
+  say(parts.counts, counts(batch));
+  say(parts.pace, pace(batch));
+  parts.pause.hidden = !["queued", "running"].includes(batch.state);
+  parts.resume.hidden = batch.state !== "paused";
+  parts.cancel.hidden = !["queued", "running", "paused"].includes(batch.state);
+}
+
+function counts(batch) {
+  const part = (count, text) => count > 0 && `${count} ${text}`;
+  return [`${batch.done} of ${batch.total} done`, part(batch.fallback, "without AI"), part(batch.failed, "failed"), part(batch.skipped, "skipped")].filter(Boolean).join(" · ");
+}
+
+function pace(batch) {
+  const rate = batch.rate && `${batch.rate} a second`;
+  const eta = batch.state === "running" && batch.eta_seconds !== null && `about ${span(batch.eta_seconds)} to go`;
+  const cost = batch.cost > 0 && `cost ${batch.cost.toFixed(2)}${batch.cost_ceiling ? ` of at most ${batch.cost_ceiling.toFixed(2)}` : ""}`;
+  return [rate, eta, cost].filter(Boolean).join(" · ");
+}
+
+async function move(button, id, verb) {
+  button.disabled = true;
+  try {
+    writeRow(rows.get(id), await post(`/batches/${id}/${verb}`));
+    announce(`Batch: ${verb} done.`);
+    if (button.hidden) byId("heading").focus();
+    await show();
+  } catch (problem) {
+    flash(problem.message, "bad").focus();
+  } finally {
+    button.disabled = false;
+  }
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  dryRun();
+});
+// What was checked is not what would start any more.
+form.addEventListener("input", forgetEstimate);
+document.addEventListener("visibilitychange", () => !document.hidden && show());
+show();

@@ -1,0 +1,44 @@
+// Evidence of a statement: links that show the step, the words, or the past case it rests on.
+
+import { byId, calm, el } from "./dom.js";
+
+const WORDS = { title: "title", problem: "problem", reason: "reason", ask: "ask" };
+const PLACES = { title: "heading", problem: "evidence-problem", reason: "evidence-reason", ask: "evidence-ask" };
+
+// Links for these evidence ids. An id of a kind we do not know is left out.
+export function evidence(ids, similar = []) {
+  const links = (ids ?? []).map((id) => link(id, similar)).filter(Boolean);
+  return links.length ? el("span", { className: "evidence" }, el("span", { className: "unseen" }, "Evidence: "), ...links) : null;
+}
+
+function link(id, similar) {
+  const [kind, value] = id.split(":");
+  if (kind === "step" && /^\d+$/.test(value ?? "")) return here(`step-${value}`, `Step ${value}`);
+  if (kind === "handoff" && value) return pastCase(value, similar);
+  return WORDS[id] ? here(PLACES[id], WORDS[id]) : null;
+}
+
+// "Past case", opened beside this page, so that the place here is kept.
+export function pastCase(id, similar = []) {
+  const title = similar.find((each) => each.handoff_id === id)?.title;
+  return el(
+    "a",
+    { href: `/handoffs/${encodeURIComponent(id)}`, className: "chip", target: "_blank", rel: "noopener", data: { key: `past-${id}` } },
+    title ? `Past case: ${title}` : "Past case",
+    el("span", { className: "unseen" }, " (opens in a new tab)"),
+  );
+}
+
+function here(target, text) {
+  return el("a", { href: `#${target}`, className: "chip", data: { key: `to-${target}` }, on: { click: (event) => show(event, target) } }, text);
+}
+
+function show(event, target) {
+  event.preventDefault();
+  const node = byId(target);
+  if (!node) return;
+  for (const other of document.querySelectorAll(".pointed")) other.classList.remove("pointed");
+  node.classList.add("pointed");
+  node.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
+  node.focus({ preventScroll: true });
+}

@@ -1,0 +1,67 @@
+// Start here: the button that takes the handoff, or the reason why there is none.
+
+import { isAdmin, me, mayWrite, post } from "./api.js";
+import { announce } from "./announce.js";
+import { claim } from "./claim.js";
+import { el, refill } from "./dom.js";
+import { flash } from "./flash.js";
+import { ago, clock } from "./words.js";
+
+// Fill the section for somebody who has not taken the handoff.
+export function showStart(section, { handoff, changed }) {
+  const first = handoff.assessment?.suggested_steps?.[0];
+  const key = JSON.stringify([handoff.status, handoff.claimed_by?.id, first?.text]);
+  if (section.dataset.key === key) return;
+  section.dataset.key = key;
+  refill(section.querySelector(".fill"), ...parts(handoff, first, changed));
+}
+
+function parts(handoff, first, changed) {
+  if (handoff.status === "claimed") return [taken(handoff)];
+  if (handoff.status === "resolved") return [line(`Resolved ${ago(handoff.resolved_at)}${handoff.claimed_by ? ` by ${handoff.claimed_by.name}` : ""}.`), back()];
+  if (handoff.status === "withdrawn") return [line(`${handoff.handed_off_by.name} has withdrawn it.`), back()];
+  const own = handoff.handed_off_by.id === me.id;
+  if (handoff.status === "parked") return [line("Parked. Nobody else sees it yet."), own && mayWrite && move("Escalate now", "escalate", handoff, changed)];
+  if (own) return [line("You handed this off, so somebody else takes it."), mayWrite && move("Withdraw it", "withdraw", handoff, changed)];
+  if (!mayWrite) return [line("You can read along; taking it needs the role engineer.")];
+  if (handoff.target && handoff.target.id !== me.id && !isAdmin) return [line(`It is meant for ${handoff.target.name}.`)];
+  return [
+    first && el("p", { className: "first ticket" }, el("strong", {}, "First: "), first.text),
+    el("button", { type: "button", className: "primary wide", data: { key: "start" }, on: { click: (event) => start(event.currentTarget, handoff, changed) } }, "Start here"),
+    line("This takes the handoff. Reading does not."),
+  ];
+}
+
+const line = (text) => el("p", { className: "state-line" }, text);
+const back = () => el("a", { className: "button", href: "/queue", data: { key: "back" } }, "Back to the queue");
+
+function taken(handoff) {
+  return el("div", { attrs: { role: "status" } },
+    el("p", {}, el("strong", {}, handoff.claimed_by.name), ` took it at ${clock(handoff.claimed_at)}. You can read along.`), back());
+}
+
+async function start(button, handoff, changed) {
+  button.disabled = true;
+  try {
+    const mine = await claim(handoff);
+    if (mine) await changed(mine);
+  } catch (problem) {
+    flash(problem.message, "bad").focus();
+    button.disabled = false;
+  }
+}
+
+function move(text, verb, handoff, changed) {
+  const act = async (event) => {
+    const button = event.currentTarget;
+    button.disabled = true;
+    try {
+      await changed(await post(`/handoffs/${handoff.id}/${verb}`));
+      announce("Done.");
+    } catch (problem) {
+      flash(problem.message, "bad").focus();
+      button.disabled = false;
+    }
+  };
+  return el("button", { type: "button", className: "primary", data: { key: verb }, on: { click: act } }, text);
+}

@@ -1,0 +1,107 @@
+"""An account that looks like a working day: handoffs of every kind, one with ticket text that attacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.screens.service import Team
+
+COPIER_STEPS = [
+    {"kind": "question", "text": "Did anything change over the weekend?", "author": "Jo"},
+    {"kind": "observation", "text": "The vendor installed firmware 4.1.2 on Sunday.", "author": "Jo"},
+    {
+        "kind": "action",
+        "text": "Entered the mailbox password again. Same error 2203 SMTP auth.",
+        "outcome": "failed",
+        "author": "Jo",
+    },
+    {"kind": "action", "text": "Sent a scan to a USB stick, that works.", "outcome": "worked", "author": "Jo"},
+    {"kind": "action", "text": "Restarted the copier twice. No change.", "outcome": "failed", "author": "Jo"},
+]
+
+
+def past_case(team: Team) -> dict[str, Any]:
+    """A resolved case that later ones may cite."""
+    old = team.junior.ready(
+        "DEMO-1001",
+        title="Scan to e-mail fails on the third floor copier, error 2203 SMTP auth",
+        problem="Scan to e-mail on the copier CP-3F stopped on Monday. The panel shows error 2203 SMTP auth.",
+        category="Printing",
+        client="Northwind Clinic",
+        steps=[
+            {"kind": "action", "text": "Restarted the copier and sent a test scan.", "outcome": "failed"},
+            {"kind": "observation", "text": "Firmware 4.1.2 was installed by the vendor on the day before."},
+        ],
+    )
+    team.senior2.call("POST", f"/handoffs/{old['id']}/claim")
+    team.senior2.call(
+        "POST",
+        f"/handoffs/{old['id']}/resolve",
+        {
+            "resolution": "The firmware update had switched the copier back to TLS 1.0, which the mail relay refuses. "
+            "Set TLS 1.2 under Security > SMTP and the scans to e-mail went out.",
+            "root_cause": "Firmware 4.1.2 resets the TLS setting.",
+        },
+    )
+    return old
+
+
+def copier(team: Team) -> dict[str, Any]:
+    """The case that most screens show."""
+    return team.junior.ready(
+        "DEMO-1002",
+        title="Copier cannot send scans to e-mail, error 2203 SMTP auth",
+        problem="Since this morning the copier CP-1F shows error 2203 SMTP auth for every scan to e-mail.\n\n"
+        "Everybody on the first floor is affected. The clinic opens at eight and needs it for referrals.",
+        category="Printing",
+        client="Northwind Clinic",
+        asset="CP-1F",
+        priority="high",
+        reason="I have run out of ideas and the clinic opens at eight.",
+        ask="Please tell me whether this is the relay or the copier.",
+        steps=COPIER_STEPS,
+    )
+
+
+OTHERS: tuple[dict[str, Any], ...] = (
+    {
+        "external_id": "DEMO-1003",
+        "title": "Drive H: is missing after sign-in",
+        "problem": "Four people in accounting have no drive H: since the move to new laptops. Windows 11 24H2.",
+        "category": "Files",
+        "client": "Harbour Logistics",
+        "reason": "Only the domain admins can look at the policy.",
+        "ask": "Find out which policy maps the drive.",
+    },
+    {
+        "external_id": "DEMO-1004",
+        "title": "Site down: no internet at the warehouse",
+        "problem": "The warehouse has been offline since 06:40. The firewall's WAN light is off.",
+        "category": "Network",
+        "client": "Harbour Logistics",
+        "priority": "urgent",
+        "reason": "Nobody can ship. The carrier says their line is fine.",
+    },
+    {
+        "external_id": "DEMO-1005",
+        "title": "Shared mailbox asks for a password again and again",
+        "problem": "Outlook asks for the password of the shared mailbox every few minutes.",
+        "category": "Mail",
+        "client": "Pine & Partners",
+        "priority": "low",
+        "reason": "Not urgent, but it keeps coming back.",
+    },
+)
+
+
+def working_day(team: Team) -> dict[str, Any]:
+    """Several open handoffs, one back for the third time; returns the copier's."""
+    past_case(team)
+    shown = copier(team)
+    for other in OTHERS:
+        team.junior.ready(**other)
+    for _ in range(2):
+        again = team.junior.hand_off("DEMO-1006", title="VPN drops every hour", category="Network", client="Pine & Partners")
+        team.junior.call("POST", f"/handoffs/{again['id']}/withdraw")
+    team.junior.ready("DEMO-1006", title="VPN drops every hour", category="Network", client="Pine & Partners")
+    return shown

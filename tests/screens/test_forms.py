@@ -1,0 +1,178 @@
+"""The hand-off form, the batches and the analytics page."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.screens.service import Team
+from tests.screens.test_queue import live
+
+PageOf = Callable[..., Page]
+
+
+def fill_handoff(page: Page, external_id: str = "T-77") -> None:
+    page.get_by_label("Ticket or session").fill(external_id)
+    page.get_by_label("Title").fill("Scanner is mute")
+    page.get_by_label("What is wrong, as it was reported").fill("It scans and says nothing.")
+    page.get_by_label("What", exact=True).fill("Turned it off and on.")
+    page.get_by_label("Outcome").select_option("Failed")
+    page.get_by_label("Why you hand it off").fill("Out of ideas.")
+    page.get_by_label("What you need from the one").fill("Look at the firmware.")
+
+
+def test_a_junior_hands_off_and_sees_who_has_it(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.junior, "/handoffs/new")
+    fill_handoff(page)
+    page.get_by_role("button", name="Add a step").click()
+    page.locator("#steps textarea").nth(1).fill("The cable is fine.")
+    page.get_by_label("Priority").select_option("Urgent")
+    page.get_by_label("For", exact=True).select_option(team.senior.name)
+    page.get_by_role("button", name="Hand it off").click()
+    expect(page.locator("#flash .notice")).to_contain_text("“Scanner is mute” is in the queue.")
+    expect(page.get_by_label("Title")).to_have_value("")
+    expect(page.locator("#mine")).to_contain_text("Scanner is mute")
+    (made,) = team.senior.call("GET", "/queue")["items"]
+    assert (made["priority"], made["target"]["id"], made["session"]["steps_count"]) == ("urgent", team.senior.id, 2)
+    steps = team.senior.call("GET", "/sessions/T-77")["steps"]
+    assert [(step["text"], step["outcome"]) for step in steps] == [
+        ("Turned it off and on.", "failed"),
+        ("The cable is fine.", None),
+    ]
+    team.senior.call("POST", f"/handoffs/{made['id']}/claim")
+    page.reload()
+    expect(page.locator("#mine")).to_contain_text(f"with {team.senior.name}")
+
+
+def test_a_parked_handoff_is_nobodys_until_it_is_escalated(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.junior, "/handoffs/new")
+    fill_handoff(page)
+    page.get_by_role("button", name="Park it").click()
+    expect(page.locator("#parked")).to_contain_text("Scanner is mute")
+    assert team.senior.call("GET", "/queue")["items"] == []
+    page.get_by_role("button", name="Escalate Scanner is mute").click()
+    expect(page.locator("#parked")).to_contain_text("Nothing is parked.")
+    expect(page.locator("#mine")).to_contain_text("Scanner is mute")
+    assert len(team.senior.call("GET", "/queue")["items"]) == 1
+
+
+def test_missing_fields_are_named_and_lead_there(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.junior, "/handoffs/new")
+    page.get_by_label("Title").fill("Only a title")
+    page.get_by_role("button", name="Hand it off").click()
+    errors = page.locator("#errors")
+    expect(errors).to_be_focused()
+    expect(errors).to_contain_text("Ticket or session: is needed")
+    expect(errors).not_to_contain_text("Title")
+    errors.get_by_role("link", name="Why you hand it off").click()
+    expect(page.get_by_label("Why you hand it off")).to_be_focused()
+    expect(page.get_by_label("Why you hand it off")).to_have_attribute("aria-invalid", "true")
+
+
+def test_a_session_that_is_handed_off_already_leads_to_its_handoff(team: Team, page_of: PageOf) -> None:
+    open_one = team.junior.hand_off("T-77")
+    page = page_of(team.junior, "/handoffs/new")
+    fill_handoff(page)
+    page.get_by_role("button", name="Hand it off").click()
+    link = page.get_by_role("link", name="See it")
+    expect(link).to_have_attribute("href", f"/handoffs/{open_one['id']}")
+    expect(page.get_by_label("Title")).to_have_value("Scanner is mute")
+
+
+def test_a_lost_answer_and_a_second_click_hand_off_once(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.junior, "/handoffs/new")
+    fill_handoff(page)
+    lost: list[int] = []
+
+    def lose(route: object) -> None:
+        if lost:
+            route.fallback()  # type: ignore[attr-defined]
+            return
+        lost.append(route.fetch().status)  # type: ignore[attr-defined]
+        route.abort()  # type: ignore[attr-defined]
+
+    page.route("**/api/v1/handoffs", lose)
+    page.get_by_role("button", name="Hand it off").click()
+    expect(page.locator("#flash .notice")).to_contain_text("does not answer")
+    page.get_by_role("button", name="Hand it off").click()
+    expect(page.locator("#flash .notice")).to_contain_text("is in the queue")
+    assert (lost, len(team.senior.call("GET", "/queue")["items"])) == ([202], 1)
+
+
+def test_a_batch_is_tried_dry_then_started_and_shows_how_far_it_is(team: Team, page_of: PageOf) -> None:
+    team.junior.ready("T-1", priority="high")
+    team.junior.ready("T-2")
+    page = page_of(team.admin, "/batches")
+    expect(page.get_by_text("No batch has been started yet.")).to_be_visible()
+    page.get_by_label("Priority").select_option("High")
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.locator("#estimate")).to_contain_text("1 handoff would be assessed again")
+    page.get_by_label("Priority").select_option("Any")
+    expect(page.locator("#estimate")).to_be_hidden()
+    page.get_by_role("button", name="See what it would do").click()
+    page.get_by_role("button", name="Start with 2 handoffs").click()
+    batch = page.locator(".batch")
+    expect(batch).to_contain_text("2 of 2 done")
+    expect(batch).to_contain_text("Completed")
+    assert batch.locator("progress").evaluate("(bar) => bar.value / bar.max") == 1
+
+
+def test_a_batch_is_paused_resumed_and_cancelled(
+    team: Team, page_of: PageOf, still_worker: Callable[[], None]
+) -> None:
+    team.junior.hand_off("T-1")
+    page = page_of(team.admin, "/batches")
+    page.get_by_role("button", name="See what it would do").click()
+    page.locator("#estimate button").click()
+    batch = page.locator(".batch")
+    for press, state, then in (("Pause", "Paused", "Resume"), ("Resume", "Running", "Pause"), ("Cancel", "Cancelled", None)):
+        batch.get_by_role("button", name=press).click()
+        expect(batch.locator(".badge")).to_have_text(re.compile(f"{state}|Waiting" if state == "Running" else state))
+        if then:
+            expect(batch.get_by_role("button", name=then)).to_be_visible()
+    expect(batch.get_by_role("button")).to_have_count(0)
+
+
+def test_analytics_draw_the_waits_beside_tables_and_a_csv(team: Team, page_of: PageOf, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        handoff = team.junior.ready(f"T-{number}")
+        if number > 1:
+            team.senior.call("POST", f"/handoffs/{handoff['id']}/claim")
+    team.senior.call("POST", "/sessions/T-3/steps", {"kind": "note", "text": "On it."})
+    page = page_of(team.senior, "/analytics")
+    expect(page.locator(".totals")).to_contain_text("3 ready · 2 claimed · 1 with action")
+    for title in ("Time to ready", "Time to claim", "Time to first action", "Volume", "By assessment"):
+        panel = page.locator("section", has=page.get_by_role("heading", name=title, exact=True))
+        expect(panel.locator("svg circle, svg rect").first).to_be_visible()
+        panel.get_by_text("As a table").click()
+        expect(panel.locator("tbody tr").last).to_be_visible()
+    with page.expect_download() as got:
+        page.get_by_role("button", name="Download CSV").click()
+    got.value.save_as(tmp_path / "it.csv")
+    rows = list(csv.DictReader((tmp_path / "it.csv").open()))
+    assert (rows[-1]["n_handoffs"], rows[-1]["n_claimed"], rows[-1]["n_with_action"]) == ("3", "2", "1")
+    assert float(rows[-1]["time_to_claim_p95_seconds"]) > 0
+    page.get_by_text("90 days").click()
+    volume = page.locator("section", has=page.get_by_role("heading", name="Volume"))
+    expect(volume.locator("tbody tr")).to_have_count(91)
+
+
+def test_an_account_without_handoffs_has_empty_states(team: Team, page_of: PageOf) -> None:
+    expect(page_of(team.senior, "/analytics").get_by_text("Nothing was handed off")).to_be_visible()
+    page = page_of(team.senior)
+    live(page)
+    expect(page.get_by_text("All clear")).to_be_visible()
+
+
+def test_a_list_that_cannot_be_loaded_says_so_and_offers_another_try(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.senior, "/sign-in")
+    page.route("**/api/v1/analytics/**", lambda route: route.fulfill(status=503, body=""))
+    page.goto("/analytics")
+    expect(page.get_by_text("The figures cannot be loaded")).to_be_visible()
+    page.unroute("**/api/v1/analytics/**")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Nothing was handed off")).to_be_visible()

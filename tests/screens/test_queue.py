@@ -1,0 +1,254 @@
+"""The live queue in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.screens.service import Team
+from tests.stack import wait_for
+
+PageOf = Callable[..., Page]
+
+NOTE_ANIMATIONS = """
+  window.seen = [];
+  addEventListener('animationstart', (event) => {
+    if (!event.target.matches('.card')) return;
+    const [animation] = event.target.getAnimations();
+    window.seen.push([event.animationName, animation.effect.getTiming().duration, event.target.parentNode.id]);
+  });
+"""
+
+
+def live(page: Page) -> None:
+    """Wait until the page follows the feed."""
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+
+def titles(page: Page) -> list[str]:
+    """The titles on the page, from the top."""
+    return page.locator(".card .title").all_text_contents()
+
+
+def test_a_new_handoff_appears_by_itself_and_turns_from_assessing_to_ready_in_the_same_card(
+    team: Team, page_of: PageOf, still_worker: Callable[[], None]
+) -> None:
+    page = page_of(team.senior)
+    live(page)
+    expect(page.get_by_text("All clear")).to_be_visible()
+    team.junior.hand_off("T-1", title="Scanner is mute", priority="high", category="Printing")
+    card = page.locator(".card")
+    expect(card).to_contain_text("Scanner is mute")
+    expect(card).to_contain_text("Assessing…")
+    expect(card).to_contain_text("High")
+    expect(card.locator(".dot")).to_be_visible()
+    page.evaluate("document.querySelector('.card').mark = 'the same node'")
+    still_worker()
+    expect(card).to_contain_text("Confidence")
+    expect(card).to_contain_text("from the session, without AI")
+    assert page.evaluate("document.querySelector('.card').mark") == "the same node"
+
+
+@pytest.mark.parametrize(("motion", "name"), [("no-preference", "slide-in"), ("reduce", "fade-in")])
+def test_new_cards_slide_in_on_top_within_200_ms_or_fade_where_motion_is_unwanted(
+    motion: Any, name: str, team: Team, page_of: PageOf
+) -> None:
+    team.junior.ready("T-1", title="The first")
+    team.junior.ready("T-2", title="The second")
+    page = page_of(team.senior, reduced_motion=motion)
+    live(page)
+    assert titles(page) == ["The first", "The second"]
+    page.evaluate(NOTE_ANIMATIONS)
+    team.junior.hand_off("T-3", title="The third")
+    expect(page.locator("#arrivals .card")).to_have_count(1)
+    wait_for(lambda: page.evaluate("window.seen.length > 0"), "the animation")
+    assert page.evaluate("window.seen") == [[name, 200, "arrivals"]]
+    team.junior.hand_off("T-4", title="The fourth")
+    expect(page.locator("#arrivals .card")).to_have_count(2)
+    assert titles(page) == ["The fourth", "The third", "The first", "The second"]
+    page.get_by_role("button", name="Mark all as read").click()
+    assert titles(page) == ["The first", "The second", "The third", "The fourth"]
+
+
+def test_a_taken_handoff_leaves_with_the_name_of_who_took_it(team: Team, page_of: PageOf) -> None:
+    handoff = team.junior.ready()
+    page = page_of(team.senior)
+    live(page)
+    expect(page.locator(".card")).to_have_count(1)
+    team.senior2.call("POST", f"/handoffs/{handoff['id']}/claim")
+    expect(page.locator(".card .note")).to_have_text(f"Taken by {team.senior2.name}")
+    expect(page.locator(".card")).to_have_count(0)
+    expect(page.get_by_text("All clear")).to_be_visible()
+
+
+def test_filters_and_search_narrow_the_queue_and_live_in_the_address(team: Team, page_of: PageOf) -> None:
+    steps = [{"kind": "note", "text": "The hypervisor hums."}]
+    team.junior.ready("T-1", title="Printer", category="Printing", priority="urgent")
+    team.junior.ready("T-2", title="Router", category="Network", steps=steps)
+    mine = team.junior.ready("T-3", title="Mailbox", category="Mail")
+    team.senior.call("POST", f"/handoffs/{mine['id']}/claim")
+    page = page_of(team.senior)
+    live(page)
+    assert titles(page) == ["Printer", "Router"]
+    page.get_by_label("Priority").select_option("Urgent")
+    assert titles(page) == ["Printer"]
+    page.get_by_label("Priority").select_option("Any")
+    page.get_by_label("Category").select_option("Network")
+    assert titles(page) == ["Router"]
+    page.reload()
+    live(page)
+    expect(page.locator(".card .title")).to_have_text(["Router"])
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("Mine").check()
+    assert titles(page) == ["Mailbox"]
+    page.get_by_label("Mine").uncheck()
+    page.get_by_label("Status").select_option("Taken")
+    assert titles(page) == ["Mailbox"]
+    page.get_by_role("button", name="Clear").click()
+    # Only a step says it, and steps are not on the cards.
+    page.get_by_label("Search").fill("hypervisor")
+    expect(page.locator(".card .title")).to_have_text(["Router"])
+    page.get_by_label("Search").fill("no such thing")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    team.junior.hand_off("T-4", title="There is no such thing")
+    expect(page.locator(".card .title")).to_have_text(["There is no such thing"])
+
+
+def test_a_returning_an_overdue_and_a_targeted_handoff_say_so(team: Team, page_of: PageOf) -> None:
+    for _ in range(2):
+        handoff = team.junior.hand_off("T-1")
+        team.junior.call("POST", f"/handoffs/{handoff['id']}/withdraw")
+    team.junior.ready("T-1", target_user_id=team.senior.id)
+    page = page_of(team.senior)
+    expect(page.locator(".card")).to_contain_text("Third time here")
+    expect(page.locator(".card")).to_contain_text("For you")
+
+
+def test_the_keyboard_alone_walks_claims_and_gets_help(team: Team, page_of: PageOf) -> None:
+    for number in (1, 2, 3):
+        team.junior.ready(f"T-{number}", title=f"Number {number}")
+    page = page_of(team.senior)
+    live(page)
+    focused = page.locator(".title:focus")
+    for key, title in (("j", "Number 1"), ("j", "Number 2"), ("j", "Number 3"), ("j", "Number 3"), ("k", "Number 2")):
+        page.keyboard.press(key)
+        expect(focused).to_have_text(title)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(focused).to_have_text("Number 2")
+    page.keyboard.press("/")
+    page.keyboard.type("jack")
+    expect(page.get_by_label("Search")).to_have_value("jack")
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Delete")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if focused.count():
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Number 1")).to_be_visible()
+    page.go_back()
+    live(page)
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    expect(page.get_by_role("heading", name="Your move")).to_be_visible()
+
+
+def test_single_keys_can_be_turned_off(team: Team, page_of: PageOf) -> None:
+    team.junior.ready()
+    page = page_of(team.senior)
+    live(page)
+    page.keyboard.press("?")
+    page.get_by_label("Single-key shortcuts are on").uncheck()
+    page.keyboard.press("Escape")
+    page.reload()
+    live(page)
+    page.keyboard.press("j")
+    expect(page.locator(".title:focus")).to_have_count(0)
+
+
+def test_arrivals_are_announced_once_and_a_flood_as_a_number(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.senior)
+    live(page)
+    page.evaluate(
+        """() => { window.said = [];
+        const region = document.getElementById('polite');
+        new MutationObserver(() => region.textContent && window.said.push(region.textContent))
+          .observe(region, {childList: true, characterData: true, subtree: true}); }"""
+    )
+    team.junior.hand_off("T-1", title="Alone")
+    wait_for(lambda: page.evaluate("window.said.length === 1"), "the first announcement")
+    for number in range(2, 8):
+        team.junior.hand_off(f"T-{number}", title=f"Of many {number}")
+    expect(page.locator(".card")).to_have_count(7)
+    wait_for(lambda: page.evaluate("window.said.length === 2"), "the second announcement")
+    assert page.evaluate("window.said") == ["New handoff: Alone", "6 new handoffs"]
+
+
+def test_five_hundred_cards_stay_smooth(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.senior)
+    live(page)
+    made = page.evaluate(MANY, 500)
+    assert made == 500
+    # Cards outside the window are not laid out: only a screenful has been rendered.
+    rendered = page.evaluate(RENDERED)
+    assert 0 < rendered < 60
+    longest = page.evaluate(LONGEST_FRAME)
+    assert longest < 500, f"a frame took {longest} ms while one of 500 cards changed"
+
+
+RENDERED = """() => [...document.querySelectorAll('.card .title')]
+  .filter((title) => title.checkVisibility({contentVisibilityAuto: true})).length"""
+MANY = """async (count) => {
+  const { makeCard } = await import('/static/js/card.js');
+  const list = document.getElementById('established');
+  list.hidden = false;
+  const card = (n) => ({id: `id-${n}`, priority: 'normal', status: 'ready', reason: 'why', ask: null, returns: 0, overdue: false,
+    created_at: new Date().toISOString(), seq: n, target: null, claimed_by: null, handed_off_by: {id: 'x', name: 'Jo'},
+    assessment_state: 'succeeded', assessment: {summary: 'A summary. '.repeat(20), confidence: 'low', source: 'extractive'},
+    session: {external_id: `T-${n}`, title: `Title ${n}`, problem: 'p', category: 'c', client: 'd', asset: null, steps_count: 3}});
+  list.append(...Array.from({length: count}, (_, n) => makeCard(card(n)).node));
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return list.childElementCount;
+}"""
+LONGEST_FRAME = """async () => {
+  let longest = 0, last = performance.now();
+  const list = document.getElementById('established');
+  for (let n = 0; n < 30; n += 1) {
+    list.prepend(list.lastElementChild);
+    await new Promise(requestAnimationFrame);
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }
+  return longest;
+}"""
+
+
+def test_the_title_counts_while_nobody_looks_and_stops_when_somebody_does(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.senior)
+    live(page)
+    hide(page, True)
+    team.junior.hand_off("T-1")
+    team.junior.hand_off("T-2")
+    expect(page).to_have_title(re.compile(r"^\(2\) Queue"), timeout=40_000)
+    hide(page, False)
+    expect(page).to_have_title(re.compile("^Queue"))
+
+
+def hide(page: Page, hidden: bool) -> None:
+    """Let the page believe that it is in a background tab; a headless browser has none."""
+    page.evaluate(
+        """(hidden) => {
+          Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
+          Object.defineProperty(document, 'visibilityState', {value: hidden ? 'hidden' : 'visible', configurable: true});
+          document.dispatchEvent(new Event('visibilitychange'));
+        }""",
+        hidden,
+    )

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -222,6 +224,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--probes", type=int, default=100)
     asked = parser.parse_args()
+    # Told to end, it ends what it started as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         servers = private.start(folder)

@@ -7,7 +7,21 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from api import batches, cli, cli_batches, cli_history, errors, feed, handoffs, health, sessions
+from api import (
+    batches,
+    cli,
+    cli_batches,
+    cli_history,
+    cors,
+    errors,
+    feed,
+    handoffs,
+    health,
+    people,
+    reference,
+    sessions,
+)
+from api.patience import PatientFlask
 from models import logs
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -16,7 +30,7 @@ MAX_BODY_BYTES = 1024 * 1024
 def create_app() -> Flask:
     """The web application and its commands."""
     logs.set_up()
-    app = Flask(__name__)
+    app = PatientFlask(__name__)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
@@ -29,13 +43,21 @@ def create_app() -> Flask:
     api = Api(app, spec_kwargs={"security": [{"bearer": []}]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
-    for blueprint in (handoffs.blueprint, sessions.blueprint, feed.blueprint, batches.blueprint):
+    for blueprint in (
+        handoffs.blueprint,
+        sessions.blueprint,
+        feed.blueprint,
+        people.blueprint,
+        batches.blueprint,
+    ):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(reference.blueprint)
     errors.install(app)
     cli.install(app, *cli_batches.COMMANDS, *cli_history.COMMANDS)
     app.before_request(_begin)
     app.after_request(_secure)
+    cors.install(app)
     return app
 
 

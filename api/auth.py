@@ -6,15 +6,18 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
+from math import ceil
 from typing import Any, ParamSpec, TypeVar
 
 from cachetools import TTLCache
 from flask import g, request
 
+from api import jwts
 from api.errors import Problem
 from models import account, logs
 from models.account import Caller, Role
 from models.handoff import Actor
+from models.limits import limits
 from models.transaction import upkeep
 
 # A verified token is believed for this long, so that a poll asks no database. It bounds how late a revocation
@@ -28,8 +31,11 @@ _verified: TTLCache[str, tuple[Caller, datetime | None]] = TTLCache(maxsize=20_0
 _lock = threading.Lock()
 
 
-def requires(role: Role | str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Let a route run only for a caller with this role or more; 401 without a valid token, 403 below it."""
+def requires(role: Role | str, *, limited: bool = True) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Let a route run only for a caller with this role or more; 401 without a valid token, 403 below it.
+
+    429 when the token or the account asks too often; `limited=False` is for a route that counts by itself.
+    """
     needed = Role(role)
 
     def decorate(view: Callable[P, T]) -> Callable[P, T]:
@@ -37,6 +43,8 @@ def requires(role: Role | str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
             g.caller = identify()
             logs.bind(account=str(g.caller.account_id), user=str(g.caller.user_id))
+            if limited:
+                refuse_too_fast(g.caller)
             if not g.caller.role.covers(needed):
                 raise Problem(403, "forbidden", f"This needs the role {needed}; yours is {g.caller.role}.")
             return view(*args, **kwargs)
@@ -45,6 +53,13 @@ def requires(role: Role | str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         return guarded
 
     return decorate
+
+
+def refuse_too_fast(who: Caller) -> None:
+    """429 when the token or the account has used up its minute."""
+    wait = limits().seconds_to_wait(who)
+    if wait > 0:
+        raise Problem(429, "too_fast", "Too many requests.", headers={"Retry-After": str(ceil(wait))})
 
 
 def caller() -> Caller:
@@ -75,8 +90,7 @@ def verify(secret: str) -> Caller | None:
     with _lock:
         known = _verified.get(digest)
     if known is None:
-        with upkeep() as session:
-            known = account.authenticate(session, digest)
+        known = _authenticated(secret, digest)
         if known is None:
             return None
         with _lock:
@@ -85,6 +99,13 @@ def verify(secret: str) -> Caller | None:
     if expires_at is not None and expires_at <= datetime.now(UTC):
         return None
     return found
+
+
+def _authenticated(secret: str, digest: str) -> tuple[Caller, datetime | None] | None:
+    if jwts.looks_like_one(secret):
+        return jwts.authenticate(secret)
+    with upkeep() as session:
+        return account.authenticate(session, digest)
 
 
 def forget_verified() -> None:

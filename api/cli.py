@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import timedelta
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import click
 from alembic import command as alembic
-from alembic.util.exc import CommandError
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
 from api import demo as demonstration
-from models import account, migrations
-from models.account import Role
-from models.errors import Refused
+from api.cli_feed import feed
+from api.told import told
+from models import account, migrations, moves
+from models.account import ApiToken, Role, User
 from models.transaction import upkeep
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def told(run: Callable[P, T]) -> Callable[P, T]:
-    """Turn what a user can cause into one line and exit status 1, never a traceback."""
-
-    @wraps(run)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return run(*args, **kwargs)
-        except Refused as error:
-            raise click.ClickException(error.detail) from error
-        except SQLAlchemyError as error:
-            raise click.ClickException(_first_line(getattr(error, "orig", None) or error)) from error
-        except CommandError as error:
-            raise click.ClickException(str(error)) from error
-
-    return guarded
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @click.group()
@@ -60,6 +33,25 @@ def create_account(name: str) -> None:
         made = account.create_account(session, name)
     click.echo(f"account {name!r} created")
     click.echo(made.id)
+
+
+@accounts.command("set")
+@click.option(
+    "--claim-lease-minutes",
+    type=click.IntRange(0, 60 * 24 * 30),
+    required=True,
+    metavar="N",
+    help="How long a claim may stay without a first action before it is overdue; 0: as the installation says.",
+)
+@click.argument("name", metavar="ACCOUNT")
+@told
+def set_account(claim_lease_minutes: int, name: str) -> None:
+    """Change a setting of ACCOUNT (id or name)."""
+    with upkeep() as session:
+        found = account.find_account(session, name)
+        account.set_claim_lease(found, timedelta(minutes=claim_lease_minutes) if claim_lease_minutes else None)
+    lease = f"{claim_lease_minutes} min" if claim_lease_minutes else "the installation's"
+    click.echo(f"claim lease of {found.name!r} is {lease}")
 
 
 @click.group()
@@ -91,7 +83,18 @@ def delete_user(account_name: str, user: str) -> None:
         within = account.find_account(session, account_name)
         found = account.find_user(session, user, within.id)
         account.delete_user(session, within.id, found.id)
-    click.echo(f"{found.name!r} deleted; their tokens stop working within 30 s")
+    returned = _release_claims(within.id, found.id)
+    click.echo(f"{found.name!r} deleted; their tokens stop working within 30 s; {returned} claims back in the queue")
+
+
+def _release_claims(account_id: UUID, user_id: UUID) -> int:
+    returned = 0
+    while True:
+        with upkeep() as session:
+            count = moves.release_claims_of(session, account_id, user_id)
+        returned += count
+        if count == 0:
+            return returned
 
 
 @click.group()
@@ -113,6 +116,30 @@ def issue_token(user: str, account_name: str | None, expires_days: int | None) -
         token, secret = account.issue_token(session, found.account_id, found.id, expires_in=lifetime)
     click.echo(f"token {token.id} for {found.name!r} ({found.role}); it is not shown again")
     click.echo(secret)
+
+
+@tokens.command("list")
+@click.option("--account", "account_name", required=True, metavar="A", help="Id or name of the account.")
+@told
+def list_tokens(account_name: str) -> None:
+    """List the tokens of an account, the newest first: id, start, person, role, state, last use."""
+    with upkeep() as session:
+        within = account.find_account(session, account_name)
+        rows = account.tokens_of(session, within.id)
+    for token, user in rows:
+        used = "never used" if token.last_used_at is None else f"used {token.last_used_at:%Y-%m-%dT%H:%MZ}"
+        click.echo(f"{token.id}  {token.prefix}…  {user.name} ({user.role})  {_state(token, user)}  {used}")
+
+
+def _state(token: ApiToken, user: User) -> str:
+    if user.deleted_at is not None:
+        return "person deleted"
+    if token.revoked_at is not None:
+        return "revoked"
+    if token.expires_at is None:
+        return "active"
+    ended = token.expires_at <= datetime.now(UTC)
+    return f"{'expired' if ended else 'active until'} {token.expires_at:%Y-%m-%dT%H:%MZ}"
 
 
 @tokens.command("revoke")
@@ -179,7 +206,7 @@ def demo(as_json: bool, new_tokens: bool) -> None:
         click.echo("it exists already; --new-tokens issues new tokens")
 
 
-COMMANDS: list[click.Command] = [accounts, users, tokens, db, demo]
+COMMANDS: list[click.Command] = [accounts, users, tokens, db, demo, feed]
 
 
 def install(app: Flask, *more: click.Command) -> None:

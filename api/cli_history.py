@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import DataError, IntegrityError
 
-from api.cli import told
 from api.cli_batches import ACCOUNT, begin
 from api.history_lines import Bad, file_digest, open_history, parse, raw_lines
 from api.schemas import Time
+from api.told import told
 from models import account, export, history, history_load
 from models.batch_filter import Selection
 from models.db import dump_json

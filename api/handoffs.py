@@ -207,12 +207,12 @@ def escalate(_: dict[str, Any], handoff_id: UUID) -> Response:
 @blueprint.arguments(NothingSchema)
 @blueprint.response(202, ReassessedSchema)
 @blueprint.alt_response(200, schema=ReassessedSchema, description="One is queued or running already")
-@problems(404, 409)
+@problems(404, 409, 412)
 def reassess(_: dict[str, Any], handoff_id: UUID) -> Response:
     """Ask for a new generation; the last good one stays shown until it has ended."""
     account_id = caller().account_id
     with transaction(account_id) as session:
-        found, assessment_id = moves.reassess(session, account_id, handoff_id, by=actor())
+        found, assessment_id = moves.reassess(session, account_id, handoff_id, by=actor(), version=wanted_version())
         body = card.whole(session, account_id, handoff_id) | {"generation": found.generation}
     _wake(assessment_id)
     return answer(body, 200 if assessment_id is None else 202, Feed_Seq=body["seq"])

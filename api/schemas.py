@@ -371,3 +371,19 @@ class MeSchema(Schema):
     name = fields.String()
     role = fields.String()
     account = fields.Nested(AccountSchema)
+
+
+class NothingQuery(Schema):
+    """No parameters."""
+
+
+class ColleagueSchema(PersonSchema):
+    """A person that work may go to."""
+
+    role = fields.String()
+
+
+class PeopleSchema(Schema):
+    """Everybody that work may go to."""
+
+    items = fields.List(fields.Nested(ColleagueSchema))

@@ -11,7 +11,7 @@ from api.answers import answer
 from api.auth import actor, caller, requires
 from api.docs import problems
 from api.parsing import StrictParser
-from api.schemas import MeSchema, SessionSchema, StepSchema, StoredStepSchema
+from api.schemas import SessionSchema, StepSchema, StoredStepSchema
 from models import card, feed, handoff, moves
 from models import session as sessions
 from models.handoff import Filter, Handoff
@@ -52,14 +52,3 @@ def add_step(step: dict[str, Any], external_id: str) -> Response:
         head = made.head if made else feed.tail(session, account_id)[1]
         body = card.step(added, {by: caller().name})
     return answer(body, 201, Feed_Seq=head)
-
-
-@blueprint.get("/me")
-@requires("viewer")
-@blueprint.response(200, MeSchema)
-@problems()
-def me() -> Response:
-    """Who you are."""
-    who = caller()
-    account = {"id": str(who.account_id), "name": who.account_name}
-    return answer({"id": str(who.user_id), "name": who.name, "role": who.role, "account": account})

@@ -26,7 +26,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from models import feed
 from models.db import Base, CreatedAt, MaybeTime, new_id, stored_enum
 from models.errors import Invalid, NotFound
-from models.settings import settings
 
 TOKEN_PREFIX = "rf_"
 
@@ -174,6 +173,33 @@ def authenticate(session: Session, token_digest: str) -> tuple[Caller, datetime 
     return Caller(account.id, account.name, user.id, user.name, user.role, token.id), token.expires_at
 
 
+def caller_of(session: Session, account_id: UUID, user_id: UUID) -> Caller | None:
+    """The caller that somebody is who proved it by other means than our tokens; None: unknown or deleted.
+
+    What may be done is decided by the role stored here. Needs an upkeep transaction.
+    """
+    found = session.execute(
+        select(User, Account)
+        .join(Account, Account.id == User.account_id)
+        .where(User.account_id == account_id, User.id == user_id, User.deleted_at.is_(None))
+    ).one_or_none()
+    if found is None:
+        return None
+    user, account = found
+    return Caller(account.id, account.name, user.id, user.name, user.role, token_id=user.id)
+
+
+def tokens_of(session: Session, account_id: UUID) -> list[tuple[ApiToken, User]]:
+    """The account's tokens with their people, the newest first; also those that have ended."""
+    rows = session.execute(
+        select(ApiToken, User)
+        .join(User, (User.account_id == ApiToken.account_id) & (User.id == ApiToken.user_id))
+        .where(ApiToken.account_id == account_id)
+        .order_by(ApiToken.id.desc())
+    )
+    return [(token, user) for token, user in rows]
+
+
 def revoke_token(session: Session, token_id: UUID) -> bool:
     """End a token. False: it was ended before. Every process has noticed within 30 s."""
     token = session.execute(select(ApiToken).where(ApiToken.id == token_id)).scalar_one_or_none()
@@ -220,6 +246,18 @@ def _only(found: list[Named], noun: str, name_or_id: str) -> Named:
     return found[0]
 
 
+def people(session: Session, account_id: UUID) -> list[User]:
+    """Those to whom work may go: the account's active engineers and admins, by name."""
+    return list(
+        session.scalars(
+            select(User)
+            .where(User.account_id == account_id, User.deleted_at.is_(None))
+            .where(User.role.in_([Role.ENGINEER, Role.ADMIN]))
+            .order_by(User.name, User.id)
+        )
+    )
+
+
 def active_user(session: Session, account_id: UUID, user_id: UUID) -> User:
     """A person of the account who has not been deleted, or NotFound."""
     user = session.get(User, (account_id, user_id))
@@ -236,6 +274,6 @@ def can_take(session: Session, account_id: UUID, user_id: UUID) -> User:
     return user
 
 
-def claim_lease(account: Account) -> timedelta:
-    """How long a claim may stay without a first action."""
-    return timedelta(seconds=account.claim_lease_seconds or settings().claim_lease_seconds)
+def set_claim_lease(account: Account, lease: timedelta | None) -> None:
+    """How long a claim may stay without a first action. None: as the installation's setting says."""
+    account.claim_lease_seconds = None if lease is None else int(lease.total_seconds())

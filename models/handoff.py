@@ -151,7 +151,8 @@ def lock(session: Session, account_id: UUID, handoff_id: UUID) -> Handoff:
 def find(session: Session, account_id: UUID, handoff_id: UUID, *, seen_by: Actor) -> Handoff:
     """The handoff as this person may see it, or NotFound: a parked one shows only to its author and admins."""
     found = session.scalars(
-        select(Handoff).where(Handoff.account_id == account_id, Handoff.id == handoff_id, visible_to(seen_by))
+        select(Handoff).where(Handoff.account_id == account_id, Handoff.id == handoff_id, visible_to(seen_by)),
+        execution_options={"populate_existing": True},
     ).one_or_none()
     if found is None:
         raise NotFound

@@ -8,17 +8,26 @@ from __future__ import annotations
 from typing import Any, NoReturn
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, not_, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from models import account, assessment, feed, search
 from models import session as sessions
 from models.account import User
 from models.db import new_id
-from models.errors import Conflict, Forbidden, VersionMismatch
+from models.errors import Conflict, Forbidden, Invalid, VersionMismatch
 from models.feed import EventType
 from models.handoff import OPEN, WAITING, Actor, Handoff, Intent, Priority, Status, find, lock
 from models.session import SessionStep, TroubleshootingSession
+
+# What a claim leaves behind when it is given up.
+UNCLAIMED: dict[str, Any] = {
+    "status": Status.READY,
+    "claimed_by_id": None,
+    "claimed_at": None,
+    "first_action_at": None,
+    "overdue": False,
+}
 
 
 def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UUID) -> tuple[Handoff, UUID | None]:
@@ -29,7 +38,7 @@ def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UU
     """
     target_id = intake.get("target_user_id")
     if target_id is not None:
-        account.can_take(session, account_id, target_id)
+        _refuse_as_target(session, account_id, target_id, by)
     kept = sessions.store(session, account_id, intake["session"])
     parked = Intent(intake["intent"]) is Intent.PARK
     if not parked:
@@ -54,6 +63,12 @@ def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UU
     if parked:
         return new, None
     return new, _ask_for_assessment(session, new, EventType.CREATED, by)
+
+
+def _refuse_as_target(session: Session, account_id: UUID, target_id: UUID, by: UUID) -> None:
+    account.can_take(session, account_id, target_id)
+    if target_id == by:
+        raise Invalid("target_is_author", "A handoff is for somebody else; its author cannot take it.")
 
 
 def _search_texts(kept: TroubleshootingSession, intake: dict[str, Any]) -> list[str]:
@@ -93,12 +108,11 @@ def _ask_for_assessment(session: Session, handoff: Handoff, event: EventType, by
 
 def claim(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> Handoff:
     """Take the handoff. Conflict names the winner; taking it twice is fine."""
-    targeted = true() if by.is_admin else or_(Handoff.target_id.is_(None), Handoff.target_id == by.user_id)
     won = _move(
         session,
         account_id,
         handoff_id,
-        and_(Handoff.status.in_(WAITING), Handoff.handed_off_by_id != by.user_id, targeted),
+        and_(Handoff.status.in_(WAITING), Handoff.handed_off_by_id != by.user_id, _meant_for(by)),
         version,
         status=Status.CLAIMED,
         claimed_by_id=by.user_id,
@@ -110,6 +124,16 @@ def claim(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, ve
         return _explain_lost_claim(session, account_id, handoff_id, by, version)
     feed.collect(session, account_id, won.id, EventType.CLAIMED, by=by.user_id)
     return won
+
+
+def _meant_for(by: Actor) -> ColumnElement[bool]:
+    """Not targeted at somebody else. A target who was deleted since counts as none."""
+    if by.is_admin:
+        return true()
+    still_here = exists().where(
+        User.account_id == Handoff.account_id, User.id == Handoff.target_id, User.deleted_at.is_(None)
+    )
+    return or_(Handoff.target_id.is_(None), Handoff.target_id == by.user_id, not_(still_here))
 
 
 def _explain_lost_claim(
@@ -127,11 +151,11 @@ def _explain_lost_claim(
             claimed_by={"id": str(winner.id), "name": winner.name},
             claimed_at=found.claimed_at,
         )
+    if found.status not in WAITING:
+        _wrong_state(found)
     if found.handed_off_by_id == by.user_id:
         raise Conflict("own_handoff", "You handed this off yourself; somebody else has to take it.")
-    if found.status in WAITING:
-        raise Conflict("targeted", "This handoff is meant for somebody else.")
-    _wrong_state(found)
+    raise Conflict("targeted", "This handoff is meant for somebody else.")
 
 
 def release(
@@ -150,11 +174,7 @@ def release(
         handoff_id,
         by,
         version,
-        status=Status.READY,
-        claimed_by_id=None,
-        claimed_at=None,
-        first_action_at=None,
-        overdue=False,
+        **UNCLAIMED,
     )
     feed.collect(session, account_id, won.id, EventType.RELEASED, by=by.user_id, note=reason)
     return won
@@ -170,9 +190,13 @@ def reassign(
     reason: str | None = None,
     version: int | None = None,
 ) -> Handoff:
-    """Hand a claim over to somebody else. Invalid: they cannot take work."""
+    """Hand a claim over to somebody else. Invalid: they cannot take work. To who has it already: nothing happens."""
+    found = find(session, account_id, handoff_id, seen_by=by)
+    _refuse_unless_claimer(found, by, version)
     account.can_take(session, account_id, to)
-    if find(session, account_id, handoff_id, seen_by=by).handed_off_by_id == to:
+    if found.claimed_by_id == to:
+        return found
+    if found.handed_off_by_id == to:
         raise Conflict("own_handoff", "A handoff cannot go back to the one who handed it off; withdraw it.")
     won = _move_claimed(
         session,
@@ -213,7 +237,7 @@ def resolve(
         overdue=False,
         search=search.extended(Handoff.search, [resolution, root_cause or ""]),
     )
-    feed.collect(session, account_id, won.id, EventType.RESOLVED, by=by.user_id, note=root_cause)
+    feed.collect(session, account_id, won.id, EventType.RESOLVED, by=by.user_id)
     return won
 
 
@@ -249,6 +273,9 @@ def escalate(
     found = find(session, account_id, handoff_id, seen_by=by)
     if found.handed_off_by_id != by.user_id:
         raise Forbidden("not_author", "Only its author may escalate a parked handoff.")
+    _refuse_other_version(found, version)
+    if found.status is not Status.PARKED:
+        _wrong_state(found)
     # The session's row is what two handoffs of one session wait for, here as in accept().
     sessions.lock(session, account_id, found.session_id)
     _refuse_second_open(session, account_id, found.session_id)
@@ -261,22 +288,27 @@ def escalate(
         status=Status.PENDING,
         intent=Intent.ESCALATE,
         escalated_at=func.now(),
+        returns=_handed_off_before(session, account_id, found.session_id),
     )
     if won is None:
+        found = find(session, account_id, handoff_id, seen_by=by)
         _refuse_other_version(found, version)
         _wrong_state(found)
     return won, _ask_for_assessment(session, won, EventType.CREATED, by.user_id or found.handed_off_by_id)
 
 
-def reassess(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor) -> tuple[Handoff, UUID | None]:
+def reassess(
+    session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None
+) -> tuple[Handoff, UUID | None]:
     """Ask for a new generation; returns the handoff with the new assessment's id.
 
-    None: one is queued or running already, and is the newest generation.
+    None: one is queued or running already, and is the newest generation. The feed tells when it has ended.
     """
-    found = find(session, account_id, handoff_id, seen_by=by)
-    if found.status in (Status.PARKED, Status.WITHDRAWN):
-        _wrong_state(found)
+    find(session, account_id, handoff_id, seen_by=by)
     locked = lock(session, account_id, handoff_id)
+    _refuse_other_version(locked, version)
+    if locked.status in (Status.PARKED, Status.WITHDRAWN):
+        _wrong_state(locked)
     if assessment.has_open(session, account_id, handoff_id, locked.generation):
         return locked, None
     locked.generation += 1
@@ -304,6 +336,26 @@ def note_step(session: Session, kept: TroubleshootingSession, step: SessionStep,
         feed.collect(session, kept.account_id, touched, EventType.UPDATED, by=by)
 
 
+def release_claims_of(session: Session, account_id: UUID, user_id: UUID, *, most: int = 100) -> int:
+    """Give what somebody has claimed back to the queue, because they left; returns how many, 0 when none is left."""
+    some = (
+        select(Handoff.id)
+        .where(Handoff.account_id == account_id, Handoff.claimed_by_id == user_id, Handoff.status == Status.CLAIMED)
+        .order_by(Handoff.id)
+        .limit(most)
+        .with_for_update()
+    )
+    ids = list(session.scalars(some))
+    session.execute(
+        update(Handoff)
+        .where(Handoff.account_id == account_id, Handoff.id.in_(ids))
+        .values(version=Handoff.version + 1, **UNCLAIMED)
+    )
+    for each in ids:
+        feed.collect(session, account_id, each, EventType.RELEASED, by=None, note="the claimer has left")
+    return len(ids)
+
+
 def _move_claimed(
     session: Session,
     account_id: UUID,
@@ -317,11 +369,16 @@ def _move_claimed(
     won = _move(session, account_id, handoff_id, and_(Handoff.status == Status.CLAIMED, mine), version, **values)
     if won is not None:
         return won
-    found = find(session, account_id, handoff_id, seen_by=by)
+    _refuse_unless_claimer(find(session, account_id, handoff_id, seen_by=by), by, version)
+    raise AssertionError("a move was refused without a reason")
+
+
+def _refuse_unless_claimer(found: Handoff, by: Actor, version: int | None) -> None:
     _refuse_other_version(found, version)
     if found.status is not Status.CLAIMED:
         _wrong_state(found)
-    raise Forbidden("not_claimer", "Only the one who took it, or an admin, may do this.")
+    if not by.is_admin and found.claimed_by_id != by.user_id:
+        raise Forbidden("not_claimer", "Only the one who took it, or an admin, may do this.")
 
 
 def _move(
@@ -332,15 +389,24 @@ def _move(
     version: int | None,
     **values: Any,
 ) -> Handoff | None:
-    """The conditional update behind every move. None: it was not allowed, nothing happened."""
+    """The conditional update behind every move. None: it was not allowed, nothing happened.
+
+    What was refused is tried once more with the row locked, so that the caller explains the very state that
+    refused it, and not one that came a moment later.
+    """
     expected = true() if version is None else Handoff.version == version
-    return session.scalars(
+    moved = (
         update(Handoff)
         .where(Handoff.account_id == account_id, Handoff.id == handoff_id, allowed, expected)
         .values(version=Handoff.version + 1, **values)
-        .returning(Handoff),
-        execution_options={"populate_existing": True, "synchronize_session": False},
-    ).one_or_none()
+        .returning(Handoff)
+    )
+    how = {"populate_existing": True, "synchronize_session": False}
+    won = session.scalars(moved, execution_options=how).one_or_none()
+    if won is None:
+        lock(session, account_id, handoff_id)
+        won = session.scalars(moved, execution_options=how).one_or_none()
+    return won
 
 
 def _refuse_other_version(found: Handoff, version: int | None) -> None:
@@ -349,4 +415,4 @@ def _refuse_other_version(found: Handoff, version: int | None) -> None:
 
 
 def _wrong_state(found: Handoff) -> NoReturn:
-    raise Conflict("wrong_state", f"The handoff is {found.status}; this cannot be done now.", status=found.status)
+    raise Conflict("wrong_state", f"The handoff is {found.status}; this cannot be done now.", state=found.status)

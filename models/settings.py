@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from environs import Env, EnvError, ValidationError, validate
@@ -16,10 +16,10 @@ class SettingsError(SystemExit):
 class Settings:
     """What the environment says. Durations carry their unit in the name."""
 
-    database_url: str
-    redis_url: str
-    secret_key: str | None
-    previous_secret_key: str | None
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    secret_key: str | None = field(repr=False)
+    previous_secret_key: str | None = field(repr=False)
     log_format: str
     assessor: str
     assess_deadline_seconds: float
@@ -28,17 +28,27 @@ class Settings:
     assess_attempts: int
     lease_seconds: float
     requeue_after_seconds: float
+    sweep_seconds: float
+    worker_grace_seconds: float
+    worker_deaf_seconds: float
     claim_lease_seconds: int
     feed_retention_days: int
     feed_retention_events: int
     idempotency_hours: int
     cors_origins: list[str]
+    jwt_secret: str | None = field(repr=False)
+    jwt_jwks_url: str | None
+    jwt_audience: str | None
+    jwt_issuer: str | None
+    jwt_account_claim: str
+    token_requests_per_minute: int
+    account_requests_per_minute: int
     redact: bool
     model_call_seconds: float
-    openai_api_key: str | None
+    openai_api_key: str | None = field(repr=False)
     openai_base_url: str | None
     openai_model: str
-    anthropic_api_key: str | None
+    anthropic_api_key: str | None = field(repr=False)
     anthropic_base_url: str | None
     anthropic_model: str
     model_max_output_tokens: int
@@ -52,6 +62,24 @@ class Settings:
 def _long_enough(key: str | None) -> None:
     if key is not None and len(key) < 32:
         raise ValidationError("must be at least 32 characters")
+
+
+def _is_http(url: str | None) -> None:
+    if url is not None and not url.startswith(("https://", "http://")):
+        raise ValidationError("must be an http or https address")
+
+
+def _are_origins(origins: list[str]) -> None:
+    if any(not origin.startswith(("https://", "http://")) or origin.count("/") != 2 for origin in origins):
+        raise ValidationError("must be origins such as https://app.example.com, separated by commas")
+
+
+def _refuse_half_a_login(read: Settings) -> None:
+    # With both, a token could choose how it is checked; without an audience, any other product's token would do.
+    if read.jwt_secret and read.jwt_jwks_url:
+        raise SettingsError("settings: give JWT_SECRET or JWT_JWKS_URL, not both")
+    if (read.jwt_secret or read.jwt_jwks_url) and not read.jwt_audience:
+        raise SettingsError("settings: JWT_AUDIENCE is required with JWT_SECRET or JWT_JWKS_URL")
 
 
 def _read(env: Env) -> Settings:
@@ -69,11 +97,21 @@ def _read(env: Env) -> Settings:
         assess_attempts=env.int("ASSESS_ATTEMPTS", 4, validate=positive),
         lease_seconds=env.float("LEASE_SECONDS", 15, validate=positive),
         requeue_after_seconds=env.float("REQUEUE_AFTER_SECONDS", 10, validate=positive),
+        sweep_seconds=env.float("SWEEP_SECONDS", 5, validate=positive),
+        worker_grace_seconds=env.float("WORKER_GRACE_SECONDS", 5, validate=positive),
+        worker_deaf_seconds=env.float("WORKER_DEAF_SECONDS", 60, validate=positive),
         claim_lease_seconds=env.int("CLAIM_LEASE_SECONDS", 1800, validate=positive),
         feed_retention_days=env.int("FEED_RETENTION_DAYS", 14, validate=positive),
         feed_retention_events=env.int("FEED_RETENTION_EVENTS", 50_000, validate=positive),
         idempotency_hours=env.int("IDEMPOTENCY_HOURS", 24, validate=positive),
-        cors_origins=env.list("CORS_ORIGINS", []),
+        cors_origins=env.list("CORS_ORIGINS", [], validate=_are_origins),
+        jwt_secret=env.str("JWT_SECRET", None, validate=_long_enough),
+        jwt_jwks_url=env.str("JWT_JWKS_URL", None, validate=_is_http),
+        jwt_audience=env.str("JWT_AUDIENCE", None),
+        jwt_issuer=env.str("JWT_ISSUER", None),
+        jwt_account_claim=env.str("JWT_ACCOUNT_CLAIM", "account_id"),
+        token_requests_per_minute=env.int("TOKEN_REQUESTS_PER_MINUTE", 30_000, validate=positive),
+        account_requests_per_minute=env.int("ACCOUNT_REQUESTS_PER_MINUTE", 120_000, validate=positive),
         redact=env.bool("REDACT", True),
         model_call_seconds=env.float("MODEL_CALL_SECONDS", 45, validate=positive),
         openai_api_key=env.str("OPENAI_API_KEY", None),
@@ -95,9 +133,11 @@ def _read(env: Env) -> Settings:
 def settings() -> Settings:
     """The settings of this process. SettingsError names the variable and what is wrong with it."""
     try:
-        return _read(Env())
+        read = _read(Env())
     except EnvError as error:
         raise SettingsError(f"settings: {error}") from error
+    _refuse_half_a_login(read)
+    return read
 
 
 def require_secret_key() -> str:

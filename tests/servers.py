@@ -9,9 +9,10 @@ from pathlib import Path
 from alembic import command
 from sqlalchemy.engine import make_url
 
+from api import auth, jwts
 from deploy import database
 from deploy.servers import Postgres, Redis
-from models import db, head, migrations, redis, settings, transaction
+from models import db, head, limits, migrations, redis, settings, transaction
 
 TEMPLATE = "template_escalation"
 
@@ -76,5 +77,7 @@ def forget_process_state() -> None:
     """Let this process read its settings anew and connect anew, as a fresh one would."""
     if db.engine.cache_info().currsize:
         db.engine().dispose()
-    for cached in (settings.settings, db.engine, redis.client, head.heads, transaction._sessions):
+    per_process = (settings.settings, db.engine, redis.client, head.heads, limits.limits, transaction._sessions)
+    for cached in (*per_process, jwts._keys):
         cached.cache_clear()
+    auth.forget_verified()

@@ -1,0 +1,69 @@
+"""Signed tokens (JWT) of the main product, as another way to prove who is calling.
+
+`sub` is the person's id here, and the claim that JWT_ACCOUNT_CLAIM names is the account's. A token says who
+somebody is and nothing more: the person must exist, and the role is the one stored here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import jwt
+
+from api.errors import Problem
+from models import account, logs
+from models.account import Caller
+from models.settings import settings
+from models.transaction import upkeep
+
+LEEWAY_SECONDS = 10  # for clocks that differ
+JWKS_SECONDS = 2.0  # to fetch the keys, which are then kept for five minutes
+
+log = logs.logger(__name__)
+
+
+def looks_like_one(token: str) -> bool:
+    """Whether to try a token as a JWT: they are switched on, and it has a JWT's three parts."""
+    return bool(settings().jwt_secret or settings().jwt_jwks_url) and token.count(".") == 2
+
+
+def authenticate(token: str) -> tuple[Caller, datetime] | None:
+    """The caller and when the token expires, or None. A token of ours that anything is wrong with is none."""
+    try:
+        claims = _claims(token)
+        account_id, user_id = UUID(claims[settings().jwt_account_claim]), UUID(claims["sub"])
+        expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+    except jwt.PyJWKClientConnectionError as error:
+        log.error("signing keys not reachable")
+        raise Problem(503, "unavailable", "The signing keys do not answer.", headers={"Retry-After": "5"}) from error
+    except (jwt.PyJWTError, KeyError, TypeError, AttributeError, ValueError, OverflowError, OSError) as error:
+        log.info("jwt refused", error=type(error).__name__)
+        return None
+    with upkeep() as session:
+        found = account.caller_of(session, account_id, user_id)
+    return None if found is None else (found, expires_at)
+
+
+def _claims(token: str) -> dict[str, Any]:
+    secret = settings().jwt_secret
+    # The algorithms are ours to choose, not the token's.
+    key: Any = secret or _keys().get_signing_key_from_jwt(token)
+    return dict(
+        jwt.decode(
+            token,
+            key,
+            algorithms=["HS256"] if secret else ["RS256", "ES256"],
+            audience=settings().jwt_audience,
+            issuer=settings().jwt_issuer,
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["exp", "aud", "sub"]},
+        )
+    )
+
+
+@cache
+def _keys() -> jwt.PyJWKClient:
+    return jwt.PyJWKClient(settings().jwt_jwks_url or "", timeout=JWKS_SECONDS)

@@ -1,0 +1,42 @@
+"""The caller, and the people that work may go to."""
+
+from __future__ import annotations
+
+from flask import Response
+from flask_smorest import Blueprint
+
+from api.answers import answer
+from api.auth import caller, requires
+from api.docs import problems
+from api.parsing import StrictParser
+from api.schemas import MeSchema, NothingQuery, PeopleSchema
+from models import account
+from models.transaction import transaction
+
+blueprint = Blueprint("people", __name__, url_prefix="/api/v1", description="Who is who")
+blueprint.ARGUMENTS_PARSER = StrictParser()
+
+
+@blueprint.get("/me")
+@requires("viewer")
+@blueprint.arguments(NothingQuery, location="query")
+@blueprint.response(200, MeSchema)
+@problems()
+def me(_: dict[str, str]) -> Response:
+    """Who you are."""
+    who = caller()
+    within = {"id": str(who.account_id), "name": who.account_name}
+    return answer({"id": str(who.user_id), "name": who.name, "role": who.role, "account": within})
+
+
+@blueprint.get("/people")
+@requires("viewer")
+@blueprint.arguments(NothingQuery, location="query")
+@blueprint.response(200, PeopleSchema)
+@problems()
+def index(_: dict[str, str]) -> Response:
+    """Those whom a handoff may be meant for or reassigned to: active engineers and admins, by name."""
+    account_id = caller().account_id
+    with transaction(account_id) as session:
+        found = account.people(session, account_id)
+    return answer({"items": [{"id": str(user.id), "name": user.name, "role": user.role} for user in found]})

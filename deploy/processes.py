@@ -54,7 +54,8 @@ def programs(folder: str) -> dict[str, str]:
     return {
         "web": "python -m gunicorn -c deploy/gunicorn.conf.py wsgi:app",
         "interactive": f"{worker} -Q interactive -n interactive@%%h -c 16",
-        "bulk": f"{worker} -Q bulk -n bulk@%%h -c 8",
+        # Polite to the others, so that people hardly notice a batch.
+        "bulk": f"nice -n 10 {worker} -Q bulk -n bulk@%%h -c 8",
         # Of its own, so that deadlines are kept even when every slot of the others waits for a model.
         "upkeep": f"{worker} -Q upkeep -n upkeep@%%h -c 2",
         "beat": f"{CELERY} beat -s {folder}/celerybeat-schedule",

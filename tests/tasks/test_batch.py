@@ -20,7 +20,7 @@ from tests.world import World
 def test_a_batch_whose_worker_driver_beat_and_redis_are_killed_does_every_row_exactly_once(
     servers: Servers, committed: str, tmp_path: Path
 ) -> None:
-    outcome = under_fire(servers, committed, tmp_path, rows=400, kills=4, seed=7, longest_seconds=90)
+    outcome = under_fire(servers, committed, tmp_path, rows=200, kills=4, seed=7, longest_seconds=90)
     assert outcome.is_exact(), outcome
     assert all(outcome.kills.values()), outcome
 

@@ -273,7 +273,7 @@ def _no_version_guard() -> Iterator[None]:
         yield
 
 
-PLANTED = [_cursor_after_rows, _no_floor_check, _next_is_always_the_head, _no_epoch, _no_version_guard]
+PLANTED = [_cursor_after_rows, _no_floor_check, _next_is_always_the_head, _no_epoch]
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -282,3 +282,20 @@ PLANTED = [_cursor_after_rows, _no_floor_check, _next_is_always_the_head, _no_ep
 def test_the_machine_finds_a_planted_bug(client: FlaskClient, bug: Any) -> None:
     with bug(), pytest.raises((AssertionError, feed_client.FeedBroken)):
         _run(client, 60)
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("guarded", [True, False])
+def test_only_the_guard_by_number_keeps_a_card_from_becoming_older(client: FlaskClient, guarded: bool) -> None:
+    # Random histories meet this rarely: a row read late in the snapshot, with two moves just before.
+    machine = type("Machine", (FeedMachine,), {"http": client})()
+    machine.begin()
+    try:
+        machine.reload(["claim last"])
+        if guarded:
+            machine.step()
+            return
+        with _no_version_guard(), pytest.raises(AssertionError, match="a card became older"):
+            machine.step()
+    finally:
+        machine.connection.close()

@@ -99,8 +99,8 @@ class Outcome:
         return sum(len(numbers) - len(set(numbers)) for numbers in self.seen.values())
 
 
-def run(strategy: Strategy, keys: list[Key], *, seconds: float, writers: int, watch_hints: bool) -> Outcome:
-    """Let them all loose for some seconds, then let the readers finish."""
+def run(strategy: Strategy, keys: list[Key], *, events: int, writers: int, watch_hints: bool) -> Outcome:
+    """Let them all loose until so many events are committed and some killed, then let the readers finish."""
     outcome, writing, polling = Outcome(), threading.Event(), threading.Event()
     accounts = sorted({account_id for account_id, _ in keys})
     outcome.seen = {account_id: [] for account_id in accounts}
@@ -115,7 +115,8 @@ def run(strategy: Strategy, keys: list[Key], *, seconds: float, writers: int, wa
     rest = [threading.Thread(target=guarded, args=(target,)) for target in others]
     for thread in [*rest, *write]:
         thread.start()
-    time.sleep(seconds)
+    while not outcome.faults and (len(outcome.committed) < events or not outcome.killed or not outcome.rolled_back):
+        time.sleep(0.02)
     writing.set()
     for thread in write:
         thread.join()

@@ -15,7 +15,7 @@ from tests.proofs.storm import CounterRow, Outcome, PlainSequence, Strategy
 from tests.servers import Servers
 from tests.world import World
 
-SECONDS = scaled(4, 60)
+EVENTS = scaled(300, 20_000)
 WRITERS = scaled(10, 14)
 
 
@@ -32,21 +32,20 @@ def keys(servers: Servers, committed: str, accounts: list[World]) -> list[storm.
 
 def _storm(strategy: Strategy, keys: list[storm.Key]) -> Outcome:
     watch = isinstance(strategy, CounterRow)
-    return storm.run(strategy, keys, seconds=SECONDS, writers=WRITERS, watch_hints=watch)
+    return storm.run(strategy, keys, events=EVENTS, writers=WRITERS, watch_hints=watch)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(scaled(120, 1200))
 def test_no_committed_event_is_missed_or_repeated_and_numbers_have_no_gaps(
     keys: list[storm.Key], figure: Note
 ) -> None:
     outcome = _storm(CounterRow(), keys)
     figure(
         "I1, I2: one counter row per account",
-        f"{len(outcome.committed)} events in {SECONDS} s by {WRITERS} writers; {outcome.missed} missed,"
+        f"{len(outcome.committed)} events by {WRITERS} writers; {outcome.missed} missed,"
         f" {outcome.repeated} repeated; {outcome.rolled_back} rollbacks, {outcome.deadlocks} deadlocks,"
         f" {outcome.killed} connections killed; {outcome.late_hints} of {outcome.hints} hints too low",
     )
-    assert len(outcome.committed) > 100
     assert outcome.rolled_back
     assert outcome.killed
     assert (outcome.missed, outcome.repeated) == (0, 0)
@@ -62,12 +61,12 @@ def test_no_committed_event_is_missed_or_repeated_and_numbers_have_no_gaps(
     assert all((count, lowest, highest) == (head, 1, head) for head, count, lowest, highest in feeds)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(scaled(120, 1200))
 def test_the_same_storm_loses_events_with_a_plain_sequence(keys: list[storm.Key], figure: Note) -> None:
     outcome = _storm(PlainSequence(), keys)
     share = 100 * outcome.missed / len(outcome.committed)
     figure(
         "I1, negative control: a plain sequence in the same harness",
-        f"{len(outcome.committed)} events in {SECONDS} s; {outcome.missed} missed ({share:.1f} %)",
+        f"{len(outcome.committed)} events; {outcome.missed} missed ({share:.1f} %)",
     )
     assert outcome.missed > 0

@@ -32,8 +32,8 @@ from tests.api.feeds import forget_hints, snapshot
 from tests.conftest import OneConnection
 from tests.proofs.conftest import Note, scaled
 
-EXAMPLES = scaled(12, 400)
-STEPS = scaled(20, 40)
+EXAMPLES = scaled(8, 200)
+STEPS = scaled(15, 40)
 EVENTS = Base.metadata.tables["feed_events"]
 FEEDS = Base.metadata.tables["feeds"]
 
@@ -213,7 +213,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_pages")
-@pytest.mark.timeout(scaled(120, 1200))
+@pytest.mark.timeout(scaled(600, 3600))
 def test_snapshot_and_tail_are_the_queue_along_any_history(client: FlaskClient, figure: Note) -> None:
     _run(client, EXAMPLES)
     figure("I3, I4, I9: state machine over HTTP", f"{EXAMPLES} histories of up to {STEPS} steps, no divergence")
@@ -273,11 +273,29 @@ def _no_version_guard() -> Iterator[None]:
         yield
 
 
-PLANTED = [_cursor_after_rows, _no_floor_check, _next_is_always_the_head, _no_epoch, _no_version_guard]
+PLANTED = [_cursor_after_rows, _no_floor_check, _next_is_always_the_head, _no_epoch]
 
 
 @pytest.mark.usefixtures("small_pages")
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("bug", PLANTED, ids=lambda bug: bug.__name__.strip("_"))
 def test_the_machine_finds_a_planted_bug(client: FlaskClient, bug: Any) -> None:
     with bug(), pytest.raises((AssertionError, feed_client.FeedBroken)):
         _run(client, 60)
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("guarded", [True, False])
+def test_only_the_guard_by_number_keeps_a_card_from_becoming_older(client: FlaskClient, guarded: bool) -> None:
+    # Random histories meet this rarely: a row read late in the snapshot, with two moves just before.
+    machine = type("Machine", (FeedMachine,), {"http": client})()
+    machine.begin()
+    try:
+        machine.reload(["claim last"])
+        if guarded:
+            machine.step()
+            return
+        with _no_version_guard(), pytest.raises(AssertionError, match="a card became older"):
+            machine.step()
+    finally:
+        machine.connection.close()

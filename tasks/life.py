@@ -12,6 +12,7 @@ import threading
 import time
 from typing import Any
 
+from celery.concurrency.thread import TaskPool as ThreadPool
 from celery.signals import worker_ready, worker_shutting_down
 from celery.utils.nodenames import worker_direct
 from celery.worker import state
@@ -53,6 +54,10 @@ def heartbeat(name: str) -> None:
 
 @worker_ready.connect
 def _begin(sender: Any, **_: object) -> None:
+    if not isinstance(sender.pool, ThreadPool):
+        # In other processes nothing that is heard would be known here, and a healthy worker would end as deaf.
+        log.error("this service is made for workers with -P threads")
+        return
     Ear.heard_at, Ear.slots = time.monotonic(), sender.pool.num_processes
     name, queues = sender.hostname, set(sender.app.amqp.queues.consume_from)
     threading.Thread(target=_listen, args=[name], name="heartbeat", daemon=True).start()

@@ -93,13 +93,15 @@ def load(session: Session, account_id: UUID, handoff_id: UUID, assessment_id: UU
     )
 
 
-def similar(session: Session, account_id: UUID, words: str, *, besides: UUID, most: int = 5) -> list[PastCase]:
-    """The account's resolved handoffs that are most like these words, the best first; none below the threshold.
+def similar(
+    session: Session, account_id: UUID, words: str, *, besides: UUID, most: int = 5, least: float = LEAST_SCORE
+) -> list[PastCase]:
+    """The account's resolved handoffs that are most like these words, the best first; none scored below `least`.
 
     The search itself is the database function `similar_handoffs`, which reads the account from the
     transaction's scope; the account is named here once more.
     """
-    found = func.similar_handoffs(words[:SEARCHED_CHARS], besides, most, LEAST_SCORE)
+    found = func.similar_handoffs(words[:SEARCHED_CHARS], besides, most, least)
     match = found.table_valued("id", "score").alias("match")
     rows = session.execute(
         select(Handoff, TroubleshootingSession, match.c.score)

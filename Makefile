@@ -7,7 +7,7 @@ BIN := .venv/bin
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format migration shell
+.PHONY: help run test check lint format migration shell bench-assessment
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -24,6 +24,10 @@ check: lint ## lint, formatting and types
 
 lint: .venv/stamp ## ruff
 	$(BIN)/python -m ruff check .
+
+bench-assessment: .venv/stamp ## how good assessments and the search for past cases are (args="FILE …" for other tickets)
+	$(BIN)/python -m tests.benchmarks.assessment $(args)
+	$(BIN)/python -m tests.benchmarks.retrieval $(args)
 
 format: .venv/stamp ## format the code, mend what ruff can
 	$(BIN)/python -m ruff check --fix .

@@ -10,7 +10,7 @@ export
 .PHONY: help run test check lint format migration shell bench-assessment
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
 run: .venv/stamp ## run the whole service on http://127.0.0.1:8000 (PORT=… for another port); Ctrl-C stops it
 	@exec $(BIN)/python -m deploy.local

@@ -7,10 +7,10 @@ BIN := .venv/bin
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help run test proofs faults bench check lint format migration shell
+.PHONY: help run test proofs faults bench bench-assessment check lint format migration shell
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
 run: .venv/stamp ## run the whole service on http://127.0.0.1:8000 (PORT=… for another port); Ctrl-C stops it
 	@exec $(BIN)/python -m deploy.local
@@ -33,6 +33,10 @@ check: lint ## lint, formatting and types
 
 lint: .venv/stamp ## ruff
 	$(BIN)/python -m ruff check .
+
+bench-assessment: .venv/stamp ## how good assessments and the search for past cases are (args="FILE …" for other tickets)
+	$(BIN)/python -m tests.benchmarks.assessment $(args)
+	$(BIN)/python -m tests.benchmarks.retrieval $(args)
 
 format: .venv/stamp ## format the code, mend what ruff can
 	$(BIN)/python -m ruff check --fix .

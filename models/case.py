@@ -93,17 +93,21 @@ def load(session: Session, account_id: UUID, handoff_id: UUID, assessment_id: UU
     )
 
 
-def similar(session: Session, account_id: UUID, words: str, *, besides: UUID, most: int = 5) -> list[PastCase]:
-    """The account's resolved handoffs that are most like these words, the best first; none below the threshold.
+def similar(
+    session: Session, account_id: UUID, words: str, *, besides: UUID, most: int = 5, least: float = LEAST_SCORE
+) -> list[PastCase]:
+    """The account's resolved handoffs that are most like these words, the best first; none scored below `least`.
 
     The search itself is the database function `similar_handoffs`, which reads the account from the
     transaction's scope; the account is named here once more.
     """
-    found = func.similar_handoffs(words[:SEARCHED_CHARS], besides, most, LEAST_SCORE)
-    match = found.table_valued("id", "score").alias("match")
+    asked = func.similar_handoffs(words[:SEARCHED_CHARS], besides, most, least).table_valued("id", "score")
+    scores = {handoff_id: float(score) for handoff_id, score in session.execute(select(asked.c.id, asked.c.score))}
+    if not scores:
+        return []
+    # Few ids in a second statement: joined to the function, the planner might read all of the account.
     rows = session.execute(
-        select(Handoff, TroubleshootingSession, match.c.score)
-        .join(match, match.c.id == Handoff.id)
+        select(Handoff, TroubleshootingSession)
         .join(
             TroubleshootingSession,
             and_(
@@ -111,10 +115,12 @@ def similar(session: Session, account_id: UUID, words: str, *, besides: UUID, mo
                 TroubleshootingSession.id == Handoff.session_id,
             ),
         )
-        .where(Handoff.account_id == account_id)
-        .order_by(match.c.score.desc(), Handoff.id.desc())
+        .where(Handoff.account_id == account_id, Handoff.id.in_(scores))
     )
-    return [
-        PastCase(past.id, kept.title, kept.problem, past.resolution or "", past.root_cause, float(score))
-        for past, kept, score in rows
-    ]
+    past = {
+        found.id: PastCase(
+            found.id, kept.title, kept.problem, found.resolution or "", found.root_cause, scores[found.id]
+        )
+        for found, kept in rows
+    }
+    return [past[handoff_id] for handoff_id in scores if handoff_id in past]

@@ -28,7 +28,7 @@ def _quoted(lexeme: str) -> str:
 SIMILAR = f"""
 CREATE FUNCTION similar_handoffs(words text, besides uuid, most int, threshold real)
 RETURNS TABLE (id uuid, score real)
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 5
 SET search_path = pg_catalog, public SET enable_seqscan = off SET jit = off AS $$
     WITH known AS MATERIALIZED (
         SELECT coalesce(max(cases), 0) AS cases, greatest(max(cases), 100)::float8 AS n,
@@ -54,10 +54,13 @@ SET search_path = pg_catalog, public SET enable_seqscan = off SET jit = off AS $
     ), near AS MATERIALIZED (
         SELECT found.id, found.session_id
         FROM lookups, LATERAL (
-            SELECT h.id, h.session_id FROM handoffs AS h
-            WHERE h.search @@ ('''account:' || replace(({SCOPE})::text, '-', '') || '''&'
-                               || lookups.wanted)::tsquery
-              AND h.account_id = {SCOPE} AND h.status = 'resolved' AND h.id <> besides
+            SELECT h.id, h.session_id FROM (
+                SELECT id, session_id, account_id, status FROM handoffs
+                WHERE search @@ ('''account:' || replace(({SCOPE})::text, '-', '') || '''&'
+                                 || lookups.wanted)::tsquery
+                OFFSET 0  -- so that no other index is tempting, however old the planner's statistics are
+            ) AS h
+            WHERE h.account_id = {SCOPE} AND h.status = 'resolved' AND h.id <> besides
             LIMIT 300
         ) AS found
         GROUP BY found.id, found.session_id ORDER BY sum(lookups.weight) DESC, found.id DESC LIMIT 30

@@ -20,8 +20,8 @@ FACT_COUNT = 10
 TRIED_COUNT = 8
 SUGGESTED_COUNT = 5
 QUESTION_COUNT = 6
-PAST_FLOOR = 0.5  # a past case below this score is shown, but nothing is concluded from it
-STRONG_PAST = 0.75
+PAST_FLOOR = 0.4  # a past case below this score is shown, but nothing is concluded from it: half of them are wrong
+STRONG_PAST = 0.6
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def steps_of_past(past: PastCase) -> list[dict[str, Any]]:
 
 
 def _is_concrete(text: str) -> bool:
-    """Whether a proposal can be followed by somebody who was not there ("try it" cannot)."""
-    return len(stems(text)) >= 3 or bool(technical(text))
+    """Whether a proposal can be followed by somebody who was not there ("try it" and "check these:" cannot)."""
+    return not text.rstrip().endswith((":", ",")) and (len(stems(text)) >= 3 or bool(technical(text)))
 
 
 def _open_proposal(proposal: Attempt) -> dict[str, Any]:

@@ -423,3 +423,11 @@ def test_markup_is_read_as_text() -> None:
 def test_what_was_done_here_without_a_known_end_is_not_suggested_again() -> None:
     known = case("Renewed the gateway certificate.", past=(past("Renewed the gateway certificate."),))
     assert assess(known)["suggested_steps"] == []
+
+
+def test_a_proposal_that_only_points_at_what_follows_is_no_step_to_take() -> None:
+    pointing = step(1, "Kindly check the scenarios below:", author="Ben")
+    of = case(pointing, step(2, "Try to remove KB5034441.", author="Ben"))
+    texts = [suggestion["text"] for suggestion in assess(of)["suggested_steps"]]
+    assert any("KB5034441" in text for text in texts)
+    assert not any(text.endswith(":") for text in texts)

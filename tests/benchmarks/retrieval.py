@@ -1,0 +1,314 @@
+"""How good the search for similar past cases is: on real tickets, in a real database, against a stated rule.
+
+python -m tests.benchmarks.retrieval [FILE …]     quality, on tickets in the shape of tickets.jsonl
+python -m tests.benchmarks.retrieval --speed N    milliseconds with N past cases in one account
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from models import account, case, search, vocabulary
+from models.account import Role
+from models.db import new_id
+from models.handoff import Handoff, Intent, Priority, Status
+from models.session import TroubleshootingSession
+from models.transaction import transaction, upkeep
+from tests import servers as private
+from tests.benchmarks import rows
+from tests.benchmarks.measures import words
+from tests.benchmarks.rows import Row
+from tests.conftest import environment
+
+AFTERWARDS = ("internal_problem", "internal_investigation", "resolution")
+ALIKE = 0.15  # cosine of what was written afterwards, from which two tickets count as alike
+LABELS = ("category", "sub_category1", "sub_category2", "business_service")
+HISTORY, QUERIES = 2000, 400  # of the labelled tickets, taken at random
+THRESHOLDS = (0.15, 0.2, 0.25, 0.3, 0.4)
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Past:
+    """One text of the benchmark. `steps` are searched too, as in production."""
+
+    key: str
+    title: str
+    problem: str
+    steps: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> str:
+        return f"{self.title}\n{self.problem}"
+
+
+@dataclass
+class Result:
+    """What was found for the queries: [(score, is it relevant), …] each, the best first."""
+
+    found: list[list[tuple[float, bool]]] = field(default_factory=list)
+
+    def hits(self, least: float) -> float:
+        """The share of queries with a relevant case among the first five at or above the score."""
+        return _share(any(right for score, right in one if score >= least) for one in self.found)
+
+    def mrr(self, least: float) -> float:
+        ranks = [[right for score, right in one if score >= least] for one in self.found]
+        return sum(1 / (rank.index(True) + 1) for rank in ranks if True in rank) / max(1, len(ranks))
+
+    def precision(self, least: float) -> float:
+        return _share(right for one in self.found for score, right in one if score >= least)
+
+    def silence(self, least: float) -> float:
+        """The share of queries to which nothing is shown."""
+        return _share(not any(score >= least for score, _ in one) for one in self.found)
+
+    def halves(self) -> tuple[Result, Result]:
+        return Result(self.found[::2]), Result(self.found[1::2])
+
+
+def _share(values: Iterator[bool] | Sequence[bool]) -> float:
+    told = list(values)
+    return sum(told) / len(told) if told else 0.0
+
+
+class Desk:
+    """An account whose past cases are searched."""
+
+    def __init__(self) -> None:
+        with upkeep() as session:
+            self.account_id = account.create_account(session, "Benchmark").id
+            self.user_id = account.create_user(session, self.account_id, "Somebody", Role.ENGINEER).id
+
+    def resolve(self, pasts: Sequence[Past]) -> dict[UUID, str]:
+        """Store these as resolved; returns the key of each handoff."""
+        ids = {new_id(): past for past in pasts}
+        with transaction(self.account_id) as session:
+            for handoff_id, past in ids.items():
+                self._add(session, handoff_id, past)
+        return {handoff_id: past.key for handoff_id, past in ids.items()}
+
+    def _add(self, session: Session, handoff_id: UUID, past: Past) -> None:
+        kept = {
+            "account_id": self.account_id,
+            "id": new_id(),
+            "external_id": str(handoff_id),
+            "title": past.title[:200],
+            "problem": past.problem,
+            "steps_count": 0,
+        }
+        session.execute(insert(TroubleshootingSession).values(kept))
+        resolved = {
+            "account_id": self.account_id,
+            "id": handoff_id,
+            "session_id": kept["id"],
+            "intent": Intent.ESCALATE,
+            "status": Status.RESOLVED,
+            "priority": Priority.NORMAL,
+            "reason": "Out of ideas.",
+            "handed_off_by_id": self.user_id,
+            "resolution": "Solved.",
+            "search": search.document(self.account_id, past.title[:200], [past.problem, *past.steps]),
+        }
+        session.execute(insert(Handoff).values(resolved))
+
+    def count_words(self) -> None:
+        with upkeep() as session:
+            vocabulary.count(session, self.account_id)
+
+    def similar(self, asked: str) -> list[tuple[float, UUID]]:
+        """What an assessor would be given, without the threshold."""
+        with transaction(self.account_id) as session:
+            found = case.similar(session, self.account_id, asked, besides=self.account_id, least=0.0)
+        return [(past.score, past.handoff_id) for past in found]
+
+
+def of_ticket(row: Row) -> Past:
+    """A ticket as it stood before anybody wrote how it ended."""
+    told = rows.to_case(row)
+    return Past(row["id"], told.title, told.problem, tuple(step.text for step in told.steps))
+
+
+def of_chat(row: Row) -> Past:
+    told = rows.to_case(row)
+    return Past(row["id"], told.title, told.problem)
+
+
+class Afterwards:
+    """Which tickets are alike by what their desk wrote afterwards, which no search has seen."""
+
+    def __init__(self, tickets: Sequence[Row]) -> None:
+        self.told = {row["id"]: self._words(row) for row in tickets}
+        told = [each for each in self.told.values() if each]
+        spread = Counter(word for each in told for word in each)
+        self.weight = {word: math.log(len(told) / count) for word, count in spread.items()}
+
+    @staticmethod
+    def _words(row: Row) -> set[str]:
+        text = " ".join(row.get(name) or "" for name in AFTERWARDS)
+        # Masked names (ph_…) are the same in every ticket and say nothing.
+        return {re.sub(r"(?:ing|ed|es|s)$", "", w) for w in words(text) if len(w) > 2 and not w.startswith("ph_")}
+
+    def alike(self, one: str, two: str) -> bool:
+        first, second = self.told[one], self.told[two]
+        norm = math.sqrt(self._square(first) * self._square(second))
+        return len(first & second) >= 2 and norm > 0 and self._square(first & second) / norm >= ALIKE
+
+    def _square(self, told: set[str]) -> float:
+        return float(sum(self.weight[word] ** 2 for word in told))
+
+
+def rolling(tickets: Sequence[Row]) -> tuple[Result, Desk, float]:
+    """Every ticket in the order of time asks for the resolved ones before it; and the hit rate of chance."""
+    judge, desk, result = Afterwards(tickets), Desk(), Result()
+    known: dict[UUID, str] = {}
+    chance: list[float] = []
+    for row in sorted(tickets, key=lambda row: row.get("opened_at") or ""):
+        right = [key for key in known.values() if judge.alike(row["id"], key)]
+        if right:
+            found = desk.similar(of_ticket(row).asked)
+            result.found.append([(score, known[past] in right) for score, past in found])
+            chance.append(_by_chance(len(right), len(known)))
+        if row.get("resolution"):
+            known |= desk.resolve([of_ticket(row)])
+            desk.count_words()
+    return result, desk, sum(chance) / max(1, len(chance))
+
+
+def labelled(tickets: Sequence[Row]) -> tuple[Result, float]:
+    """Tickets of a second desk: relevant is what its people filed under the same four labels."""
+    chosen = random.Random(2).sample(list(tickets), min(len(tickets), HISTORY + QUERIES))
+    label = {row["id"]: tuple(row[name] for name in LABELS) for row in chosen}
+    history, queries = chosen[:HISTORY], chosen[HISTORY:]
+    desk, result = Desk(), Result()
+    known = desk.resolve([Past(row["id"], (row["title"] or "")[:200], row["body"]) for row in history])
+    desk.count_words()
+    sizes = Counter(label[row["id"]] for row in history)
+    queries = [row for row in queries if sizes[label[row["id"]]]]
+    for row in queries:
+        found = desk.similar(f"{row['title'] or ''}\n{row['body']}")
+        result.found.append([(score, label[known[past]] == label[row["id"]]) for score, past in found])
+    chance = [_by_chance(sizes[label[row["id"]]], len(history)) for row in queries]
+    return result, sum(chance) / max(1, len(chance))
+
+
+def _by_chance(right: int, size: int) -> float:
+    return 1 - math.prod(1 - right / size for _ in range(SHOWN))
+
+
+def foreign(desk: Desk, chats: Sequence[Row]) -> Result:
+    """Chats about something else, asked of this desk: whatever is found is wrong."""
+    return Result([[(score, False) for score, _ in desk.similar(of_chat(row).asked)] for row in chats])
+
+
+def table(result: Result, other: Result | None) -> str:
+    head = ["threshold", "hit rate@5", "MRR", "right among shown", "nothing shown"]
+    head += ["nothing shown to another topic"] if other else []
+    lines = [head, ["---"] * len(head)]
+    for least in (0.0, *THRESHOLDS):
+        figures = [result.hits(least), result.mrr(least), result.precision(least), result.silence(least)]
+        figures += [other.silence(least)] if other else []
+        lines.append([f"{least:.2f}", *(f"{figure:.2f}" for figure in figures)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def calibrated(other: Result) -> tuple[float, float]:
+    """The least score at which 19 of 20 foreign queries of one half get nothing; and what the other half gets."""
+    one, two = other.halves()
+    steps = [step / 100 for step in range(5, 60)]
+    least = next((step for step in steps if one.silence(step) >= 0.95), steps[-1])
+    return least, two.silence(least)
+
+
+def quality(paths: Sequence[str]) -> None:
+    folder = rows.data_folder()
+    chats = rows.load([folder / "sessions_irc.jsonl"])
+    chats = random.Random(1).sample(chats, min(300, len(chats)))
+    for path in paths or [str(folder / "tickets.jsonl")]:
+        tickets = [row for row in rows.load([path]) if rows.is_ticket(row)]
+        if not any(row.get("resolution") for row in tickets):
+            print(f"\n{Path(path).name}: no resolved tickets, so there is nothing to find")
+            continue
+        result, desk, chance = rolling(tickets)
+        other = foreign(desk, chats)
+        print(f"\n{Path(path).name}: {len(result.found)} queries, hit rate@5 by chance {chance:.2f}")
+        print(f"\n{table(result, other)}\n")
+        least, silence = calibrated(other)
+        print(f"calibrated on one half of the chats: {least:.2f}; the other half is shown nothing in {silence:.2f}")
+    if not paths:
+        result, chance = labelled(rows.load([folder / "tickets_it_labelled.jsonl"]))
+        print(f"\ntickets_it_labelled.jsonl: {len(result.found)} queries, hit rate@5 by chance {chance:.2f}")
+        print(f"\n{table(result, None)}")
+
+
+def speed(count: int) -> None:
+    """Real texts over and over until there are so many, then real queries."""
+    folder = rows.data_folder()
+    brief = rows.load([folder / "tickets_it_labelled.jsonl"])
+    short = [Past("", (row["title"] or row["body"])[:200], row["body"]) for row in brief]
+    long = [of_ticket(row) for row in rows.load([folder / name for name in rows.DEFAULT_FILES])]
+    texts = short + long
+    random.Random(1).shuffle(texts)
+    desk = Desk()
+    for start in range(0, count, 1000):
+        desk.resolve([texts[place % len(texts)] for place in range(start, min(count, start + 1000))])
+    desk.count_words()
+    queries = random.Random(2).sample(texts, 300)
+    spent = sorted(_milliseconds(lambda past=past: desk.similar(past.asked)) for past in queries)
+    print(f"\n{count} past cases, {len(queries)} queries: median {spent[150]:.1f} ms, p95 {spent[285]:.1f} ms")
+
+
+def _milliseconds(act: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    act()
+    return (time.perf_counter() - started) * 1000
+
+
+@contextmanager
+def database() -> Iterator[None]:
+    """Private servers, migrated, for the length of the run."""
+    with tempfile.TemporaryDirectory(prefix="retrieval-") as folder:
+        servers = private.start(Path(folder))
+        try:
+            owner = {"DATABASE_URL": servers.postgres.url(private.TEMPLATE)}
+            with environment(servers.environment(private.TEMPLATE) | owner):
+                private.migrate_template(servers)
+            with environment(servers.environment(servers.create_database())):
+                yield
+        finally:
+            servers.postgres.stop()
+            servers.redis.stop()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit status 0; this measures, it does not judge."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*")
+    parser.add_argument("--speed", type=int, metavar="N")
+    chosen = parser.parse_args(arguments)
+    with database():
+        if chosen.speed:
+            speed(chosen.speed)
+        else:
+            quality(chosen.files)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

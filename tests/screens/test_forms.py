@@ -147,7 +147,7 @@ def test_analytics_draw_the_waits_beside_tables_and_a_csv(team: Team, page_of: P
     expect(page.locator(".totals")).to_contain_text("3 ready · 2 claimed · 1 with action")
     for title in ("Time to ready", "Time to claim", "Time to first action", "Volume", "By assessment"):
         panel = page.locator("section", has=page.get_by_role("heading", name=title, exact=True))
-        expect(panel.locator("svg circle, svg rect").first).to_be_visible()
+        expect(panel.locator("svg circle, svg rect").last).to_be_visible()
         panel.get_by_text("As a table").click()
         expect(panel.locator("tbody tr").last).to_be_visible()
     with page.expect_download() as got:

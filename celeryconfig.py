@@ -46,19 +46,28 @@ broker_transport_options = {
     "visibility_timeout": 600,
 }
 
-# On a deploy a worker ends what ends within these seconds and leaves the rest to the lease.
-worker_soft_shutdown_timeout = 5
+# Threads cannot be ended from outside, so Celery's soft and cold shutdowns would wait for the longest call
+# (soft shutdown sleeps its whole time besides, even when all is done). TERM is the warm one: it stops taking
+# messages at once, and tasks/life.py gives back what has not ended after the grace. So no REMAP_SIGTERM either.
+worker_soft_shutdown_timeout = 0
+
+# Limits of tasks or memory per child are for processes; threads have none. The calls' own deadlines limit
+# their time, and the platform the worker's memory.
+
+# A queue of each worker's own, for the messages by which it proves to itself that it is not deaf.
+worker_direct = True
 
 # Keep the root logger as the process has set it: JSON lines without ticket text.
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
-imports = ["tasks.assess", "tasks.batch", "tasks.sweep"]
+imports = ["tasks.assess", "tasks.batch", "tasks.sweep", "tasks.life"]
 
 timezone = "UTC"
+# No message expires: a worker whose clock is minutes ahead would find every one of them expired. What
+# piled up while workers were away is skipped by the sweep itself.
 beat_schedule = {
-    # An unserved run expires before the next one is due, so that they do not pile up while workers are away.
-    "sweep": {"task": "sweep", "schedule": 5.0, "options": {"queue": "upkeep", "expires": 5}},
-    "prune": {"task": "prune", "schedule": 60.0, "options": {"queue": "upkeep", "expires": 60}},
-    "batches": {"task": "drive_batches", "schedule": 2.0, "options": {"queue": "upkeep", "expires": 2}},
+    "sweep": {"task": "sweep", "schedule": settings().sweep_seconds, "options": {"queue": "upkeep"}},
+    "prune": {"task": "prune", "schedule": 60.0, "options": {"queue": "upkeep"}},
+    "batches": {"task": "drive_batches", "schedule": 2.0, "options": {"queue": "upkeep"}},
 }

@@ -23,6 +23,7 @@ from api import (
     reference,
     sessions,
 )
+from api.patience import PatientFlask
 from models import logs
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -31,7 +32,7 @@ MAX_BODY_BYTES = 1024 * 1024
 def create_app() -> Flask:
     """The web application and its commands."""
     logs.set_up()
-    app = Flask(__name__)
+    app = PatientFlask(__name__)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,

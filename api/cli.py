@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 from uuid import UUID
 
 import click
 from alembic import command as alembic
-from alembic.util.exc import CommandError
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
 from api import demo as demonstration
+from api.cli_feed import feed
+from api.told import told
 from models import account, migrations, moves
 from models.account import ApiToken, Role, User
-from models.errors import Refused
 from models.transaction import upkeep
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def told(run: Callable[P, T]) -> Callable[P, T]:
-    """Turn what a user can cause into one line and exit status 1, never a traceback."""
-
-    @wraps(run)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return run(*args, **kwargs)
-        except Refused as error:
-            raise click.ClickException(error.detail) from error
-        except SQLAlchemyError as error:
-            raise click.ClickException(_first_line(getattr(error, "orig", None) or error)) from error
-        except CommandError as error:
-            raise click.ClickException(str(error)) from error
-
-    return guarded
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @click.group()
@@ -233,7 +206,7 @@ def demo(as_json: bool, new_tokens: bool) -> None:
         click.echo("it exists already; --new-tokens issues new tokens")
 
 
-COMMANDS: list[click.Command] = [accounts, users, tokens, db, demo]
+COMMANDS: list[click.Command] = [accounts, users, tokens, db, demo, feed]
 
 
 def install(app: Flask, *more: click.Command) -> None:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from api.batch_schemas import FilterSchema, selection
 from api.batches import show
-from api.cli import told
+from api.told import told
 from models import account, batch
 from models.assessment import Rating
 from models.batch import Batch

@@ -18,20 +18,18 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import DataError, IntegrityError
 
-from api.cli import told
 from api.cli_batches import ACCOUNT, begin
 from api.history_lines import Bad, file_digest, open_history, parse, raw_lines
 from api.schemas import Time
+from api.told import told
 from models import account, export, history, history_load
 from models.batch_filter import Selection
 from models.db import dump_json
 from models.errors import Conflict
-from models.history import Line
+from models.history import CHUNK_LINES, Chunk
 from models.history_load import Loaded
 from models.transaction import transaction, upkeep
 
-CHUNK_LINES = 500
-CHUNK_BYTES = 4 * 1024 * 1024  # of lines, so that a chunk of long sessions stays small in memory
 SAID_EVERY = 10_000  # lines, where there is no terminal
 
 
@@ -53,8 +51,7 @@ class Import:
     added: int = 0
     known: int = 0
     bad: int = 0
-    chunk: list[Line] = field(default_factory=list)
-    chunk_bytes: int = 0
+    chunk: Chunk = field(default_factory=Chunk)
 
     def refuse(self, number: int, reason: str) -> None:
         """Tell of a line that is not loaded."""
@@ -131,9 +128,8 @@ def _load_all(run: Import, path: Path, start: int) -> None:
             if isinstance(line, Bad):
                 run.refuse(line.number, line.reason)
             elif line is not None:
-                run.chunk.append(line)
-                run.chunk_bytes += len(raw.content or b"")
-            if history.chunk_is_full(run.chunk, run.chunk_bytes, most_lines=CHUNK_LINES, most_bytes=CHUNK_BYTES):
+                run.chunk.add(line, len(raw.content or b""))
+            if run.chunk.is_full():
                 _store(run, raw.number)
                 advance(run)
         _store(run, start + run.read)
@@ -149,7 +145,7 @@ def _store(run: Import, upto: int) -> None:
     run.known += loaded.known
     for number, reason in sorted(loaded.refused):
         run.refuse(number, reason)
-    run.chunk, run.chunk_bytes = [], 0
+    run.chunk = Chunk()
 
 
 class _DryRun(Exception):
@@ -159,7 +155,7 @@ class _DryRun(Exception):
 def _store_together(run: Import, upto: int) -> Loaded:
     loaded = Loaded()
     with suppress(_DryRun), transaction(run.account_id) as session:
-        loaded = history_load.load(session, run.account_id, run.chunk, by=run.by)
+        loaded = history_load.load(session, run.account_id, run.chunk.lines, by=run.by)
         history.remember_lines(session, run.account_id, run.digest, upto)
         if run.dry_run:
             raise _DryRun
@@ -169,7 +165,7 @@ def _store_together(run: Import, upto: int) -> Loaded:
 def _store_one_by_one(run: Import, upto: int) -> Loaded:
     """The chunk failed, perhaps because somebody handed a session off in the same moment: try each line alone."""
     total = Loaded()
-    for line in run.chunk:
+    for line in run.chunk.lines:
         try:
             with transaction(run.account_id) as session:
                 one = history_load.load(session, run.account_id, [line], by=run.by)

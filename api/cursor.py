@@ -16,7 +16,6 @@ VERSION = "1"
 SCOPE = "all"  # which events it runs over; a filtered feed would have another
 MAC_BYTES = 8
 MAX_LENGTH = 256
-MAX_SEQ = 2**63 - 1
 
 
 @dataclass(frozen=True)

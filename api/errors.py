@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from models import logs
-from models.db import dump_json
+from models.db import dump_json, is_passing
 from models.errors import Conflict, Forbidden, Invalid, NotFound, Refused, VersionMismatch
 
 log = logs.logger(__name__)
@@ -104,15 +104,8 @@ def _database_away(error: Exception) -> Response:
     return problem(503, "unavailable", "The database does not answer; try again.", headers={"Retry-After": "2"})
 
 
-# What PostgreSQL says when it stops, was told to stop, or gave up waiting for a lock.
-_PASSING = ("08", "40", "53", "55P03", "57")
-
-
 def _database_error(error: DBAPIError) -> Response:
-    code = str(getattr(error.orig, "pgcode", "") or "")
-    if error.connection_invalidated or code.startswith(_PASSING):
-        return _database_away(error)
-    return _unexpected(error)
+    return _database_away(error) if is_passing(error) else _unexpected(error)
 
 
 def _unexpected(error: Exception) -> Response:

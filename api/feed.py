@@ -57,7 +57,7 @@ class Ask:
 
 @blueprint.get("/feed")
 @requires("viewer", limited=False)
-@blueprint.arguments(FeedQuery, location="query")
+@blueprint.arguments(FeedQuery(), location="query")
 @blueprint.response(200, FeedSchema)
 @blueprint.alt_response(304, description="Nothing new; only with a matching If-None-Match")
 @problems(410)
@@ -69,24 +69,30 @@ def poll(query: dict[str, str]) -> Response:
     ask = _understood(query)
     account_id = caller().account_id
     at = ask.cursor(account_id)
-    wait, hint = heads().poll(account_id, caller().token_id)
-    if wait > 0:
-        raise Problem(429, "too_fast", "Poll more slowly.", headers={"Retry-After": str(int(wait) + 1)})
-    if at is not None and hint is not None and hint.caught_up(at.epoch, at.seq) and at.scope == cursors.SCOPE:
-        return _nothing_new(at, hint.pace, hint.quiet_seconds)
-    lease = heads().lease(account_id) if hint is None else None
-    with reading() as connection:
-        page = feed.read_page(
-            connection, account_id, after=0 if at is None else at.seq, limit=ask.limit, collapse=ask.collapse
-        )
-    if lease is not None:
-        heads().fill(account_id, lease, page.head, page.epoch, page.pace, page.quiet_seconds)
+    polled = heads().poll(account_id, caller().token_id, at.epoch if at else "")
+    if polled.wait_seconds > 0:
+        headers = {"Retry-After": str(int(polled.wait_seconds) + 1)}
+        raise Problem(429, "too_fast", "Poll more slowly.", headers=headers)
+    if at and polled.hint and polled.hint.head == at.seq and at.scope == cursors.SCOPE:
+        return _nothing_new(at, polled.hint.pace, polled.hint.quiet_seconds)
+    page = _read(account_id, at, ask, fill=polled.missing)
     if at is None:
-        at, page = Cursor(page.epoch, page.head), page.without_events()
+        at = Cursor(page.epoch, page.head)
     _refuse_what_cannot_continue(at, page)
     if at.seq == page.head:
         return _nothing_new(at, page.pace, page.quiet_seconds)
     return _news(at, page, ask)
+
+
+def _read(account_id: UUID, at: Cursor | None, ask: Ask, *, fill: bool) -> feed.Page:
+    """The feed after the cursor; where the hint is missing, it is filled with what was read."""
+    lease = heads().lease(account_id, at.epoch) if at and fill else None
+    after = at.seq if at else feed.MAX_SEQ
+    with reading() as connection:
+        page = feed.read_page(connection, account_id, after=after, limit=ask.limit, collapse=ask.collapse)
+    if at and lease and page.epoch == at.epoch:
+        heads().fill(account_id, lease, page.head, page.epoch, page.pace, page.quiet_seconds)
+    return page
 
 
 def _understood(query: dict[str, str]) -> Ask:
@@ -156,7 +162,7 @@ def _page(to: Cursor, after: int, head: int, events: list[str], pace: float, qui
     )
     body = f'{{"events":[{",".join(events)}],{rest[1:]}'
     response = Response(body, mimetype="application/json")
-    return _headed(response, _etag(to.epoch, head), "0" if more else _interval(pace, quiet_seconds))
+    return _headed(response, _etag(to.epoch, head), "0" if more and pace else _interval(pace, quiet_seconds))
 
 
 def _etag(epoch: str, head: int) -> str:

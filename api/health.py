@@ -6,15 +6,18 @@ import os
 
 import redis
 from flask import Blueprint, Response
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.answers import answer
+from models import workers
 from models.migrations import expected_revision
 from models.redis import client
+from models.settings import settings
 from models.transaction import upkeep
+from models.upkeep import backlog
 
 blueprint = Blueprint("health", __name__)
 
@@ -27,12 +30,32 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Whether the parts are there. Intake needs the database and its migrations; Redis only makes it quick."""
+    """Whether the parts are there, and how long ago a message last reached each worker.
+
+    Intake needs the database and its migrations; Redis and the workers only make it quick.
+    """
     parts = {"database": _database(), "redis": _redis()}
     parts["migrations"] = _migrations() if parts["database"] == "ok" else "unknown"
+    ages = _heartbeat_ages()
+    parts["workers"] = _workers(ages)
     ready = parts["database"] == parts["migrations"] == "ok"
     status = "ok" if all(part == "ok" for part in parts.values()) else "degraded" if ready else "away"
-    return answer({"status": status, "parts": parts}, 200 if ready else 503, Cache_Control="no-store")
+    body = {"status": status, "parts": parts, "heartbeat_age_seconds": ages}
+    return answer(body, 200 if ready else 503, Cache_Control="no-store")
+
+
+def _heartbeat_ages() -> dict[str, float] | None:
+    """By worker; None when Redis, which keeps them, does not answer."""
+    try:
+        return {name: round(age, 1) for name, age in sorted(workers.heartbeat_ages().items())}
+    except (redis.RedisError, OSError):
+        return None
+
+
+def _workers(ages: dict[str, float] | None) -> str:
+    if ages is None:
+        return "unknown"
+    return "ok" if any(age < settings().worker_deaf_seconds for age in ages.values()) else "away"
 
 
 def _database() -> str:
@@ -60,9 +83,27 @@ def _redis() -> str:
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """Prometheus' text format; of all web processes where PROMETHEUS_MULTIPROC_DIR is set."""
-    registry = REGISTRY
+    """Prometheus' text format; of all processes that share PROMETHEUS_MULTIPROC_DIR, where it is set."""
+    counters = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        counters = CollectorRegistry()
+        MultiProcessCollector(counters)
+    return Response(generate_latest(counters) + generate_latest(_gauges()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _gauges() -> CollectorRegistry:
+    """What the database and Redis know, asked for now; a part that is away is left out."""
+    now = CollectorRegistry()
+    count = Gauge("escalation_unfinished", "Assessments that have not ended", ["lane", "state"], registry=now)
+    oldest = Gauge("escalation_oldest_seconds", "Age of the oldest of them", ["lane", "state"], registry=now)
+    heard = Gauge("escalation_heartbeat_age_seconds", "Since a message reached it", ["worker"], registry=now)
+    try:
+        with upkeep() as session:
+            for each in backlog(session):
+                count.labels(each.lane, each.state).set(each.count)
+                oldest.labels(each.lane, each.state).set(each.oldest_seconds)
+    except SQLAlchemyError:
+        pass
+    for name, age in (_heartbeat_ages() or {}).items():
+        heard.labels(name).set(age)
+    return now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,9 +20,6 @@ MARK = "RESOLUTIONFLOW_LOCAL"
 
 CELERY = "python -m celery -A tasks"
 QUIET = "--without-gossip --without-mingle --without-heartbeat"
-
-# A worker told to end gives its messages back instead of finishing them, which could take a minute.
-SOFT_SHUTDOWN = 'environment=REMAP_SIGTERM="SIGQUIT"'
 
 # All in one group: supervisord ends the members of a group together, and groups one after the other.
 # Commands are found through PATH, and files from the working folder, so no path needs quoting.
@@ -47,20 +45,19 @@ redirect_stderr=true
 startretries=1000000
 stopwaitsecs=11
 killasgroup=true
-{more}
 """
 
 
-def programs(folder: str) -> dict[str, tuple[str, str]]:
-    """Each process of the service: its command, and what else supervisord should know."""
+def programs(folder: str) -> dict[str, str]:
+    """Each process of the service and its command."""
+    worker = f"{CELERY} worker {QUIET} -P threads"
     return {
-        "web": ("python -m gunicorn -c deploy/gunicorn.conf.py wsgi:app", ""),
-        "interactive": (
-            f"{CELERY} worker -Q interactive,upkeep -n interactive@%%h -P threads -c 16 {QUIET}",
-            SOFT_SHUTDOWN,
-        ),
-        "bulk": (f"{CELERY} worker -Q bulk -n bulk@%%h -P threads -c 8 {QUIET}", SOFT_SHUTDOWN),
-        "beat": (f"{CELERY} beat -s {folder}/celerybeat-schedule", ""),
+        "web": "python -m gunicorn -c deploy/gunicorn.conf.py wsgi:app",
+        "interactive": f"{worker} -Q interactive -n interactive@%%h -c 16",
+        "bulk": f"{worker} -Q bulk -n bulk@%%h -c 8",
+        # Of its own, so that deadlines are kept even when every slot of the others waits for a model.
+        "upkeep": f"{worker} -Q upkeep -n upkeep@%%h -c 2",
+        "beat": f"{CELERY} beat -s {folder}/celerybeat-schedule",
     }
 
 
@@ -70,19 +67,22 @@ def supervisor_config(folder: str) -> str:
     chosen = programs(folder)
     head = CONFIG.format(folder=folder, user=user, names=",".join(chosen))
     return head + "".join(
-        PROGRAM.format(name=name, command=command, folder=folder, more=more)
-        for name, (command, more) in chosen.items()
+        PROGRAM.format(name=name, command=command, folder=folder) for name, command in chosen.items()
     )
 
 
 def start_supervisor(folder: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start supervisord with all programs, in a session of its own so that Ctrl-C reaches only us."""
     Path(folder, "logs").mkdir(exist_ok=True)
+    metrics = Path(folder, "metrics").resolve()
+    shutil.rmtree(metrics, ignore_errors=True)  # the files of processes that are no more
+    metrics.mkdir()
     config = Path(folder, "supervisord.conf")
     config.write_text(supervisor_config(folder))
     return subprocess.Popen(
         [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
-        env=environment,
+        # Every process counts into this folder, so that the web's /metrics tells of the workers too.
+        env={**environment, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,  # the same lines are in its log
         stderr=subprocess.DEVNULL,

@@ -7,7 +7,8 @@ which was presumed dead cannot write after another took over.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -66,6 +67,10 @@ class Rating(StrEnum):
 
 
 UNFINISHED = (State.QUEUED, State.RUNNING)
+
+# How an attempt ended that left the row unfinished, as its log says it.
+RETRIED = "retried"
+GIVEN_BACK = "given_back"
 
 
 class Assessment(Base):
@@ -147,8 +152,16 @@ class Lease:
     handoff_id: UUID
     generation: int
     lane: Lane
-    attempt: int
-    seconds_left: float  # until the deadline, when the lease was taken
+    attempt: int  # the fence; it only ever grows
+    tries: int  # attempts that count, with this one: not those that a stopping worker gave back
+    crashes: int  # earlier attempts that ended without a word, most likely with their process
+    seconds_to_deadline: float  # by the database's clock, when the lease was taken
+    taken_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds_left(self) -> float:
+        """From now to the deadline; negative when it has passed."""
+        return self.seconds_to_deadline - (time.monotonic() - self.taken_at)
 
 
 def queue(
@@ -218,14 +231,19 @@ def take_lease(session: Session, account_id: UUID, assessment_id: UUID, *, late:
             Assessment.generation,
             Assessment.lane,
             Assessment.attempts,
+            Assessment.attempt_log,
             func.extract("epoch", Assessment.deadline_at - func.now()),
         )
         .execution_options(synchronize_session=False)
     ).one_or_none()
     if taken is None:
         return None
-    handoff_id, generation, lane, attempts, seconds_left = taken
-    return Lease(account_id, assessment_id, handoff_id, generation, lane, attempts, float(seconds_left))
+    handoff_id, generation, lane, attempt, ended, seconds_left = taken
+    tries = attempt - sum(entry["result"] == GIVEN_BACK for entry in ended)
+    crashes = attempt - 1 - len(ended)
+    return Lease(
+        account_id, assessment_id, handoff_id, generation, lane, attempt, tries, crashes, float(seconds_left)
+    )
 
 
 def _lease_end() -> ColumnElement[datetime]:
@@ -240,7 +258,14 @@ def renew(session: Session, leases: list[Lease]) -> set[UUID]:
     if not leases:
         return set()
     mine = or_(
-        *(and_(Assessment.id == lease.assessment_id, Assessment.attempts == lease.attempt) for lease in leases)
+        *(
+            and_(
+                Assessment.account_id == lease.account_id,
+                Assessment.id == lease.assessment_id,
+                Assessment.attempts == lease.attempt,
+            )
+            for lease in leases
+        )
     )
     return set(
         session.scalars(
@@ -254,12 +279,15 @@ def renew(session: Session, leases: list[Lease]) -> set[UUID]:
 
 
 def owned(lease: Lease) -> ColumnElement[bool]:
-    """The fence: the row, as long as this attempt is the one that holds it."""
+    """The fence: the row, as long as no later attempt has begun and it has not ended.
+
+    A lease that ran out still owns a row that nobody has taken since: its result is as good as the next one's.
+    """
     return and_(
         Assessment.account_id == lease.account_id,
         Assessment.id == lease.assessment_id,
         Assessment.attempts == lease.attempt,
-        Assessment.state == State.RUNNING,
+        Assessment.state.in_(UNFINISHED),
     )
 
 
@@ -283,7 +311,15 @@ def finish(session: Session, lease: Lease, state: State, **values: Any) -> bool:
     )
 
 
-def put_back(session: Session, lease: Lease, *, delay_seconds: float, error_kind: str, **spent: Any) -> bool:
+def put_back(
+    session: Session,
+    lease: Lease,
+    *,
+    delay_seconds: float,
+    error_kind: str | None,
+    result: str = RETRIED,
+    **spent: Any,
+) -> bool:
     """Queue it again after a failed try, not before `delay_seconds`. False: the lease was lost."""
     return (
         session.execute(
@@ -296,7 +332,7 @@ def put_back(session: Session, lease: Lease, *, delay_seconds: float, error_kind
                 # So the sweep wakes it as soon as it is due.
                 woken_at=func.now() + timedelta(seconds=delay_seconds - settings().requeue_after_seconds),
                 wakes=0,
-                attempt_log=_logged(lease.attempt, "retried", error_kind),
+                attempt_log=_logged(lease.attempt, result, error_kind),
                 **_added_up(spent),
             )
             .returning(Assessment.id)
@@ -307,6 +343,11 @@ def put_back(session: Session, lease: Lease, *, delay_seconds: float, error_kind
 
 
 _SUMS = ("provider_calls", "tokens_in", "tokens_out", "cost")
+
+
+def give_back(session: Session, lease: Lease) -> bool:
+    """Queue it again at once, because this worker stops; the try does not count. False: the lease was lost."""
+    return put_back(session, lease, delay_seconds=0, error_kind=None, result=GIVEN_BACK)
 
 
 def _added_up(values: dict[str, Any]) -> dict[str, Any]:

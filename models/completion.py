@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from prometheus_client import Counter
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -11,6 +12,8 @@ from models import assessment, feed
 from models.assessment import Assessment, Lane, Lease, State
 from models.feed import EventType
 from models.handoff import Handoff, Status, lock
+
+FENCED = Counter("escalation_fenced_finishes", "Results that came after somebody else's attempt had begun")
 
 
 def complete(session: Session, lease: Lease, state: State, **values: Any) -> bool:
@@ -23,6 +26,7 @@ def complete(session: Session, lease: Lease, state: State, **values: Any) -> boo
     handoff = lock(session, lease.account_id, lease.handoff_id)
     before = _shown(session, handoff)
     if not assessment.finish(session, lease, state, **values):
+        FENCED.inc()
         return False
     if _is_better(state, before):
         handoff.shown_generation = lease.generation

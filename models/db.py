@@ -13,6 +13,7 @@ from uuid import UUID
 
 import uuid_utils.compat
 from sqlalchemy import URL, DateTime, Engine, Enum, MetaData, create_engine, func, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from models.settings import settings
@@ -67,6 +68,27 @@ def quoted(values: Iterable[StrEnum]) -> str:
 def url() -> URL:
     """The database's address for SQLAlchemy, whose default driver is another than the one we ship."""
     return make_url(settings().database_url).set(drivername="postgresql+psycopg2")
+
+
+# What PostgreSQL says when it stops, was told to stop, or gave up waiting for a lock.
+PASSING_CODES = ("08", "40", "53", "55P03", "57")
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether this is the database being away or too busy for a moment, so that a later try can help."""
+    if not isinstance(error, DBAPIError):
+        return False
+    code = str(getattr(error.orig, "pgcode", "") or "")
+    return isinstance(error, OperationalError) or error.connection_invalidated or code.startswith(PASSING_CODES)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the connection broke or none could be made: PostgreSQL restarts, or has not come up yet."""
+    if not isinstance(error, DBAPIError):
+        return False
+    code = str(getattr(error.orig, "pgcode", "") or "")
+    broken = error.connection_invalidated or (isinstance(error, OperationalError) and not code)
+    return broken or code.startswith("57P")
 
 
 @cache

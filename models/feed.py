@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -25,6 +25,7 @@ from sqlalchemy import (
     Index,
     String,
     Text,
+    case,
     delete,
     func,
     insert,
@@ -38,6 +39,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.db import Base, Time, dump_json, stored_enum
 
+MAX_SEQ = 2**63 - 1
 MAX_EVENTS = 200  # in one transaction: what is numbered at once is locked at once
 
 
@@ -229,10 +231,6 @@ class Page:
     quiet_seconds: float
     events: list[tuple[int, str]]
 
-    def without_events(self) -> Page:
-        """The same state, for a reader who begins at the head."""
-        return replace(self, events=[])
-
 
 def tail(session: Session, account_id: UUID) -> tuple[str, int]:
     """The epoch and the head of the feed now."""
@@ -302,9 +300,46 @@ def prune(session: Session, account_id: UUID, *, keep: timedelta, most: int, chu
 
 def rotate_epoch(session: Session) -> str:
     """A new epoch: every cursor given out before gets 410 and its client loads the snapshot."""
-    epoch = secrets.token_hex(4)
+    epoch = _new_epoch()
     session.execute(update(FeedControl).values(epoch=epoch))
     return epoch
+
+
+def _new_epoch() -> str:
+    return secrets.token_hex(4)
+
+
+# A restore of files or a failover begins a new timeline, another cluster has another identifier, and a dump
+# that was loaded beside the old database another oid. The timeline comes from the WAL, since the control file
+# still shows the old one until the first checkpoint after a failover.
+_IDENTITY = """
+    SELECT system_identifier || '.' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
+        || '.' || (SELECT oid FROM pg_database WHERE datname = current_database())
+    FROM pg_control_system()
+"""
+
+
+def identity(session: Session) -> str:
+    """Which database this is: the same one after a restart, another after a restore or a failover."""
+    found: str = session.execute(text(_IDENTITY)).scalar_one()
+    return found
+
+
+def follow_identity(session: Session) -> str | None:
+    """Rotate the epoch when this is not the database it was made in; numbers may then be given out again.
+
+    Returns the new epoch, None when nothing changed. The first time it only notes the database. May run
+    anywhere at any time: of several at once, one rotates.
+    """
+    here, epoch = identity(session), _new_epoch()
+    kept = case((FeedControl.database_identity.is_(None), FeedControl.epoch), else_=epoch)
+    now = session.scalar(
+        update(FeedControl)
+        .where(FeedControl.database_identity.is_distinct_from(here))
+        .values(database_identity=here, epoch=kept)
+        .returning(FeedControl.epoch)
+    )
+    return epoch if now == epoch else None
 
 
 def set_pace(session: Session, pace: float) -> None:

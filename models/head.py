@@ -1,7 +1,7 @@
 """The Redis shortcut for "nothing new": a hint of each feed's head that may be too high but not too low.
 
-Of the protocols whose interleavings were explored with faults (tests/models/test_head_model.py), this is the
-one without lasting staleness under any single fault:
+Of the protocols whose interleavings were explored with faults (tests/models/test_head_interleavings.py), this
+is the one without lasting staleness under any single fault:
 
 1. the writer, before commit, raises the hint (creating it);
 2. the writer, after commit, raises it only if it is there: a late call must not bring an old number back
@@ -9,8 +9,12 @@ one without lasting staleness under any single fault:
 3. a reader that found no hint fills it only while it still holds a lease taken before its database read;
    every write of a hint ends the lease.
 
-A hint lives 10 s from the last write and readers do not prolong it, so that even a Redis that lies makes a
-reader at most 10 s late. Too high (a rollback after 1) only costs reads of the database. Redis is never
+Every hint ends at a fixed time, 10 s after its writer knew that nothing greater was committed: a writer's
+clock starts before its commit, a reader's when it takes the lease, and 2 does not prolong. So a command that a
+frozen Redis carries out much later creates nothing, and a reader is at most 10 s late whatever Redis does
+(plus what the clocks of the hosts differ). Too high (a rollback after 1) only costs reads of the database.
+
+The key carries the epoch: after a rotation nobody writes the old hint any more, and it ends. Redis is never
 waited for longer than 50 ms, and after repeated failures it is left alone for a second.
 """
 
@@ -21,11 +25,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import redis
 from prometheus_client import Counter
+from redis.client import Pipeline
 
 from models.redis import client
 
@@ -59,15 +64,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Hint:
-    """What Redis believes of a feed. `epochs` maps an epoch to its head; ages are in seconds."""
+    """What Redis believes of a feed in one epoch. `quiet_seconds`: how long ago it changed."""
 
-    epochs: dict[str, int]
+    head: int
     pace: float
     quiet_seconds: float
 
-    def caught_up(self, epoch: str, seq: int) -> bool:
-        """Whether a cursor stands at the head."""
-        return self.epochs.get(epoch) == seq
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to fill a missing hint with what is read from the database after `taken_at`."""
+
+    token: str
+    taken_at: float
+
+
+@dataclass(frozen=True)
+class Polled:
+    """Redis's answer to a poll. `missing`: Redis answered and holds no hint, so a reader may fill it."""
+
+    wait_seconds: float
+    hint: Hint | None
+    missing: bool
 
 
 @dataclass
@@ -96,82 +114,104 @@ class Guard:
 class Heads:
     """The hints in one Redis."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, *, ttl_seconds: float = TTL_SECONDS) -> None:
         self.client = client
         self.guard = Guard()
+        self.ttl_seconds = ttl_seconds
         self._poll = client.register_script(POLL)
 
-    def poll(self, account_id: UUID, token_id: UUID) -> tuple[float, Hint | None]:
-        """Count a poll of this token and read the hint, in one call.
-
-        Returns the seconds that the token has to wait (0: it may go on) and the hint. Without Redis nobody
-        waits and there is no hint.
-        """
-        counted = self.guard(
-            lambda: self._poll(keys=[f"polls:{token_id.hex}", _key(account_id)], args=[POLL_BURST, POLLS_A_SECOND])
-        )
+    def poll(self, account_id: UUID, token_id: UUID, epoch: str) -> Polled:
+        """Count a poll of this token and read the hint, in one call. Without Redis nobody waits."""
+        keys = [f"polls:{token_id.hex}", _key(account_id, epoch)]
+        counted = self.guard(lambda: self._poll(keys=keys, args=[POLL_BURST, POLLS_A_SECOND]))
         if counted is None:
-            return 0.0, None
-        wait, members = float(counted[0]), counted[1]
-        return wait, _parse(dict(zip(members[::2], members[1::2], strict=True))) if members else None
+            return Polled(0.0, None, missing=False)
+        wait, members = counted
+        hint = _parse(dict(zip(members[::2], map(float, members[1::2]), strict=True)))
+        return Polled(float(wait), hint, missing=hint is None)
+
+    def look(self, account_id: UUID, epoch: str) -> Hint | None:
+        """The hint, for whoever examines it. Raises RedisError when Redis is away."""
+        members: Any = self.client.zrange(_key(account_id, epoch), 0, -1, withscores=True)
+        return _parse(dict(members))
 
     def before_commit(self, account_id: UUID, head: int, epoch: str, pace: float) -> None:
         """Raise the hint to a number that is about to be committed."""
-        self.guard(lambda: self._raise(account_id, head, epoch, pace, only_present=False))
+        self.guard(lambda: self._before_commit(account_id, head, epoch, pace))
 
-    def after_commit(self, account_id: UUID, head: int, epoch: str, pace: float) -> None:
-        """Raise the hint again where it still is, in case it was lost in between."""
-        self.guard(lambda: self._raise(account_id, head, epoch, pace, only_present=True))
-
-    def _raise(self, account_id: UUID, head: int, epoch: str, pace: float, *, only_present: bool) -> None:
+    def _before_commit(self, account_id: UUID, head: int, epoch: str, pace: float) -> None:
+        now = time.time()
         with self.client.pipeline(transaction=True) as pipe:
-            pipe.zadd(_key(account_id), {f"head:{epoch}": head}, gt=True, xx=only_present)
-            if not only_present:
-                pipe.zadd(_key(account_id), {"pace": pace, "changed": time.time()})
-            pipe.expire(_key(account_id), TTL_SECONDS)
-            pipe.delete(_lease_key(account_id))
+            self._write(pipe, account_id, epoch, head, pace, changed_at=now, known_at=now)
             pipe.execute()
 
-    def lease(self, account_id: UUID) -> str | None:
-        """The right to fill a missing hint. Take it before reading the database."""
-        token = secrets.token_hex(8)
-        taken = self.guard(lambda: self.client.set(_lease_key(account_id), token, nx=True, ex=LEASE_SECONDS))
-        return token if taken else None
+    def after_commit(self, account_id: UUID, head: int, epoch: str) -> None:
+        """Raise the hint again where it still is, in case it lost the first call."""
+        self.guard(lambda: self._after_commit(account_id, head, epoch))
 
-    def fill(self, account_id: UUID, token: str, head: int, epoch: str, pace: float, quiet_seconds: float) -> None:
-        """Write what was read from the database, unless a writer came in between and ended the lease."""
-        self.guard(lambda: self._fill(account_id, token, head, epoch, pace, quiet_seconds))
-
-    def _fill(self, account_id: UUID, token: str, head: int, epoch: str, pace: float, quiet_seconds: float) -> None:
+    def _after_commit(self, account_id: UUID, head: int, epoch: str) -> None:
         with self.client.pipeline(transaction=True) as pipe:
-            pipe.watch(_lease_key(account_id))
-            if pipe.get(_lease_key(account_id)) != token.encode():
+            pipe.zadd(_key(account_id, epoch), {"head": head}, gt=True, xx=True)
+            pipe.delete(_lease_key(account_id, epoch))
+            pipe.execute()
+
+    def lease(self, account_id: UUID, epoch: str) -> Lease | None:
+        """The right to fill a missing hint. Take it before reading the database."""
+        lease = Lease(secrets.token_hex(8), time.time())
+        key = _lease_key(account_id, epoch)
+        taken = self.guard(lambda: self.client.set(key, lease.token, nx=True, ex=LEASE_SECONDS))
+        return lease if taken else None
+
+    def fill(self, account_id: UUID, lease: Lease, head: int, epoch: str, pace: float, quiet_seconds: float) -> None:
+        """Write what was read from the database, unless a writer came in between and ended the lease."""
+        self.guard(lambda: self._fill(account_id, lease, head, epoch, pace, quiet_seconds))
+
+    def _fill(self, account_id: UUID, lease: Lease, head: int, epoch: str, pace: float, quiet_seconds: float) -> None:
+        changed_at = time.time() - quiet_seconds
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.watch(_lease_key(account_id, epoch))
+            if pipe.get(_lease_key(account_id, epoch)) != lease.token.encode():
                 return
             pipe.multi()
-            pipe.zadd(_key(account_id), {f"head:{epoch}": head}, gt=True)
-            pipe.zadd(_key(account_id), {"pace": pace, "changed": time.time() - quiet_seconds})
-            pipe.expire(_key(account_id), TTL_SECONDS)
-            pipe.delete(_lease_key(account_id))
+            self._write(pipe, account_id, epoch, head, pace, changed_at=changed_at, known_at=lease.taken_at)
             try:
                 pipe.execute()
             except redis.WatchError:
                 return
 
+    def _write(
+        self,
+        pipe: Pipeline,
+        account_id: UUID,
+        epoch: str,
+        head: int,
+        pace: float,
+        *,
+        changed_at: float,
+        known_at: float,
+    ) -> None:
+        key = _key(account_id, epoch)
+        pipe.zadd(key, {"head": head}, gt=True)
+        pipe.zadd(key, {"pace": pace, "changed": changed_at})
+        pipe.pexpireat(key, int((known_at + self.ttl_seconds) * 1000))
+        pipe.delete(_lease_key(account_id, epoch))
 
-def _key(account_id: UUID) -> str:
-    return f"feed:{account_id.hex}"
+
+def _key(account_id: UUID, epoch: str) -> str:
+    return f"feed:{account_id.hex}:{epoch}"
 
 
-def _lease_key(account_id: UUID) -> str:
-    return f"feed-lease:{account_id.hex}"
+def _lease_key(account_id: UUID, epoch: str) -> str:
+    return f"feed-lease:{account_id.hex}:{epoch}"
 
 
-def _parse(members: dict[bytes, bytes]) -> Hint:
-    scores = {name.decode(): float(score) for name, score in members.items()}
+def _parse(scores: dict[bytes, float]) -> Hint | None:
+    if b"head" not in scores:
+        return None
     return Hint(
-        epochs={name[5:]: int(score) for name, score in scores.items() if name.startswith("head:")},
-        pace=scores.get("pace", 1.0),
-        quiet_seconds=max(0.0, time.time() - scores.get("changed", 0.0)),
+        head=int(scores[b"head"]),
+        pace=scores.get(b"pace", 1.0),
+        quiet_seconds=max(0.0, time.time() - scores.get(b"changed", 0.0)),
     )
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +15,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from models.db import Base, Time, dump_json
 from models.feed import MAX_EVENTS
 from models.handoff import Intent, Status
+
+CHUNK_LINES = 500
+CHUNK_BYTES = 4 * 1024 * 1024  # so that a chunk of long sessions stays small in memory
 
 
 class ImportedHandoff(Base):
@@ -134,7 +136,20 @@ def remember_lines(session: Session, account_id: UUID, file_digest: str, lines: 
     )
 
 
-def chunk_is_full(lines: Sequence[Line], size: int, *, most_lines: int, most_bytes: int) -> bool:
-    """Whether these lines are enough for one transaction: many, long, or with as many events as it may number."""
-    told = sum(1 for line in lines if line.status is Status.READY)
-    return len(lines) >= most_lines or size >= most_bytes or told >= MAX_EVENTS
+@dataclass
+class Chunk:
+    """Lines for one transaction."""
+
+    lines: list[Line] = field(default_factory=list)
+    size: int = 0  # bytes
+    told: int = 0  # how many of them the feed will tell
+
+    def add(self, line: Line, size: int) -> None:
+        """One more line of so many bytes."""
+        self.lines.append(line)
+        self.size += size
+        self.told += line.status is Status.READY
+
+    def is_full(self) -> bool:
+        """Whether this is enough: many lines, long ones, or as many events as a transaction may number."""
+        return len(self.lines) >= CHUNK_LINES or self.size >= CHUNK_BYTES or self.told >= MAX_EVENTS

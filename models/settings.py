@@ -28,6 +28,9 @@ class Settings:
     assess_attempts: int
     lease_seconds: float
     requeue_after_seconds: float
+    sweep_seconds: float
+    worker_grace_seconds: float
+    worker_deaf_seconds: float
     claim_lease_seconds: int
     feed_retention_days: int
     feed_retention_events: int
@@ -94,6 +97,9 @@ def _read(env: Env) -> Settings:
         assess_attempts=env.int("ASSESS_ATTEMPTS", 4, validate=positive),
         lease_seconds=env.float("LEASE_SECONDS", 15, validate=positive),
         requeue_after_seconds=env.float("REQUEUE_AFTER_SECONDS", 10, validate=positive),
+        sweep_seconds=env.float("SWEEP_SECONDS", 5, validate=positive),
+        worker_grace_seconds=env.float("WORKER_GRACE_SECONDS", 5, validate=positive),
+        worker_deaf_seconds=env.float("WORKER_DEAF_SECONDS", 60, validate=positive),
         claim_lease_seconds=env.int("CLAIM_LEASE_SECONDS", 1800, validate=positive),
         feed_retention_days=env.int("FEED_RETENTION_DAYS", 14, validate=positive),
         feed_retention_events=env.int("FEED_RETENTION_EVENTS", 50_000, validate=positive),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -30,8 +31,15 @@ class Source:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for one statement that is its own transaction; nothing is begun or committed."""
-        with db.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            yield connection
+        with db.engine().connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            # The driver's own switch: an isolation level would be two more statements to the server.
+            raw.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not raw.closed:
+                    raw.autocommit = False
 
 
 source = Source()
@@ -75,7 +83,7 @@ def finish(session: Session) -> None:
         heads().before_commit(account_id, to.head, to.epoch, to.pace)
     session.commit()
     for account_id, to in numbered.items():
-        heads().after_commit(account_id, to.head, to.epoch, to.pace)
+        heads().after_commit(account_id, to.head, to.epoch)
 
 
 def number(session: Session) -> dict[UUID, feed.Numbered]:

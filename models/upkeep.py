@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from models import feed
@@ -25,74 +26,146 @@ class Wake:
     lane: Lane
 
 
-# Each account's oldest first, then each account's second: a flood of one does not delay the others. Every
-# further wake-up waits twice as long, so that a deep queue is not sent again and again.
+# What each account has waited for longest comes first, then each account's second: a flood of one does not
+# delay the others. While wake-ups still lie in a lane's list, every further one waits twice as long, so that a
+# deep queue is not sent again and again; an empty list has nothing left that could be waited for.
+# The last two conditions are asked again of a row that another sweep has changed meanwhile.
 _DUE = text("""
     WITH due AS (
         SELECT account_id, id, row_number() OVER (PARTITION BY account_id ORDER BY woken_at) AS turn
         FROM assessments
-        WHERE woken_at <= now() - make_interval(secs => :after * power(2, least(wakes, 3)))
-          AND ((state = 'queued' AND not_before <= now()) OR (state = 'running' AND lease_until < now()))
+        WHERE state = 'queued' AND not_before <= now() AND woken_at <= now() - make_interval(
+            secs => :after * CASE WHEN lane = ANY(:idle) THEN 1 ELSE power(2, least(wakes, 3)) END)
     ), taken AS (
-        SELECT assessments.account_id, assessments.id FROM assessments JOIN due USING (account_id, id)
+        SELECT assessments.account_id, assessments.id, due.turn FROM assessments JOIN due USING (account_id, id)
+        WHERE assessments.state = 'queued' AND assessments.woken_at <= now() - make_interval(secs => :after)
         ORDER BY due.turn, assessments.woken_at LIMIT :most
         FOR UPDATE OF assessments SKIP LOCKED
+    ), woken AS (
+        UPDATE assessments SET woken_at = now(), wakes = wakes + 1
+        FROM taken WHERE assessments.account_id = taken.account_id AND assessments.id = taken.id
+        RETURNING assessments.account_id, assessments.id, assessments.lane, taken.turn
     )
-    UPDATE assessments SET woken_at = now(), wakes = wakes + 1
-    FROM taken WHERE assessments.account_id = taken.account_id AND assessments.id = taken.id
-      AND assessments.state IN ('queued', 'running')
-    RETURNING assessments.account_id, assessments.id, assessments.lane
+    SELECT account_id, id, lane FROM woken ORDER BY turn, id
 """)
 
 
-def due_wakes(session: Session, *, most: int = 200) -> list[Wake]:
-    """What has waited too long for a worker, or was dropped by one; marked as woken now.
+def due_wakes(session: Session, *, idle: Iterable[Lane] = (), most: int = 200) -> list[Wake]:
+    """What has waited too long for a worker; marked as woken now, the fairest order first.
 
-    Safe to run in many places at once: a row is given to one of them.
+    `idle` are the lanes in whose list no wake-up lies. Safe to run in many places at once: a row is given to
+    one of them.
     """
-    rows = session.execute(_DUE, {"after": settings().requeue_after_seconds, "most": most})
+    rows = session.execute(
+        _DUE, {"after": settings().requeue_after_seconds, "idle": [lane.value for lane in idle], "most": most}
+    )
     return [Wake(account_id, assessment_id, Lane(lane)) for account_id, assessment_id, lane in rows]
 
 
+# Of rows that died together one may be the one that kills, so they part: each waits a random time, and the
+# innocent get through while it is alone. At most a quarter of a lease after the first crash, since most often
+# a worker was only killed or replaced; up to two leases more with every further one.
+_EXPIRED = text("""
+    WITH dead AS (
+        SELECT account_id, id,
+            now() + make_interval(
+                secs => random() * :lease * (0.25 + 2 * (attempts - jsonb_array_length(attempt_log) - 1))) AS due_at
+        FROM assessments WHERE state = 'running' AND lease_until < now()
+        ORDER BY woken_at LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    UPDATE assessments SET state = 'queued', lease_until = NULL, not_before = dead.due_at,
+        woken_at = dead.due_at - make_interval(secs => :after), wakes = 0
+    FROM dead WHERE assessments.account_id = dead.account_id AND assessments.id = dead.id
+    RETURNING assessments.id
+""")
+
+
+def requeue_expired(session: Session, *, most: int = 200) -> int:
+    """Queue what a worker has dropped: its lease ran out. Returns how many. Many sweeps share the rows."""
+    after, lease = settings().requeue_after_seconds, settings().lease_seconds
+    return len(session.execute(_EXPIRED, {"after": after, "lease": lease, "most": most}).all())
+
+
 def past_deadline(session: Session, *, grace_seconds: float, most: int = 50) -> list[Wake]:
-    """What should have ended by now and has not."""
+    """What should have ended by now and that nobody is writing; the oldest first."""
     rows = session.execute(
         select(Assessment.account_id, Assessment.id, Assessment.lane)
         .where(Assessment.state.in_(UNFINISHED))
         .where(Assessment.deadline_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, grace_seconds))
+        .where(or_(Assessment.lease_until.is_(None), Assessment.lease_until < func.now()))
         .order_by(Assessment.deadline_at)
         .limit(most)
     )
     return [Wake(account_id, assessment_id, lane) for account_id, assessment_id, lane in rows]
 
 
-def return_overdue_claims(session: Session, *, most: int = 50) -> int:
-    """Give claims without a first action back to the queue once their lease has run out; returns how many."""
+def _overdue() -> ColumnElement[bool]:
     lease = func.coalesce(Account.claim_lease_seconds, settings().claim_lease_seconds)
-    late = session.execute(
+    return and_(
+        Handoff.status == Status.CLAIMED,
+        Handoff.first_action_at.is_(None),
+        Handoff.claimed_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, lease),
+    )
+
+
+def overdue_claims(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID]]:
+    """Account and handoff of claims without a first action whose lease has run out, the oldest first."""
+    rows = session.execute(
         select(Handoff.account_id, Handoff.id)
         .join(Account, Account.id == Handoff.account_id)
-        .where(Handoff.status == Status.CLAIMED, Handoff.first_action_at.is_(None))
-        .where(Handoff.claimed_at < func.now() - func.make_interval(0, 0, 0, 0, 0, 0, lease))
-        .order_by(Handoff.account_id, Handoff.id)
+        .where(_overdue())
+        .order_by(Handoff.claimed_at)
         .limit(most)
-        .with_for_update(of=Handoff, skip_locked=True)
-    ).all()
-    for account_id, handoff_id in late:
-        session.execute(
-            update(Handoff)
-            .where(Handoff.account_id == account_id, Handoff.id == handoff_id)
-            .values(
-                status=Status.READY,
-                claimed_by_id=None,
-                claimed_at=None,
-                overdue=True,
-                version=Handoff.version + 2,
-            )
+    )
+    return [(account_id, handoff_id) for account_id, handoff_id in rows]
+
+
+def return_claim(session: Session, account_id: UUID, handoff_id: UUID) -> bool:
+    """Give an overdue claim back to the queue. False: it is not overdue (any more); nothing happened."""
+    won = session.execute(
+        update(Handoff)
+        .where(Handoff.account_id == account_id, Handoff.id == handoff_id)
+        .where(Account.id == Handoff.account_id, _overdue())
+        .values(
+            status=Status.READY,
+            claimed_by_id=None,
+            claimed_at=None,
+            overdue=True,
+            version=Handoff.version + 2,
         )
-        feed.collect(session, account_id, handoff_id, EventType.OVERDUE, by=None)
-        feed.collect(session, account_id, handoff_id, EventType.RELEASED, by=None, note="claim lease ran out")
-    return len(late)
+        .returning(Handoff.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if won is None:
+        return False
+    feed.collect(session, account_id, handoff_id, EventType.OVERDUE, by=None)
+    feed.collect(session, account_id, handoff_id, EventType.RELEASED, by=None, note="claim lease ran out")
+    return True
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """The unfinished assessments of one lane and state, over all accounts."""
+
+    lane: str
+    state: str
+    count: int
+    oldest_seconds: float  # since the oldest was asked for
+
+
+def backlog(session: Session) -> list[Backlog]:
+    """What has not ended, for metrics: one scan of the index of unfinished rows."""
+    rows = session.execute(
+        select(
+            Assessment.lane,
+            Assessment.state,
+            func.count(),
+            func.extract("epoch", func.now() - func.min(Assessment.queued_at)),
+        )
+        .where(Assessment.state.in_(UNFINISHED))
+        .group_by(Assessment.lane, Assessment.state)
+    )
+    return [Backlog(lane.value, state.value, count, float(oldest)) for lane, state, count, oldest in rows]
 
 
 def accounts_with_feeds(session: Session) -> list[UUID]:

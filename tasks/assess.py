@@ -12,9 +12,9 @@ from models.assessment import Lease, State
 from models.case import Case
 from models.completion import complete
 from models.redis import client
-from models.settings import settings
+from models.settings import SettingsError, settings
 from models.transaction import transaction
-from tasks import celery
+from tasks import celery, patience
 from tasks.assessors import build
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.extractive import Extractive
@@ -25,6 +25,8 @@ log = logs.logger(__name__)
 
 FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 30.0
+MOST_CRASHES = 3  # of the assessor; so many deaths of a process under one handoff are no accident
+LAST_CRASHES = 2  # of the offline assessor after that; then nothing of this handoff is run any more
 
 
 @celery.task(name="assess", ignore_result=True)
@@ -34,26 +36,60 @@ def assess(account_id: str, assessment_id: str, **_: Any) -> None:
     run(UUID(account_id), UUID(assessment_id))
 
 
-def run(account_id: UUID, assessment_id: UUID) -> bool:
-    """One attempt. False: there was nothing to do here, or another attempt has it now."""
+def run(account_id: UUID, assessment_id: UUID, *, late: bool = False) -> bool:
+    """One attempt. False: there was nothing to do here, or another attempt has it now.
+
+    `late` takes what is past its deadline even when a retry of it is due later. The attempt is committed
+    before anything of the handoff is read, so that one which kills the process is counted.
+    """
     with transaction(account_id) as session:
-        lease = assessment.take_lease(session, account_id, assessment_id)
-        if lease is None:
-            return False
-        subject = case.load(session, account_id, lease.handoff_id, assessment_id)
+        lease = assessment.take_lease(session, account_id, assessment_id, late=late)
+    if lease is None:
+        return False
     with held(lease):  # and no database connection
-        if lease.seconds_left <= 0:
-            return fall_back(lease, subject, "deadline")
-        if lease.attempt > settings().assess_attempts:
-            return fall_back(lease, subject, "attempts")
-        try:
-            draft = build(settings(), client()).assess(subject, deadline=_deadline(lease))
-        except AssessorError as error:
-            return _after_error(lease, subject, error)
-        except Exception as error:
-            log.error("assessor crashed", error=type(error).__name__)
-            return fall_back(lease, subject, "internal")
+        return _attempt(lease)
+
+
+def _attempt(lease: Lease) -> bool:
+    if lease.crashes >= MOST_CRASHES + LAST_CRASHES:
+        return _fail(lease, "crashed")
+    try:
+        subject = patience.until(lease, _load)
+        return _assess(lease, subject)
+    except Exception as error:
+        if patience.is_passing(error):
+            raise  # the database is away: the lease runs out and another attempt follows
+        # The message could quote the ticket, so only the kind of error is told.
+        log.error("assessment crashed", error=type(error).__name__)
+        return _fail(lease, "internal")
+
+
+def _load(lease: Lease) -> Case:
+    with transaction(lease.account_id) as session:
+        return case.load(session, lease.account_id, lease.handoff_id, lease.assessment_id)
+
+
+def _assess(lease: Lease, subject: Case) -> bool:
+    exhausted = _exhausted(lease)
+    if exhausted:
+        return fall_back(lease, subject, exhausted)
+    try:
+        draft = build(settings(), client()).assess(subject, deadline=_deadline(lease))
+    except AssessorError as error:
+        return _after_error(lease, subject, error)
+    except (Exception, SettingsError) as error:
+        log.error("assessor crashed", error=type(error).__name__)
+        return fall_back(lease, subject, "internal")
     return _write(lease, subject, State.SUCCEEDED, draft)
+
+
+def _exhausted(lease: Lease) -> str | None:
+    """Why no assessor is asked any more, or None."""
+    if lease.seconds_left <= 0:
+        return "deadline"
+    if lease.crashes >= MOST_CRASHES:
+        return "crashed"
+    return "attempts" if lease.tries > settings().assess_attempts else None
 
 
 def _deadline(lease: Lease) -> float:
@@ -63,15 +99,19 @@ def _deadline(lease: Lease) -> float:
 def _after_error(lease: Lease, subject: Case, error: AssessorError) -> bool:
     delay = _delay(lease, error)
     log.warning("assessor failed", error=error.kind, attempt=lease.attempt, retry_in=delay)
-    if error.retryable and lease.attempt < settings().assess_attempts and delay < lease.seconds_left:
-        with transaction(lease.account_id) as session:
-            return assessment.put_back(session, lease, delay_seconds=delay, error_kind=error.kind, **_spent(error))
+    if error.retryable and lease.tries < settings().assess_attempts and delay < lease.seconds_left:
+        return patience.until(lease, lambda lease: _put_back(lease, delay, error))
     return fall_back(lease, subject, error.kind, spent=_spent(error))
+
+
+def _put_back(lease: Lease, delay: float, error: AssessorError) -> bool:
+    with transaction(lease.account_id) as session:
+        return assessment.put_back(session, lease, delay_seconds=delay, error_kind=error.kind, **_spent(error))
 
 
 def _delay(lease: Lease, error: AssessorError) -> float:
     """Full jitter between tries, and never sooner than the provider asked for."""
-    ceiling = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** (lease.attempt - 1))
+    ceiling = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** (lease.tries - 1))
     return max(random.uniform(0, ceiling), error.retry_after or 0.0)
 
 
@@ -80,11 +120,13 @@ def fall_back(lease: Lease, subject: Case, why: str, *, spent: dict[str, Any] | 
     try:
         draft = Extractive().assess(subject, deadline=time.monotonic() + settings().lease_seconds)
     except Exception as error:
-        # The message could quote the ticket, so only the kind of error is told.
         log.error("offline assessor failed", error=type(error).__name__)
-        with transaction(lease.account_id) as session:
-            return complete(session, lease, State.FAILED, error_kind="internal", **(spent or {}))
+        return _fail(lease, "internal", **(spent or {}))
     return _write(lease, subject, State.FALLBACK, draft, error_kind=why, **(spent or {}))
+
+
+def _fail(lease: Lease, why: str, **spent: Any) -> bool:
+    return _complete(lease, State.FAILED, error_kind=why, **spent)
 
 
 def _spent(cost: AssessorError | Draft) -> dict[str, Any]:
@@ -108,7 +150,16 @@ def _write(lease: Lease, subject: Case, state: State, draft: Draft, **more: Any)
         **_spent(draft),
         **more,
     }
-    with transaction(lease.account_id) as session:
-        written = complete(session, lease, state, **values)
+    written = _complete(lease, state, **values)
     log.info("assessed" if written else "lease lost", state=state, source=draft.source, attempt=lease.attempt)
     return written
+
+
+def _complete(lease: Lease, state: State, **values: Any) -> bool:
+    """Write the end, and wait for a database that is away: what was paid for is not thrown away."""
+
+    def write(lease: Lease) -> bool:
+        with transaction(lease.account_id) as session:
+            return complete(session, lease, state, **values)
+
+    return patience.until(lease, write)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,13 +20,23 @@ TASK = "drive_batches"
 TURN_SECONDS = 2.0  # how long one run lasts while there is work; beat starts the next one then
 TICK_SECONDS = 0.1
 
+_driving = threading.Lock()
+
 
 @celery.task(name=TASK, ignore_result=True)
 def drive_batches() -> None:
-    """Bring every batch forward for two seconds. May run at the same time in many places."""
-    end = time.monotonic() + TURN_SECONDS
-    while step() and time.monotonic() < end:
-        time.sleep(TICK_SECONDS)
+    """Bring every batch forward for two seconds. May run at the same time in many places.
+
+    In one process only once at a time: messages that piled up while workers were away end at once.
+    """
+    if not _driving.acquire(blocking=False):
+        return
+    try:
+        end = time.monotonic() + TURN_SECONDS
+        while step() and time.monotonic() < end:
+            time.sleep(TICK_SECONDS)
+    finally:
+        _driving.release()
 
 
 def step() -> bool:
@@ -40,7 +51,7 @@ def step() -> bool:
 
 def kick() -> None:
     """Have the next step taken now instead of in two seconds. Losing it costs only that."""
-    nudge(TASK, queue="upkeep", expires_seconds=TURN_SECONDS)
+    nudge(TASK, queue="upkeep")
 
 
 def _drive(each: Moving, share: int) -> None:

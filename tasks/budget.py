@@ -95,9 +95,7 @@ class Budget:
         """True when reserved, False when Redis is away and nothing is limited."""
         limits = (self.settings.model_concurrent_calls, self.settings.model_tokens_per_day)
         try:
-            answer = self.redis.eval(
-                _RESERVE, 2, slots, spent, *limits, tokens, seconds, holder, DAY_KEPT_SECONDS
-            )
+            answer = self.redis.eval(_RESERVE, 2, slots, spent, *limits, tokens, seconds, holder, DAY_KEPT_SECONDS)
         except RedisError as error:
             _log_away(error)
             return False

@@ -1,4 +1,4 @@
-"""Keeps the leases of this process alive while their assessments are being written."""
+"""Keeps the leases of this process alive while their assessments are written; gives them back when it stops."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from models import assessment, logs
 from models.assessment import Lease
 from models.settings import settings
 from models.transaction import upkeep
+from models.upkeep import Wake
+from tasks.wake import wake
+
+GIVEN_BACK = Counter("escalation_leases_given_back", "Assessments that a stopping worker put back into the queue")
 
 log = logs.logger(__name__)
 
@@ -38,6 +43,29 @@ def held(lease: Lease) -> Iterator[None]:
             _held.pop(key, None)
 
 
+def give_back_all() -> int:
+    """Put everything that this process still writes back into the queue and wake others; returns how many.
+
+    For a worker that is about to exit. What it finishes after all is still welcome until another has begun.
+    """
+    with _lock:
+        leases = list(_held.values())
+    return sum(map(_give_back, leases))
+
+
+def _give_back(lease: Lease) -> bool:
+    try:
+        with upkeep() as session:
+            returned = assessment.give_back(session, lease)
+    except SQLAlchemyError as error:
+        log.warning("lease not given back; it runs out", error=type(error).__name__)
+        return False
+    if returned:
+        GIVEN_BACK.inc()
+        wake([Wake(lease.account_id, lease.assessment_id, lease.lane)])
+    return returned
+
+
 def _start() -> None:
     global _thread
     if _thread is None or not _thread.is_alive():
@@ -54,6 +82,7 @@ def _renew_for_ever() -> None:
             if leases:
                 with upkeep() as session:
                     assessment.renew(session, leases)
-        except SQLAlchemyError as error:
-            # The next turn tries again; if the database stays away the leases run out, as they should.
+        except Exception as error:
+            # Whatever it was, the next turn tries again: the leases of the whole process hang on this thread.
+            # If the database stays away they run out, as they should.
             log.warning("leases not renewed", error=type(error).__name__)

@@ -63,9 +63,7 @@ _EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+'-]+@(?:[\w-]{1,63}\.){1,10}[^\W\d_]{2,
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?![\w:])")
 
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
-_BEFORE_VERSION = re.compile(
-    r"(?i)(?:\bv|\bver|version|build|firmware|release|driver|agent|update)[ .:=(]{0,3}$"
-)
+_BEFORE_VERSION = re.compile(r"(?i)(?:\bv|\bver|version|build|firmware|release|driver|agent|update)[ .:=(]{0,3}$")
 
 # In one piece or in the groups printed on cards; a year beside a date is neither.
 _CARD = re.compile(

@@ -2,64 +2,120 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from models import assessment, case, feed, idempotency, logs, upkeep
-from models.assessment import State
-from models.completion import complete
+from redis.exceptions import RedisError
+
+from models import feed, idempotency, logs, upkeep
+from models.assessment import Lane
+from models.redis import client
 from models.settings import settings
 from models.transaction import transaction
 from models.transaction import upkeep as upkeep_transaction
+from models.upkeep import Wake
 from tasks import celery
-from tasks.assess import fall_back
-from tasks.lease import held
+from tasks.assess import run
 from tasks.wake import wake
 
 log = logs.logger(__name__)
 
 GRACE_SECONDS = 5.0  # past the deadline, for the worker that is just writing
-LAST_ATTEMPTS = 2  # of the offline assessor here, beyond the workers' own
+
+
+class LastRun:
+    """When this process swept last, by its monotonic clock."""
+
+    at = -1e9
+    lock = threading.Lock()
 
 
 @celery.task(name="sweep", ignore_result=True)
 def sweep() -> None:
-    """Bring everything that is stuck forward. May run at the same time in many places."""
+    """Bring everything that is stuck forward. May run at the same time in many places.
+
+    Does nothing when this process swept a moment ago: while workers are away the messages pile up. (An
+    expiry on the messages would do as well, until a worker's clock is wrong and every one has expired.)
+    """
+    with LastRun.lock:
+        if time.monotonic() - LastRun.at < settings().sweep_seconds / 2:
+            return
+        LastRun.at = time.monotonic()
+    sweep_now()
+
+
+def sweep_now() -> None:
+    """Every part of the sweep; one that fails does not keep the others from running."""
+    for part in (requeue, finish_late, return_claims, follow_database):
+        _try(part)
+
+
+def _try(part: Callable[..., object], *arguments: Any) -> None:
+    try:
+        part(*arguments)
+    except Exception as error:
+        # Neither message nor values: they could quote a ticket.
+        log.error("sweep failed", part=getattr(part, "__name__", ""), error=type(error).__name__)
+
+
+def requeue() -> None:
+    """Queue again what was dropped, and wake workers for what has waited too long."""
     with upkeep_transaction() as session:
-        due = upkeep.due_wakes(session)
-    if due:
-        log.info("woken again", count=len(due), sent=wake(due))
-    finish_late()
+        dropped = upkeep.requeue_expired(session)
+    idle = _idle_lanes()
+    if idle is None:
+        return  # Redis is away: what cannot be woken is not marked as woken
     with upkeep_transaction() as session:
-        returned = upkeep.return_overdue_claims(session)
-    if returned:
-        log.info("claims returned", count=returned)
+        due = upkeep.due_wakes(session, idle=idle)
+    if due or dropped:
+        log.info("woken again", count=len(due), sent=wake(due), dropped=dropped)
+
+
+def _idle_lanes() -> set[Lane] | None:
+    """The lanes in whose list no wake-up waits for a worker. None: Redis does not answer."""
+    try:
+        return {lane for lane in Lane if client().llen(lane.value) == 0}
+    except (RedisError, OSError):
+        return None
+
+
+def follow_database() -> None:
+    """Begin a new epoch when this is not the database that the feed's numbers were given out in."""
+    with upkeep_transaction() as session:
+        epoch = feed.follow_identity(session)
+    if epoch:
+        log.warning("another database: every feed client loads its snapshot again", epoch=epoch)
 
 
 def finish_late() -> None:
-    """End what is past its deadline, here, since the workers had their time.
-
-    The attempt is committed before the offline assessor runs, so that a handoff which kills the process ends
-    as failed instead of killing it for ever.
-    """
+    """End what is past its deadline, here, since the workers had their time."""
     with upkeep_transaction() as session:
         late = upkeep.past_deadline(session, grace_seconds=GRACE_SECONDS)
     for each in late:
-        _finish_one(each.account_id, each.assessment_id)
+        _try(_finish, each)
 
 
-def _finish_one(account_id: UUID, assessment_id: UUID) -> None:
-    with transaction(account_id) as session:
-        lease = assessment.take_lease(session, account_id, assessment_id, late=True)
-        if lease is None:
-            return
-        subject = case.load(session, account_id, lease.handoff_id, assessment_id)
-    if lease.attempt > settings().assess_attempts + LAST_ATTEMPTS:
-        with transaction(account_id) as session:
-            complete(session, lease, State.FAILED, error_kind="crashed")
-        return
-    with held(lease):
-        fall_back(lease, subject, "deadline")
+def _finish(late: Wake) -> None:
+    run(late.account_id, late.assessment_id, late=True)
+
+
+def return_claims() -> None:
+    """Give claims without a first action back to the queue, each in a transaction of its own."""
+    with upkeep_transaction() as session:
+        overdue = upkeep.overdue_claims(session)
+    for account_id, handoff_id in overdue:
+        _try(_return, account_id, handoff_id)
+
+
+def _return(account_id: UUID, handoff_id: UUID) -> None:
+    with upkeep_transaction() as session:
+        returned = upkeep.return_claim(session, account_id, handoff_id)
+    if returned:
+        log.info("claim returned", account=str(account_id), handoff=str(handoff_id))
 
 
 @celery.task(name="prune", ignore_result=True)
@@ -69,7 +125,7 @@ def prune() -> None:
         idempotency.prune(session)
         accounts = upkeep.accounts_with_feeds(session)
     for account_id in accounts:
-        prune_feed(account_id)
+        _try(prune_feed, account_id)
 
 
 def prune_feed(account_id: UUID) -> int:

@@ -16,7 +16,6 @@ from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from models import logs
-from models.assessment import Lane
 from models.upkeep import Wake
 
 PAUSE_SECONDS = 1.0
@@ -29,7 +28,7 @@ log = logs.logger(__name__)
 
 
 @cache
-def _publisher() -> Celery:
+def publisher() -> Celery:
     """A Celery app of its own, whose every wait is short; the workers' own settings wait for Redis."""
     app = Celery("escalation-publisher")
     app.config_from_object("celeryconfig")
@@ -63,12 +62,12 @@ def wake(wakes: Iterable[Wake]) -> int:
     return sent
 
 
-def nudge(task: str, *, queue: str, expires_seconds: float) -> None:
+def nudge(task: str, *, queue: str) -> None:
     """Ask for one run of a task that beat starts anyway. Never raises for Redis."""
     if time.monotonic() < _Pause.until:
         return
     try:
-        _publisher().send_task(task, queue=queue, expires=expires_seconds, ignore_result=True)
+        publisher().send_task(task, queue=queue, ignore_result=True)
     except (KombuError, RedisError, OSError) as error:
         _Pause.until = time.monotonic() + PAUSE_SECONDS
         log.warning("task not nudged", task=task, error=type(error).__name__)
@@ -79,7 +78,7 @@ def _send(each: Wake) -> bool:
         LOST.labels(each.lane).inc()
         return False
     try:
-        _publisher().send_task(
+        publisher().send_task(
             "assess", args=[str(each.account_id), str(each.assessment_id)], queue=each.lane.value, ignore_result=True
         )
     except (KombuError, RedisError, OSError) as error:
@@ -89,6 +88,3 @@ def _send(each: Wake) -> bool:
         return False
     SENT.labels(each.lane).inc()
     return True
-
-
-__all__ = ["Lane", "Wake", "nudge", "wake"]

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from deploy.servers import free_port
 from tests.servers import Servers
 
 ROOT = Path(__file__).parents[1]
+CELERY = ("-m", "celery", "-A", "tasks")
 
 
 class Stack:
@@ -47,14 +48,14 @@ class Stack:
         wait_for(lambda: answers(f"{self.url}/healthz"), "gunicorn to answer", process=process)
         return process
 
-    def worker(self, queues: str = "interactive,upkeep", concurrency: int = 4, **env: str) -> subprocess.Popen[bytes]:
-        """Start a Celery worker with threads."""
+    def worker(
+        self, queues: str = "interactive,upkeep", concurrency: int = 4, program: Sequence[str] = CELERY, **env: str
+    ) -> subprocess.Popen[bytes]:
+        """Start a Celery worker with threads. `program` may wrap Celery's own."""
         name = f"{queues.split(',')[0]}-{secrets.token_hex(3)}@test"
         options = ["-Q", queues, "-P", "threads", "-c", str(concurrency), "-n", name]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        return self.start(
-            "worker", "-m", "celery", "-A", "tasks", "worker", *options, *quiet, REMAP_SIGTERM="SIGQUIT", **env
-        )
+        return self.start("worker", *program, "worker", *options, *quiet, **env)
 
     def beat(self) -> subprocess.Popen[bytes]:
         """Start the clock of the sweep."""

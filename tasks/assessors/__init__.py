@@ -40,9 +40,7 @@ def _make(settings: Settings, redis: Redis) -> Assessor:
 
             return anthropic.build(settings, redis)
     except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"settings: ASSESSOR={settings.assessor} needs requirements-ai.txt ({error})"
-        ) from error
+        raise SettingsError(f"settings: ASSESSOR={settings.assessor} needs requirements-ai.txt ({error})") from error
     from tasks.assessors.extractive import Extractive
 
     return Extractive()

@@ -9,26 +9,42 @@ from functools import lru_cache
 
 from models.case import Case, PastCase
 from tasks.assessors.similarity import stems
-from tasks.assessors.text import Sentence, excerpt, is_noise, plain
+from tasks.assessors.text import CACHED, Sentence, excerpt, has_error, is_noise, plain
+from tasks.assessors.wording import verdict
 
 CAUSE_LENGTH = 400
 
 _STRONG = re.compile(
-    r"\broot cause\b(?! (?:analysis|is (?:not|unknown)|unknown|investigation))|\bcaused by\b|\bturn(?:s|ed) out\b|\bculprit\b"
-    r"|\bthe (?:cause|reason)(?: \w+){0,4} (?:is|was)\b(?! not (?:clear|known|found))|\bwhich caused\b|\bwas causing\b|\bis causing\b"
-    r"|\b(?:this|it|issue|error|problem|which|that) (?:\w+ ){0,3}(?:is|was|were|has been|happen\w*|occur\w*|fail\w*|appear\w*|came) (?:\w+ )?(?:due to|because|caused)\b"
+    r"\broot cause\b(?! (?:analysis|is (?:not|unknown)|unknown|investigation))|\bcaused by\b|\bturn(?:s"
+    r"|ed) out\b|\bculprit\b"
+    r"|\bthe (?:cause|reason)(?: \w+){0,4} (?:is|was)\b(?! not (?:clear|known|found))|\bwhich caused\b"
+    r"|\bwas causing\b|\bis causing\b"
+    r"|\b(?:this|it|issue|error|problem|which|that) (?:\w+ ){0,3}(?:is|was|were|has been|happen\w*"
+    r"|occur\w*|fail\w*|appear\w*|came) (?:\w+ )?(?:due to|because|caused)\b"
 )
 _WEAK = re.compile(
-    r"\bdue to\b|\bbecause(?: of)?\b|\bthe (?:actual |real |main )?(?:problem|issue) (?:is|was|seems|might be|lies)\b(?! (?:still|solved|resolved|fixed|not|gone|that i))"
-    r"|\b(?:seems?|looks?|appears?) (?:to be|like|that)\b|\brelated to\b|\bas a result of\b|\bleads? to\b|\bhence\b|\bsince the\b"
+    r"\bdue to\b|\bbecause(?: of)?\b|\bthe (?:actual |real |main )?(?:problem|issue) (?:is|was|seems"
+    r"|might be|lies)\b(?! (?:still|solved|resolved|fixed|not|gone|that i))"
+    r"|\b(?:seems?|looks?|appears?) (?:to be|like|that)\b|\b(?:is|seems|be|was) related to\b"
+    r"|\bas a result of\b"
 )
 _DOUBT = re.compile(
-    r"\bnot (?:caused|due|because|related|the)\b|n't (?:caused|due|because|related|the|be)\b|\bno idea\b|\bunknown\b|\bnot sure\b"
-    r"|\bunable to (?:find|identify)|\bwhat (?:is|was|caused)|\bfind (?:out )?(?:the )?(?:root )?cause|\bonce (?:we|you)"
-    r"|\b(?:check|see|know|confirm|verify|investigate|tell|advise)(?: \w+){0,2} (?:if|whether|why)\b|\bdue (?:date|by)\b|\bask\w* because\b"
+    r"\b(?:find|know|obtain|trace|identify|analy[sz]e|determine|get|provide"
+    r"|investigate)(?: \w+){0,6} (?:root )?cause\b"
+    r"|\b(?:often|usually|sometimes|always|once but|as (?:told|reported)|its told)\b|\bpending with\b|"
+    r"\bnot (?:caused|due|because|related|the)\b|n't (?:caused|due|because|related|the|be)\b|\bno idea\b"
+    r"|\bunknown\b|\bnot sure\b"
+    r"|\bunable to (?:find|identify)|\bwhat (?:is|was|caused)|\bfind (?:out )?(?:the )?(?:root )?cause"
+    r"|\bonce (?:we|you)"
+    r"|\b(?:check|see|know|confirm|verify|investigate|tell|advise)(?: \w+){0,2} (?:if|whether|why)\b"
+    r"|\bdue (?:date|by)\b|\bask\w* because\b"
+    r"|\bbecause (?:we|i|you|they) (?:need|want|have|had|are|will|would|can|could|think|did|do|don't)"
+    r"|\b(?:n't|not) (?:find|found|see)\b"
 )
+_FRAGMENT = re.compile(r"(?:because|due to|cause)\b|(?:i|we) (?:want|need|like|am|'m|have to)\b")
 _ROUTINE = re.compile(
-    r"\b(?:holiday|vacation|leave|meeting|reschedul\w*|postpon\w*|response|reply|urgent|urgency|approval|visit|priority|sla|weekend|busy|workload|covid)\b"
+    r"\b(?:holiday|vacation|leave|meeting|reschedul\w*|postpon\w*|response|reply|urgent|urgency|approval"
+    r"|visit|priority|sla|weekend|busy|workload|covid)\b"
 )
 
 
@@ -41,15 +57,23 @@ class Cause:
     strong: bool
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def strength(text: str) -> int:
     """2 when the sentence states a cause outright, 1 when it hints at one, 0 when it does neither."""
     low = plain(text[:600])
-    if low.rstrip().endswith("?") or is_noise(text) or _DOUBT.search(low) or _ROUTINE.search(low):
+    if (
+        low.rstrip().endswith("?")
+        or _FRAGMENT.match(low)
+        or is_noise(text)
+        or _DOUBT.search(low)
+        or _ROUTINE.search(low)
+    ):
         return 0
     if len(stems(text)) < 3:
         return 0
-    return 2 if _STRONG.search(low) else 1 if _WEAK.search(low) else 0
+    if _STRONG.search(low):
+        return 2
+    return int(bool(_WEAK.search(low)) and has_error(text) and verdict(text) != "worked")
 
 
 def stated(spoken: Sequence[Sentence]) -> Cause | None:
@@ -79,6 +103,10 @@ def from_past(case: Case, floor: float) -> Cause | None:
 
 
 def shares_topic(case: Case, past: PastCase) -> bool:
-    """Whether at least two meaningful words are common to both problems, whatever the search says."""
+    """Whether both problems have meaningful words in common, whatever the search says.
+
+    At least two, and in long texts, which share some by chance, a tenth of the shorter one's.
+    """
     mine = stems(f"{case.title}\n{case.problem[:1500]}\n{case.reason[:300]}")
-    return len(mine & stems(f"{past.title}\n{past.problem[:1900]}")) >= 2
+    others = stems(f"{past.title}\n{past.problem[:1900]}")
+    return len(mine & others) >= max(2, min(len(mine), len(others)) / 10)

@@ -11,8 +11,8 @@ from tasks import draft
 from tasks.assessors import cause, facts, questions, summary
 from tasks.assessors.base import Draft
 from tasks.assessors.outcome import Attempt, Reading, read, step_sentences, unsolved
-from tasks.assessors.similarity import overlap, repeats
-from tasks.assessors.text import Sentence, excerpt, has_error_text, sentences
+from tasks.assessors.similarity import overlap, repeats, stems
+from tasks.assessors.text import Sentence, excerpt, has_error_text, sentences, technical
 
 PROMPT_VERSION = "extractive-1"
 FACT_LENGTH = 300
@@ -58,19 +58,17 @@ class Extractive:
         return cause.from_past(case, self.past_floor) or own
 
     def _suggestions(self, case: Case, reading: Reading, asked: Sequence[Sentence]) -> list[dict[str, Any]]:
-        """What fixed similar cases, then what was proposed here and not done, then what was never answered."""
+        """What fixed similar cases, what was proposed here and not done, what was never answered."""
         found = [
             *(step for past in self._relevant(case) for step in steps_of_past(past)),
-            *map(_open_proposal, reversed(reading.proposals)),
+            *(_open_proposal(p) for p in reversed(reading.proposals) if _is_concrete(p.text)),
             *(_open_question(sentence) for sentence in asked[:2]),
         ]
         tried = [attempt.text for attempt in reading.attempts]
         return _new_ones(found, tried)[:SUGGESTED_COUNT]
 
     def _relevant(self, case: Case) -> list[PastCase]:
-        near = [
-            past for past in case.past if past.score >= self.past_floor and cause.shares_topic(case, past)
-        ]
+        near = [past for past in case.past if past.score >= self.past_floor and cause.shares_topic(case, past)]
         return sorted(near, key=lambda past: -past.score)[:2]
 
     def _confidence(
@@ -112,7 +110,11 @@ def attempts_not_to_repeat(reading: Reading) -> list[dict[str, Any]]:
         if len(kept) < TRIED_COUNT and not any(attempt.text == other.text for other in kept):
             kept.append(attempt)
     return [
-        {"text": excerpt(a.text, FACT_LENGTH), "outcome": a.outcome or "unknown", "evidence": list(a.evidence)}
+        {
+            "text": excerpt(a.text, FACT_LENGTH),
+            "outcome": a.outcome or "unknown",
+            "evidence": list(a.evidence),
+        }
         for a in reversed(kept)
     ]
 
@@ -128,6 +130,11 @@ def steps_of_past(past: PastCase) -> list[dict[str, Any]]:
         }
         for sentence in sentences(past.resolution, "", longest=2000)[:3]
     ]
+
+
+def _is_concrete(text: str) -> bool:
+    """Whether a proposal can be followed by somebody who was not there ("try it" cannot)."""
+    return len(stems(text)) >= 3 or bool(technical(text))
 
 
 def _open_proposal(proposal: Attempt) -> dict[str, Any]:
@@ -152,6 +159,4 @@ def _new_ones(found: Iterable[dict[str, Any]], tried: Sequence[str]) -> list[dic
 
 
 def _texts(asked: Sequence[Sentence], basics: Sequence[str]) -> list[str]:
-    return [*(excerpt(sentence.text, questions.QUESTION_LENGTH) for sentence in asked), *basics][
-        :QUESTION_COUNT
-    ]
+    return [*(excerpt(sentence.text, questions.QUESTION_LENGTH) for sentence in asked), *basics][:QUESTION_COUNT]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from tasks.assessors import cause
 from tasks.assessors.questions import asks
 from tasks.assessors.similarity import overlap, stems
-from tasks.assessors.text import Sentence, has_error, has_error_text, technical
+from tasks.assessors.text import CACHED, Sentence, has_error, has_error_text, technical
 from tasks.assessors.wording import is_attempt, is_proposal, verdict
 
 CONSIDERED = 120  # sentences compared with each other; the weightiest of longer sessions
-NEW_WORD = 0.25
-NEW_NAME = 1.0
+NEW_WORD = 0.35
+NEW_NAME = 1.5
 
 
 def is_fact(sentence: Sentence) -> bool:
@@ -20,11 +21,12 @@ def is_fact(sentence: Sentence) -> bool:
     text = sentence.text
     if text.rstrip().endswith("?") and not has_error_text(text):
         return False
-    if len(stems(text)) < 2 or asks(text):
+    if asks(text) or (len(stems(text)) < 3 and not (technical(text) or has_error(text))):
         return False
     return is_attempt(text) or not is_proposal(text)
 
 
+@lru_cache(maxsize=CACHED)
 def weight(sentence: Sentence) -> float:
     """How much the sentence tells by itself."""
     text = sentence.text
@@ -57,6 +59,7 @@ def choose(
             continue
         chosen.append(best)
         room -= len(best.text) + 2
+        left = [s for s in left if len(s.text) + 2 <= room]
         seen |= stems(best.text)
     return sorted(chosen, key=lambda s: order[id(s)])
 

@@ -44,9 +44,7 @@ class Reply:
 class CallFailed(Exception):
     """One call brought no reply. Kinds as in AssessorError; the detail holds no text of the provider's."""
 
-    def __init__(
-        self, kind: str, detail: str = "", *, retryable: bool = False, retry_after: float | None = None
-    ):
+    def __init__(self, kind: str, detail: str = "", *, retryable: bool = False, retry_after: float | None = None):
         super().__init__(kind, detail)
         self.kind = kind
         self.detail = detail

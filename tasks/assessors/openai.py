@@ -28,9 +28,7 @@ def build(settings: Settings, redis: Redis) -> ModelAssessor:
     def call(prompt: Prompt, seconds: float) -> Reply:
         return guarded(openai, seconds, lambda http: _ask(settings, prompt, http))
 
-    return assessor(
-        "openai", settings.openai_model, call if settings.openai_api_key else None, settings, redis
-    )
+    return assessor("openai", settings.openai_model, call if settings.openai_api_key else None, settings, redis)
 
 
 def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:

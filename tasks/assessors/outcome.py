@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from models.case import Case, CaseStep
-from tasks.assessors.similarity import repeats
+from tasks.assessors.similarity import repeats, stems
 from tasks.assessors.text import (
     Sentence,
     clip,
@@ -14,6 +14,7 @@ from tasks.assessors.text import (
     has_error_text,
     plain,
     sentences,
+    technical,
     unaddressed,
 )
 from tasks.assessors.wording import (
@@ -22,13 +23,14 @@ from tasks.assessors.wording import (
     is_attempt,
     is_proposal,
     may_be_advice,
+    only_looked,
     reports,
     says_done,
     says_tried,
     verdict,
 )
 
-REPLY_WINDOW = 8  # steps within which a report is taken to answer a proposal
+REPLY_WINDOW = 8  # steps within which a report is taken to be about the last attempt or proposal
 NEAR_WINDOW = 3  # the same, where the words alone do not show what the report is about
 CHARACTERS_READ = 120_000  # of a whole session; shared evenly among its steps
 LEAST_READ = 240  # of one step
@@ -112,7 +114,7 @@ def _read_sentence(reading: Reading, sentence: Sentence, step: CaseStep | None, 
         # "Since I installed it, it fails" is the problem, not a try: there only a plain report counts.
         ended = ended if step is None else attempt_outcome(sentence.text)
         reading.attempts.append(replace(told, outcome=ended))
-    elif step is not None and is_proposal(sentence.text):
+    elif step is not None and step.kind != "observation" and is_proposal(sentence.text):
         reading.proposals.append(told)
     elif ended is not None:
         _settle(reading, ended, sentence.source, author, index)
@@ -124,7 +126,9 @@ def _read_sentence(reading: Reading, sentence: Sentence, step: CaseStep | None, 
 
 def _is_action(step: CaseStep | None, sentence: Sentence) -> bool:
     """The opening of a step that its author filed as an action."""
-    return step is not None and step.kind == "action" and sentence.position == 0 and sentence.text[-1] != "?"
+    if step is None or step.kind != "action" or sentence.position:
+        return False
+    return sentence.text[-1] != "?" and not only_looked(sentence.text)
 
 
 def _remember(reading: Reading, told: Attempt) -> None:
@@ -157,7 +161,9 @@ def _read_reply(reading: Reading, step: CaseStep, index: int) -> None:
 
 def _settle(reading: Reading, ended: str, source: str, author: str | None, index: int) -> None:
     """Give the report `ended` to the last thing it can be about: an own attempt or another's proposal."""
-    own = _last(reading.attempts, index, REPLY_WINDOW, lambda a: a.outcome in (None, "unknown"))
+    latest = max((a.at for a in reading.attempts), default=-1)
+    pending = (None, "unknown")
+    own = _last(reading.attempts, index, REPLY_WINDOW, lambda a: a.outcome in pending and a.at == latest)
     offered = _offer_for(reading, author, index)
     if offered is not None and (own is None or offered.at > own.at):
         _take_up(reading, offered, ended, source)
@@ -187,9 +193,7 @@ def _take_up(reading: Reading, offered: Attempt, ended: str, source: str) -> Non
     reading.attempts.append(_ended(offered, ended, source))
 
 
-def _last(
-    items: list[Attempt], index: int, within: int, fits: Callable[[Attempt], bool]
-) -> Attempt | None:
+def _last(items: list[Attempt], index: int, within: int, fits: Callable[[Attempt], bool]) -> Attempt | None:
     recent = (item for item in reversed(items[-20:]) if index - item.at <= within)
     return next((item for item in recent if fits(item)), None)
 
@@ -200,7 +204,12 @@ def _ended(attempt: Attempt, ended: str, source: str) -> Attempt:
 
 
 def unsolved(attempt: Attempt) -> bool:
-    """Whether it is known, or called a try and so likely, that the attempt did not solve the problem."""
+    """Whether it is known, or called a try and so likely, that the attempt did not solve the problem.
+
+    What does not say what was done ("try it") is no use to anyone and does not count.
+    """
+    if len(stems(attempt.text)) < 2 and len(attempt.text.split()) < 4 and not technical(attempt.text):
+        return False
     if attempt.outcome in ("failed", "partial"):
         return True
     return attempt.outcome != "worked" and says_tried(attempt.text)

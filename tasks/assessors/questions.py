@@ -7,37 +7,50 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from models.case import Case, CaseStep
-from tasks.assessors.outcome import Reading, step_sentences
+from tasks.assessors.outcome import KNOWN_OUTCOMES, Reading, step_sentences
 from tasks.assessors.similarity import overlap
-from tasks.assessors.text import Sentence, excerpt, has_error_text, is_noise, plain, technical, unaddressed
+from tasks.assessors.text import (
+    CACHED,
+    Sentence,
+    excerpt,
+    has_error,
+    has_error_text,
+    is_noise,
+    plain,
+    technical,
+    unaddressed,
+)
+from tasks.assessors.wording import says_plainly_done
 
 QUESTION_LENGTH = 300
 MOST_OPEN = 5
 
 _REQUEST = re.compile(
-    r"\b(?:please|kindly|pls|could you|can you|would you|need you to|you need to|we need|provide us|feed us)\b.{0,60}?\b(?:provide|share|send|confirm|advi[cs]e|attach|clarify|specify"
+    r"\b(?:please|kindly|pls|could you|can you|would you|need you to|you need to|we need|provide us"
+    r"|feed us)\b.{0,60}?\b(?:provide|share|send|confirm|advi[cs]e|attach|clarify|specify"
     r"|upload|paste|post|tell|what|which|let (?:us|me) know|elaborate|describe)\b"
 )
 _CLOSING = re.compile(
-    r"\b(?:close|closing|closed|any (?:further|other|more)|further (?:support|assistance)|convenient|suitable|available for|meeting|session|call|zoom|remind)\b"
+    r"\b(?:close|closing|closed|any (?:further|other|more)|further (?:support|assistance)|convenient"
+    r"|suitable|available for|meeting|session|call|zoom|remind)\b"
 )
 _EMPTY = re.compile(
-    r"^(?:what|why|how|huh|really|right|ok|eh|and|so|any(?:one|body)?|who|hello|help|yes|no|any (?:help|ideas?|suggestions?|guess\w*|luck))?\W*$"
+    r"^(?:what|why|how|huh|really|right|ok|eh|and|so|any(?:one|body)?|who|hello|help|yes|no|any (?:help"
+    r"|ideas?|suggestions?|guess\w*|luck))?\W*$"
 )
 _REMINDER = re.compile(
     r"\b(?:remind\w*|any (?:new )?updates?|waiting (?:for )?your|follow(?:ing)? up|still waiting)\b"
 )
-_ANY_OUTCOME = ("worked", "failed", "partial")
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def asks(text: str) -> bool:
     """Whether the sentence asks for information."""
     low = plain(text[:500]).strip()
     if _CLOSING.search(low) or _EMPTY.match(low) or len(low) < 9:
         return False
     if low.endswith("?"):
-        return not low.startswith(("can anyone", "can someone", "does anyone", "anyone", "anybody"))
+        return not low.startswith(("try ", "can anyone", "can someone", "does anyone", "anyone", "anybody"))
     return bool(_REQUEST.search(low)) and not is_noise(text)
 
 
@@ -47,7 +60,7 @@ def unanswered(case: Case) -> list[Sentence]:
     for step in case.steps:
         if _is_answer(step):
             waiting = [pair for pair in waiting if not _answers(step, pair[1])]
-        asked = [sentence for sentence in step_sentences(case, step) if asks(sentence.text)]
+        asked = [s for s in step_sentences(case, step) if step.kind == "question" or asks(s.text)]
         waiting += [(sentence, step.author) for sentence in asked[:3]]
     return _distinct([sentence for sentence, _ in reversed(waiting)])[:MOST_OPEN]
 
@@ -58,10 +71,13 @@ def _is_answer(step: CaseStep) -> bool:
 
 
 def _answers(step: CaseStep, asker: str | None) -> bool:
-    """Another person spoke, or, where names are missing, somebody did something other than ask."""
+    """Somebody found something out, or another person (where names are known) did not just ask back."""
+    if step.kind in ("observation", "action"):
+        return True
+    asked_back = plain(step.text[-300:]).rstrip().endswith("?")
     if asker is not None and step.author is not None:
-        return step.author != asker
-    return step.kind != "question" and not plain(step.text[-300:]).rstrip().endswith("?")
+        return step.author != asker and not asked_back
+    return step.kind != "question" and not asked_back
 
 
 def _distinct(items: Sequence[Sentence]) -> list[Sentence]:
@@ -75,7 +91,8 @@ def _distinct(items: Sequence[Sentence]) -> list[Sentence]:
 def missing(case: Case, reading: Reading, spoken: Sequence[Sentence]) -> list[str]:
     """The basics that a senior would ask for first and that the session does not hold."""
     asked: list[str] = []
-    if not any(has_error_text(sentence.text) for sentence in spoken):
+    faulty = any(has_error(sentence.text) for sentence in spoken) or has_error(case.title)
+    if faulty and not any(has_error_text(sentence.text) for sentence in spoken):
         asked.append("What is the exact error message or code, if there is one?")
     if not case.asset and not any(technical(sentence.text) for sentence in spoken):
         asked.append("Which device, product and version is affected?")
@@ -86,7 +103,7 @@ def missing(case: Case, reading: Reading, spoken: Sequence[Sentence]) -> list[st
 def _missing_outcomes(case: Case, reading: Reading) -> list[str]:
     if not case.steps and not reading.attempts:
         return ["What was tried so far?"]
-    unknown = [attempt for attempt in reading.attempts if attempt.outcome in (None, "unknown")]
-    if unknown and not any(attempt.outcome in _ANY_OUTCOME for attempt in reading.attempts):
+    unknown = [a for a in reading.attempts if a.outcome in (None, "unknown") and says_plainly_done(a.text)]
+    if unknown and not any(attempt.outcome in KNOWN_OUTCOMES for attempt in reading.attempts):
         return [f"Did this change anything: {excerpt(unknown[-1].text, QUESTION_LENGTH - 30)}"]
     return []

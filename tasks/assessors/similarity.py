@@ -5,10 +5,24 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+CACHED = 4096  # texts whose words are remembered
+
 _WORD = re.compile(r"[a-z0-9][\w.+#-]{0,60}[\w+#]|[a-z0-9]", re.I)
 _SENTENCE = re.compile(r"[.!?\n;]+(?:\s|$)")
-_STOP = frozenset(
-    ["a", "an", "the", "to", "of", "in", "on", "at", "by", "for", "from", "with", "and", "or", "but", "so", "then", "than", "that", "this", "these", "those", "it", "its", "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "do", "does", "did", "done", "i", "we", "you", "he", "she", "they", "me", "us", "my", "our", "your", "his", "her", "their", "them", "please", "kindly", "pls", "try", "tried", "trying", "again", "also", "just", "now", "once", "more", "not", "no", "if", "any", "all", "as", "after", "before", "into", "up", "out", "off", "over", "again", "could", "can", "should", "would", "will", "may", "might", "must", "user", "client", "customer", "ask", "let", "need", "needs", "have", "there", "here", "via", "same", "using", "use", "used", "help", "helped", "work", "works", "worked", "still", "issue", "problem", "error", "fix", "fixed", "step", "first", "next", "maybe"]
+
+
+def listed(text: str) -> frozenset[str]:
+    """The space-separated words of a word list."""
+    return frozenset(text.split())
+
+
+_STOP = listed(
+    "a an the to of in on at by for from with and or but so then than that this these those it its is"
+    " are was were be been being has have had do does did done i we you he she they me us my our your"
+    " his her their them please kindly pls try tried trying again also just now once more not no if"
+    " any all as after before into up out off over again could can should would will may might must"
+    " user client customer ask let need needs have there here via same using use used help helped"
+    " work works worked still issue problem error fix fixed step first next maybe"
 )
 _SAME = {
     "reboot": "restart",
@@ -34,13 +48,16 @@ _SAME = {
     "confirm": "check",
 }
 # An action word decides what is done to the thing; two phrases that share only the thing are two steps.
-_ACTIONS = frozenset(
-    ["restart", "reinstall", "install", "remov", "revert", "updat", "replac", "clear", "disabl", "enabl", "check", "reset", "recreat", "rebuild", "add", "chang", "edit", "set", "run", "start", "stop", "renew", "extend", "move", "copi", "switch", "import", "export", "test", "compar", "downgrad", "unplug", "reseat", "repair", "configur", "open", "clos", "block", "unblock", "delet", "ping", "reconnect", "rejoin", "rescan", "regenerat", "reimport", "redeploy", "deploy", "roll"]
+_ACTIONS = listed(
+    "restart reinstall install remov revert updat replac clear disabl enabl check reset recreat"
+    " rebuild add chang edit set run start stop renew extend move copi switch import export test"
+    " compar downgrad unplug reseat repair configur open clos block unblock delet ping reconnect"
+    " rejoin rescan regenerat reimport redeploy deploy roll"
 )
 _ENDINGS = ("ations", "ation", "ings", "ing", "ied", "ies", "ed", "es", "s", "e")
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=CACHED)
 def stem(word: str) -> str:
     """A crude stem: enough to see that "restarted" and "restarting" are one word."""
     if any(char.isdigit() for char in word) or len(word) < 4:
@@ -56,14 +73,14 @@ def stem(word: str) -> str:
     return _SAME.get(word, word)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def stems(text: str) -> frozenset[str]:
     """The stems of the words in `text` that carry meaning."""
     words = (word.strip(".-").lower() for word in _WORD.findall(text[:2000]))
     return frozenset(stem(word) for word in words if word and word not in _STOP)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def _clauses(text: str) -> tuple[frozenset[str], ...]:
     parts = [stems(part) for part in _SENTENCE.split(text[:2000])[:20]]
     return tuple(part for part in parts if part) or (frozenset(),)

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 
 from models.case import Case
 from tasks.assessors import facts
-from tasks.assessors.outcome import Reading
+from tasks.assessors.outcome import Attempt, Reading, unsolved
 from tasks.assessors.questions import asks
 from tasks.assessors.similarity import overlap, stems
-from tasks.assessors.text import Sentence, clip, excerpt, fill, has_error, sentences
+from tasks.assessors.text import Sentence, clip, excerpt, fill, has_error, is_noise, sentences, squeeze
 from tasks.assessors.wording import is_attempt, is_proposal, verdict
 
 LENGTH = 600
-PROBLEM_LENGTH = 330
+PROBLEM_LENGTH = 400
 LAST_LENGTH = 150
 NEED_LENGTH = 130
 TITLE_LENGTH = 200
+NAME_LENGTH = 70
+NAMES_LENGTH = 140
 LEAST_ADDITION = 25  # less room than this holds no sentence worth adding
 NOTHING = "No problem description was given."
 
@@ -24,11 +26,13 @@ NOTHING = "No problem description was given."
 def write(case: Case, spoken: Sequence[Sentence], reading: Reading) -> str:
     """At most LENGTH characters, never empty."""
     problem = _problem(case, spoken)
-    last = _last_news(spoken, problem)
+    tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
+    untold = [s for s in spoken if s.text not in tried]
+    last = _last_news(untold, problem)
     state = _state(reading, last)
     need = _need(case)
     room = LENGTH - sum(len(part) + 1 for part in (problem, state, need) if part)
-    more = _more(spoken, [problem, state], room)
+    more = _more(untold, [problem, state], room)
     text = " ".join(part for part in (problem, more, state, need) if part)
     return clip(text, LENGTH) or NOTHING
 
@@ -37,7 +41,7 @@ def _problem(case: Case, spoken: Sequence[Sentence]) -> str:
     """The title, unless the problem says it anyway, then the sentences of the problem that tell most."""
     told = [s for s in spoken if s.source == "problem"] or [s for s in spoken if s.source.startswith("step:")][:3]
     title = clip(case.title, TITLE_LENGTH)
-    parts = [title] if title and not any(_covers(s.text, title) for s in told[:5]) else []
+    parts = [title] if title and not is_noise(title) and not _covers(case.problem[:3000], title) else []
     room = PROBLEM_LENGTH - sum(len(part) + 2 for part in parts)
     parts += [s.text for s in facts.choose(told, room=room, known=parts)]
     longest = told[0].text if told and not parts else ""
@@ -45,9 +49,9 @@ def _problem(case: Case, spoken: Sequence[Sentence]) -> str:
 
 
 def _covers(text: str, title: str) -> bool:
-    """Whether `text` says what `title` says; a cut title's last, broken word does not count."""
-    cut = title.endswith(("…", "..."))
-    return overlap(title.rstrip("….").rsplit(" ", 1)[0] if cut else title, text) > 0.8
+    """Whether `text` begins with `title` (which desks cut short) or has nearly all its words."""
+    bare = title.rstrip("…. ")
+    return squeeze(text).lower().startswith(bare.lower()) or overlap(bare, text) > 0.8
 
 
 def _more(spoken: Sequence[Sentence], said: Sequence[str], room: int) -> str:
@@ -60,10 +64,21 @@ def _more(spoken: Sequence[Sentence], said: Sequence[str], room: int) -> str:
 
 
 def _state(reading: Reading, last: str) -> str:
-    """How many attempts failed, and the last thing that was found out."""
-    failed = sum(attempt.outcome == "failed" for attempt in reading.attempts)
-    counted = f"{failed} attempt{'s' if failed != 1 else ''} failed." if failed else ""
-    return " ".join(part for part in (counted, last) if part)
+    """How many attempts failed and which, and the last thing that was found out."""
+    failed = [attempt for attempt in reading.attempts if attempt.outcome == "failed"]
+    if not failed:
+        return last
+    counted = f"{len(failed)} attempt{'s' if len(failed) != 1 else ''} failed{_named(failed)}."
+    return f"{counted} {last}".strip()
+
+
+def _named(failed: Sequence[Attempt]) -> str:
+    """The attempts that are told in a few words, in brackets."""
+    named = ""
+    for attempt in dict.fromkeys(a.text.rstrip(" .,;") for a in failed):
+        if len(attempt) <= NAME_LENGTH and len(named) + len(attempt) + 2 <= NAMES_LENGTH:
+            named += f"; {attempt}" if named else attempt
+    return f" ({named})" if named else ""
 
 
 def _last_news(spoken: Sequence[Sentence], problem: str) -> str:
@@ -74,7 +89,7 @@ def _last_news(spoken: Sequence[Sentence], problem: str) -> str:
 
 
 def _is_news(text: str) -> bool:
-    if len(stems(text)) < 2 or asks(text):
+    if len(stems(text)) < 2 or asks(text) or text.rstrip().endswith("?"):
         return False
     return verdict(text) is not None or is_attempt(text) or has_error(text) or not is_proposal(text)
 

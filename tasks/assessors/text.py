@@ -10,9 +10,11 @@ import html
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 DIGEST_LENGTH = 300
 SENTENCES_PER_TEXT = 60
+CACHED = 4096  # more than the sentences of one session, which several readers ask about
 
 # What neither PostgreSQL nor a screen can show. Tabs and line feeds stay.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
@@ -22,9 +24,7 @@ _INLINE_TAG = re.compile(
     re.I,
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？؟।])[\"'”’)\]]?\s+")
-_ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|approx|mr|mrs|ms|dr|st|fig|ver|v|dept)|\b\w|^\d{1,2})\.$", re.I
-)
+_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|approx|mr|mrs|ms|dr|st|fig|ver|v|dept)|\b\w|^\d{1,2})\.$", re.I)
 _ADDRESSED = re.compile(r"^(?:@\w{1,40}[:,]?|\w{1,25}[:,])\s+(?=\S)")
 _NICK = re.compile(r"^(?:@|user_\w+|\w*\d\w*[:,])")
 
@@ -32,39 +32,50 @@ _GREETING = re.compile(
     r"(?:dear|dears|hi|hello|hey|greetings|good (?:morning|afternoon|evening|day)|salam|to whom)\b.{0,40}$"
 )
 _SIGN_OFF = re.compile(
-    r"(?:(?:best|kind|kindest|warm|many|with|my) )?(?:regards|thanks|thank you|br|cheers|sincerely|thx|rgds|yours"
+    r"(?:(?:best|kind|kindest|warm|many|with|my) )?(?:regards|thanks|thank you|br|cheers|sincerely|thx"
+    r"|rgds|yours"
     r"|best wishes|respectfully)\b[^.?:]{0,30}[.!,]?$"
 )
 _SIGNATURE = re.compile(r"(?:--|__|sent from my|get outlook|tel[.:]|phone:|mobile:|ph_user\b.{0,40}$)")
 _QUOTED = re.compile(r"(?:>|from:|sent:|to:|cc:|subject:|on .{4,80} wrote:$|-{3,} ?original message)")
 _BOILERPLATE = re.compile(
     r"ticket (?:has been|is|was) (?:assigned|created|opened)|kindly be informed|has been assigned to you"
-    r"|(?:kind|gentle|second|another|send) reminder|this is a (?:kind )?reminder|any (?:new )?updates?\b|waiting (?:for )?(?:your|the)"
+    r"|\breminders?\b|\bdue date\b|\bre-?open (?:it|the|this)\b|last comment|any (?:new )?updates?\b"
+    r"|waiting (?:for )?(?:your|the)"
     r"|(?:do not|don't) hesitate|feel free to|get back to you|will (?:consider|close) (?:this|it|the)"
     r"|consider (?:this|it|the) (?:ticket|issue|case)|confidential|unsubscribe|disclaimer|intended recipient"
-    r"|thanks? (?:you )?in advance|in case you need|please join|join(?:ing)? the|connect us|update you|close (?:this|the) ticket"
-    r"|appreciate your (?:usual )?(?:support|assistance|help)|for your (?:kind )?(?:attention|cooperation|patience|time)"
+    r"|thanks? (?:you )?in advance|in case you need|please join|join(?:ing)? the|connect us|update you"
+    r"|close (?:this|the) ticket"
+    r"|appreciate your (?:usual )?(?:support|assistance|help)|for your (?:kind )?(?:attention|cooperation"
+    r"|patience|time)"
     r"|noted with thanks|we are working on it|still working on|under (?:our |the )?.{0,20}investigation"
-    r"|can (?:any|some)(?:one|body) (?:here )?help|^help\b.{0,12}$|duration: \d|(?:hope|trust) (?:this|you)|nice day"
+    r"|can (?:any|some)(?:one|body) (?:here )?help|^help\b.{0,12}$|duration: \d|(?:hope|trust) (?:this"
+    r"|you)|nice day"
 )
-_PERSISTS = re.compile(r"\bstill (?:the )?(?:same|not|fail\w*|exist\w*|error)|\bsame (?:issue|problem|error)")
+_PERSISTS = re.compile(r"\bstill (?:the )?(?:same|not|fail\w*|exist\w*|error)")
 _ACK = re.compile(
-    r"(?:ok(?:ay)?|k|yes|yeah|yep|yup|no(?= *[,.!]|$)|np|thx|ty|thanks|thank you|sure|right|done|noted|great|cool|lol|ah+|oh+"
+    r"(?:ok(?:ay)?|k|yes|yeah|yep|yup|no(?= *[,.!]|$)|np|thx|ty|thanks|thank you|sure|right|done|noted"
+    r"|great|cool|lol|ah+|oh+"
     r"|hm+|hi|hello|hey|sorry|nm|n/m|you'?re welcome|no problem|got it|i see|attached|good|nice|:\)|:\()"
     r"(?:[ ,.!:;)(]+\w{0,15}){0,3}$"
 )
 
 _ERROR = re.compile(
-    r"\b(?:error|errors|exception|fail|fails|failed|failing|failure|fatal|denied|refused|rejected|timeout|timed out"
-    r"|time-out|can ?not|can'?t|could ?n[o']?t|unable|invalid|missing|crash|crashes|crashed|crashing|corrupt(?:ed)?|unreachable"
+    r"\b(?:error|errors|exception|fail|fails|failed|failing|failure|fatal|denied|refused|rejected|timeout"
+    r"|timed out"
+    r"|time-out|can ?not|can'?t|could ?n[o']?t|unable|invalid|missing|crash|crashes|crashed|crashing"
+    r"|corrupt(?:ed)?|unreachable"
     r"|expired|not (?:found|working|loading|responding|able|available|running|receiv\w{1,4}|appear\w{0,4})"
-    r"|does ?n[o']?t|is ?n[o']?t|did ?n[o']?t|won'?t|does not|did not|stuck|hangs?|hung|frozen|freezes|slow|down|offline|broken"
-    r"|panic|segfault|warning|blocked|lost|loss|duplicate[ds]?|wrong|incorrect|vulnerabilit\w{1,4}|no (?:response|signal|sound)"
+    r"|does ?n[o']?t|is ?n[o']?t|did ?n[o']?t|won'?t|does not|did not|stuck|hangs?|hung|frozen|freezes"
+    r"|slow|down|offline|broken"
+    r"|panic|segfault|warning|blocked|lost|loss|duplicate[ds]?|wrong|incorrect|vulnerabilit\w{1,4}"
+    r"|no (?:response|signal|sound)"
     r"|bug|issue|problem)\b|0x[0-9a-f]{2,}|\b(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5}\b",
     re.I,
 )
 _STRONG_ERROR = re.compile(
-    r"\b(?:error|exception|failed|fatal|denied|refused|timed out|timeout|not found|unreachable|panic|segfault|missing)\b"
+    r"\b(?:error|exception|failed|fatal|denied|refused|timed out|timeout|not found|unreachable|panic"
+    r"|segfault|missing)\b"
     r"|0x[0-9a-f]{2,}|\b[A-Z]{2,12}[-_]\d{2,}\b|\b(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5}\b"
     r"|[\"“‘«][^\"”’»\n]{6,160}[\"”’»]",
     re.I,
@@ -117,7 +128,7 @@ def squeeze(text: str) -> str:
     return _SPACE.sub(" ", text).strip()
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def plain(text: str) -> str:
     """Lower case with straight apostrophes, for matching words only."""
     return text.lower().replace("’", "'").replace("`", "'")
@@ -144,34 +155,37 @@ def excerpt(text: str, longest: int) -> str:
 
 def sentences(text: str, source: str, *, longest: int = 8000) -> list[Sentence]:
     """The sentences of `text` that say something: greetings, signatures, quotes and thanks are left out."""
-    kept: list[Sentence] = []
-    for paragraph in _paragraphs(clean(text, longest)):
-        for piece in _split(paragraph):
-            if len(kept) < SENTENCES_PER_TEXT and not is_noise(piece):
-                kept.append(Sentence(piece, source, len(kept)))
-    return kept
+    return list(_sentences(text, source, longest))
+
+
+@lru_cache(maxsize=1024)
+def _sentences(text: str, source: str, longest: int) -> tuple[Sentence, ...]:
+    pieces = (piece for paragraph in _paragraphs(clean(text, longest)) for piece in _split(paragraph))
+    told = (piece for piece in pieces if not is_noise(piece))
+    return tuple(Sentence(piece, source, place) for place, piece in enumerate(islice(told, SENTENCES_PER_TEXT)))
 
 
 def _paragraphs(text: str) -> list[str]:
     """Lines, with hard-wrapped ones joined, without quoted text and what follows a sign-off."""
     joined: list[str] = []
-    signed = False
+    signed = broken = False
+    last = ""
     for raw in text.split("\n")[:400]:
         line = raw.strip()
         low = plain(line[:200])
-        if not line or _QUOTED.match(low):
-            signed = signed and bool(line)
+        if len(line) < 3 or _QUOTED.match(low):
+            broken = True
             continue
         if _SIGN_OFF.match(low) and len(line) < 60:
-            signed = True
+            signed = broken = True
             continue
         if signed and len(line) < 50 and not _ERROR.search(low):
             continue  # the name, the team and the number under the regards
-        signed = False
-        if joined and _is_wrapped(joined[-1], line):
+        if joined and not broken and _is_wrapped(last, line):
             joined[-1] = f"{joined[-1]} {line}"
         else:
             joined.append(line)
+        signed, broken, last = False, False, line
     return joined
 
 
@@ -199,7 +213,7 @@ def unaddressed(text: str) -> str:
     return text[found.end() :] if found and _NICK.match(text) else text
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def is_noise(sentence: str) -> bool:
     """Whether the sentence is courtesy, a signature or desk routine."""
     low = plain(sentence[:400]).strip(" .,!-*•")
@@ -210,19 +224,19 @@ def is_noise(sentence: str) -> bool:
     return bool(_BOILERPLATE.search(low)) and not _STRONG_ERROR.search(low) and not _PERSISTS.search(low)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def has_error(text: str) -> bool:
     """Whether the words report that something is wrong."""
     return bool(_ERROR.search(text[:1000]))
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def has_error_text(text: str) -> bool:
     """Whether an error message, a code or a quotation stands in it."""
     return bool(_STRONG_ERROR.search(text[:1000]))
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def technical(text: str) -> frozenset[str]:
     """Names that must be kept word for word: paths, hosts, versions, codes, abbreviations."""
     found = (match.group() for match in _TECHNICAL.finditer(text[:1000]))
@@ -241,6 +255,7 @@ def fill(parts: list[str], longest: int) -> str:
     """As many whole parts as fit, in order, ended with a full stop each; the first is cut when it must be."""
     text = ""
     for part in parts:
+        part = part.rstrip(" ,;")
         ended = part if not part or part[-1] in ".!?…:。؟" else f"{part}."
         longer = f"{text} {ended}" if text else excerpt(ended, longest)
         if len(longer) > longest:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from tasks.assessors.text import plain
+from tasks.assessors.text import CACHED, plain
 
 LONGEST_VERDICT = 600  # characters of one sentence: a report stands near its start or end
 
@@ -27,8 +27,10 @@ def words(text: str) -> str:
 _HELPS = words("help work fix solve resolve change improve matter make_any make_a_diff make_much")
 _STILL = words(
     r"fail\w* broken same not no can'?t cannot cant error\w* happen\w* exist\w* facing getting gets get there"
-    r" persist\w* slow crash\w* offline down open issue problem appear\w* present occur\w* nothing stuck missing"
-    r" unable wrong reported have has having see doesn'?t don'?t dont isn'?t won'?t didn'?t reproduc\w* showing shows"
+    r" persist\w* slow crash\w* offline down open issue problem appear\w* present occur\w* nothing stuck"
+    r" missing"
+    r" unable wrong reported have has having see doesn'?t don'?t dont isn'?t won'?t didn'?t reproduc\w*"
+    r" showing shows"
     r" says locked blank black"
 )
 _SAME = words(r"error issue problem result results thing message behaviou?r symptom symptoms story again")
@@ -42,14 +44,17 @@ _FAILED = one_of(
     r"\bto no avail\b|\bin vain\b|\bno go\b|\bnope\b|\bunsuccessful(?:ly)?\b|\bmade (?:it|things) worse",
     r"\bwent (?:\w+ )?wrong\b|\bunable to (?:reproduce|replicate|simulate)\b|\buseless\b",
     rf"\bstill(?: \w+){{0,4}} {_STILL}\b|\bstill$|^same(?: \w+)?(?: here)?$",
+    r"\bstill (?:\w+ )?(?:hang|drop|freez|loop|prompt|disconnect|flicker|reboot|restart|bounc|repeat|tim)\w*",
     r"\b(?:and|but|result|results|,) (?:is |was |it'?s |are )?(?:still )?(?:the )?same\b",
     rf"\b(?:the|with|get|got|gets|gives|gave|and|but|,) same (?:\w+ ){{0,2}}?{_SAME}",
     rf"^same (?:\w+ ){{0,2}}?{_SAME}",
     r"\b(?:issue|problem|error|it|same|symptoms?)(?: \w+){0,2}"
     r" (?:persist\w*|remain\w*|continu\w*|reappear\w*|recur\w*|returned|came back|is back|comes back)\b",
-    r"\bhappen\w* again\b|\bfail(?:s|ed)? again\b|\bagain (?:the )?same\b|\b(?:but|then)(?: \w+)? (?:came|comes) back\b",
+    r"\bhappen\w* again\b|\bfail(?:s|ed)? again\b|\bagain (?:the )?same\b|\b(?:but|then)(?: \w+)? (?:came"
+    r"|comes) back\b",
     r"\bnothing (?:changed|changes|happens|happened|works|worked|helps|helped|yet)\b",
-    r"\b(?:not|isn'?t|aren'?t|wasn'?t) (?:\w+ )?(?:working|fixed|solved|resolved|helping|helpful|(?:any )?better)\b",
+    r"\b(?:not|isn'?t|aren'?t|wasn'?t) (?:\w+ )?(?:working|fixed|solved|resolved|helping|helpful"
+    r"|(?:any )?better)\b",
     r"\b(?:it|that|this|restart|reinstall\w*|update|upgrade|install\w*|attempt|rollback|deploy\w*|which)"
     r" (?:also |just |then )?fail(?:ed|s)\b",
     r"\bcommand not found\b|\bno such (?:file|package|command)\b|\brolled back automatically\b",
@@ -67,7 +72,8 @@ _WORKED = one_of(
 _PARTIAL = one_of(
     r"\bpartial(?:ly)?\b|\bpartly\b|\bsomewhat\b|\bbetter,? but\b|\bimproved but\b",
     r"\b(?:a (?:bit|little)|slightly|much|little) (?:better|faster|improved)\b",
-    r"\bhelped (?:a (?:bit|little)|for|briefly|temporarily|some)|\btemporar(?:y|ily)\b|\bintermittent(?:ly)?\b",
+    r"\bhelped (?:a (?:bit|little)|for|briefly|temporarily|some)|\btemporar(?:y|ily)\b"
+    r"|\bintermittent(?:ly)?\b",
     r"\bworks? (?:only|sometimes|for (?:some|a|one|about))\b",
     r"\bworked (?:only|once|for (?:a|an|about|some|one|two|\d))",
     r"\bfor (?:a while|an hour|a few (?:minutes|hours|days)|some time|\d+ (?:minutes|hours|days)),?"
@@ -76,91 +82,145 @@ _PARTIAL = one_of(
 )
 # Before a word of success: it did not happen, not yet, or not here.
 _UNREAL = re.compile(
-    r"(?:n'?t|\b(?:not|no|never|none|hardly|without|if|hope\w*|should|shall|would|will|must|may|might|could|can"
+    r"(?:n'?t|\b(?:not|no|never|none|hardly|without|if|hope\w*|should|shall|would|will|must|may|might"
+    r"|could|can"
     r"|to be|to get|get|until|till|once|when|needs?|nobody|unless|please|pls|how|used to|before|to|whether"
     r"|always|usually|does|it all|what|only|there is a|was|previously))(?: \w+){0,2}$"
 )
+_IF = re.compile(r"\b(?:if|whether|in case|unless)\b(?: \w+){0,6} ?$")
 _FORMERLY = re.compile(
-    r"\w+(?: \w+){0,3}? (?:before|previously|until|till|yesterday|last (?:week|month|night)|earlier|in the past)\b"
+    r"\w+(?: \w+){0,3}? (?:before|previously|until|till|yesterday|last (?:week|month|night)|earlier"
+    r"|in the past)\b"
 )
 _HYPOTHETICAL = re.compile(
-    r"(?:if|when|once|unless|until|in case|hope|let me know|let us know|please|kindly)\b"
+    r"(?:if|when|once|unless|until|in case|hope|let me know|let us know|(?:please|kindly|pls) (?!note"
+    r"|not |be |find))\b"
 )
 _WAITING = re.compile(
-    r"\bstill (?:\w+ ){0,3}(?:waiting|pending|investigating|under|working on|checking|on hold|in progress|trying"
+    r"\bstill (?:\w+ ){0,3}(?:waiting|pending|investigating|under|working on|checking|on hold|in progress"
+    r"|trying"
     r"|looking|need)\b"
 )
 _CLAUSE = re.compile(r"(?:[,;] (?:then|but|and|so)? ?|,? \b(?:but then|and then|but|then)\b )")
 
 _PAST = words(
-    "tried attempted restarted rebooted reinstalled re-installed installed uninstalled removed replaced updated"
-    " upgraded reset cleared disabled enabled changed swapped ran flushed deleted recreated re-created rebuilt"
-    " reseated rolled_back reverted applied configured cleaned reconnected switched moved unplugged power[-_]cycled"
+    "tried attempted restarted rebooted reinstalled re-installed installed uninstalled removed replaced"
+    " updated"
+    " upgraded reset cleared disabled enabled changed swapped ran flushed deleted recreated re-created"
+    " rebuilt"
+    " reseated rolled_back reverted applied configured cleaned reconnected switched moved unplugged"
+    " power[-_]cycled"
     " re-?added re-?imported repaired turned_(?:off|on) added edited followed rescanned purged downgraded"
-    " reconfigured renewed extended regenerated redeployed deployed copied unblocked increased decreased dropped"
+    " reconfigured renewed extended regenerated redeployed deployed copied unblocked increased decreased"
+    " dropped"
     " re-?registered rejoined re-?enabled re-?sent modified executed downloaded formatted mounted killed"
     " stopped started set logged_(?:off|out) recompiled compiled imported exported migrated"
-    " created booted typed entered lowered selected chose plugged"
+    " created booted typed entered lowered googled searched selected chose plugged"
 )
 _WHO = words(
-    "i we they he she user customer client team have has had '?ve been was were and then also already just after"
+    "i we they he she user customer client team have has had '?ve been was were and then also already"
+    " just after"
     " by both so but successfully manually only"
 )
 _ATTEMPT = one_of(
-    rf"(?:^|\b{_WHO} |, |; |: |- )(?:already |also |just |even |now |then |successfully |only |manually )?{_PAST}\b",
-    r"\b(?:tried|attempted)\b|\b(?:trying|after|by) (?:\w+ ){0,2}?\w{3,}ing\b",
-    r"\bwith (?:\w+ ){1,4}?(?:disabled|enabled|removed|installed|unplugged|disconnected|turned off|turned on)\b",
+    rf"(?:^|\b{_WHO} |, |; |: |- )(?:already |also |just |even |now |then |successfully |only "
+    rf"|manually )?{_PAST}\b",
+    r"\b(?:tried|attempted)\b|\b(?:trying|after|by) (?:\w+ ){0,2}?(?!check|invest|review|meet|talk|disc"
+    r"|receiv|gett|bein|hav|morn|click|view|login|someth|noth|anyth|everyth)\w{3,}ing\b",
+    r"\bwith (?:\w+ ){1,4}?(?:disabled|enabled|removed|installed|unplugged|disconnected|turned off"
+    r"|turned on)\b",
     r"^(?:removing|reinstalling|restarting|rebooting|changing|running|disabling|enabling|updating|clearing"
     r"|replacing) \w+",
 )
 _NOT_DONE = re.compile(
-    r"(?:n't|\b(?:not|never|will|should|can|could|would|please|kindly|must|to be|need to|needs to|going to|want to"
-    r"|let me|before|if|when|who|which)) (?:\w+ )?(?:be |been |have )?$"
+    r"(?:n't|\b(?:not|never|nothing|nobody|will|should|can|could|would|please|kindly|must|to be|need to"
+    r"|needs to|going to|want to"
+    r"|let me|before|if|when|who|which)) (?:\w+ )?(?:be |been |have |has )?(?:been )?$"
+)
+_ORDER = re.compile(
+    r"(?:please|kindly|pls) (?!note|not |be |find)|(?:we|i) was hoping\b|(?:if|when|once|unless|shall"
+    r"|should)\b"
+    r"|(?:have|has|did|had) (?:you|he|she|they|any\w+)\b"
 )
 _TRIED = re.compile(r"\b(?:tried|attempted|trying)\b")
+_LOOKED = re.compile(
+    r"(?:(?:i|we|i've|we've|have|just|also|already) ){0,3}(?:checked|verified|confirmed|looked|inspected"
+    r"|reviewed|asked|called"
+    r"|found|noticed|saw|observed)\b"
+)
+_TRIED_BUT = re.compile(
+    r"\b(?:tried|attempted)\b(?! to (?:reach|call|contact|explain)).{3,300}\b(?:but|unfortunately|however)\b"
+)
+_PLAINLY_DONE = re.compile(rf"(?:(?:i|we|i've|we've|have|just|also|already|then) ){{0,3}}{_PAST}\b")
 _BAD_RESULT = one_of(
     r"(?:\b(?:but|and|now|then|it|which|that|however|i|we)\b|,|\.\.)\W{1,3}(?:\w+\W{1,3}){0,4}?"
-    r"(?:error\w*|wrong|unable|denied|hangs?|core dump\w*|is not|stuck|nothing|invalid|no longer)\b",
-    r"\b(?:could ?n'?o?t|can ?n'?o?t|cannot|can'?t|crash(?:es|ed)|fail(?:s|ed)|refus(?:es|ed)|freezes|isn'?t|doesn'?t"
-    r"|does not|didn'?t|did not|won'?t|still|don'?t (?:work|show|see|get|load|start|boot|help))\b",
+    r"(?:error\w*|wrong|unable|denied|hangs?|core dump\w*|is not|stuck|nothing|no longer"
+    r"|still(?! (?:\w+ )?(?:to|need|under|test\w*|wait\w*|pend\w*)\b))\b",
+    r"\b(?:could ?n'?o?t|can ?n'?o?t|cannot|can'?t|crash(?:es|ed)|fail(?:s|ed)|refus(?:es|ed)|freezes"
+    r"|isn'?t|doesn'?t"
+    r"|does not|(?:it|that|this|they|which) (?:didn'?t|did not)|won'?t|don'?t (?:work|show|see|get"
+    r"|load|start|boot|help))\b",
 )
 _ASKING = re.compile(
-    r"(?:have|has|did|do|does|is|are|was|can|could|what|why|how|which|when|where|who|should|would|will|any|may)\b"
+    r"(?:have|has|did|do|does|is|are|was|can|could|what|why|how|which|when|where|who|should|would|will"
+    r"|any|may)\b"
 )
-_OTHERS = re.compile(r"\b(?:some(?:one|body)|others?|people|me too|i also|having|who)\b.{0,30}\bsame (?:issue|problem|error)")
+_OTHERS = re.compile(
+    r"\b(?:some(?:one|body)|others?|people|me too|i also|having|who)\b.{0,30}\bsame (?:issue|problem|error)"
+)
 _REPORTS = re.compile(
-    r"(?:but|and|now|then|still|however|unfortunately|it|that|this|hmm+|i get|i got|i'm getting|getting|get|got|gives"
+    r"(?:but|and|now|then|still|however|unfortunately|it|that|this|hmm+|i get|i got|i'm getting|getting"
+    r"|get|got|gives"
     r"|says|with|after)\b"
 )
 
 _ASIDE = re.compile(
-    r"\b(?:please|kindly|pls|just|maybe|perhaps|then|so|first|ok|okay|well|and|also|now|next|or|hi|hey|dear|ah|hmm"
+    r"\b(?:please|kindly|pls|just|maybe|perhaps|then|so|first|ok|okay|well|and|also|now|next|or|hi|hey"
+    r"|dear|ah|hmm"
     r"|sorry|simply),? "
 )
 _OFFER = re.compile(
     r"(?:you (?:can|could|should|may|might|need to|have to|must|want to|ought to)|can you|could you|would you"
     r"|i(?:'d| would)(?: suggest| recommend| try)?(?: to| that you)?|make sure (?:you|to|that)|try to"
     r"|i (?:suggest|recommend|think you should|advise)(?: to| that you| you(?: to)?)?|let'?s"
-    r"|we (?:need to|should|can|could)|what (?:about|if you)|how about|have you (?:already )?tried|did you try"
-    r"|it is recommended to|we recommend(?: to)?|the (?:next|first) thing (?:i'd do )?is|you'?ll (?:need|have) to"
+    r"|we (?:need to|should|can|could)|what (?:about|if you)|how about|have you (?:already )?tried"
+    r"|did you try"
+    r"|it is recommended to|we recommend(?: to)?|the (?:next|first) thing (?:i'd do )?is|you'?ll (?:need"
+    r"|have) to"
     r"|all you (?:need|have) to do is)\b"
 )
+_FREE_OFFER = re.compile(r"(?:have you|did you|what|how|make sure|.*\btry\b)")
 _IMPERATIVE = re.compile(
-    r"(?:try|run|type|use|using|check|install\w{0,3}|remov\w{1,3}|restart\w{0,3}|reboot\w{0,3}|edit|open|add|set"
-    r"|go to|do|make sure|ensure|verify|enabl\w{1,3}|disabl\w{1,3}|change|updat\w{1,3}|upgrad\w{1,3}|delete|ping|look"
-    r"|reinstall\w{0,3}|clear|press|boot|reset|test|execute|download|configure|replace|compare|start|stop|switch"
-    r"|plug|unplug|recreate|rebuild|re-?generate|roll ?back|revert|modprobe|sudo|gksudo|apt-get|aptitude|dpkg|mount"
-    r"|export|import|click|select|create|copy|move|put|turn|login|log|connect|unify|increase|clean|rerun|re-run|retry"
+    r"(?:try|run|type|use|using|check|install\w{0,3}|remov\w{1,3}|restart\w{0,3}|reboot\w{0,3}|edit|open"
+    r"|add|set"
+    r"|go to|do|make sure|ensure|verify|enabl\w{1,3}|disabl\w{1,3}|change|updat\w{1,3}|upgrad\w{1,3}"
+    r"|delete|ping|look"
+    r"|reinstall\w{0,3}|clear|press|boot|reset|test|execute|download|configure|replace|compare|start|stop"
+    r"|switch"
+    r"|plug|unplug|recreate|rebuild|re-?generate|roll ?back|revert|modprobe|sudo|gksudo|apt-get|aptitude"
+    r"|dpkg|mount"
+    r"|export|import|click|select|create|copy|move|put|turn|login|log|connect|unify|increase|clean|rerun"
+    r"|re-run|retry"
     r"|read|see)\b"
 )
 _COMMAND = re.compile(
-    r"(?:\b(?:sudo|gksudo|apt-get|aptitude|dpkg|modprobe|chmod|chown|systemctl|service|netsh|ipconfig|ifconfig|sfc"
-    r"|gpupdate|chkdsk|dism|ping|nslookup|dig|mount|fsck|lspci|lsusb|dmesg|grep) [\w/.-]|\b(?:get|set|restart|test)-[a-z])"
+    r"(?:^|[`'\":>;&(|]\s?|\b(?:run|type|do|with|try|execute|use) )(?:(?:sudo|gksudo|apt-get|aptitude"
+    r"|dpkg|modprobe|chmod|chown|systemctl|service|netsh|ipconfig|ifconfig|sfc"
+    r"|gpupdate|chkdsk|dism|ping|nslookup|dig|mount|fsck|lspci|lsusb|dmesg|grep) [\w/.-]|\b(?:get|set"
+    r"|restart|test)-[a-z])"
+)
+_TOLD_BAD = re.compile(
+    r"\b(?:failed|not permitted|has been (?:solved|resolved|fixed)|is (?:solved|resolved|fixed)|bad idea"
+    r"|not recommended)\b"
 )
 _NOT_A_STEP = re.compile(
-    r"(?:us|me|note|advi[cs]e|find|be informed|confirm|update us|provide|share|let|join|close|contact|send|refer"
-    r"|see (?:the )?(?:attached|below)|check (?:and|it|this|the (?:attached|last|below|same))\b|check your end|inform|have|give|post|consider|be|feel|wait"
-    r"|keep|make sure to (?:inform|have|let|keep)|do (?:it|so|that|the needful)|try (?:it|them|this|that|again)$)\b"
+    r"(?:us|me|note|advi[cs]e|find|be informed|confirm|update us|provide|share|let|join|close|contact"
+    r"|send|refer"
+    r"|see (?:the )?(?:attached|below)|check (?:and|it|this|if|whether|the (?:attached|last|below|same))\b"
+    r"|check your end|inform|arrange|have|give|post|update (?:if|on|me|the (?:status|ticket|case))"
+    r"|consider|be|feel|wait"
+    r"|keep|make sure to (?:inform|have|let|keep)|do (?:it|so|that|the needful)|try (?:it|them|this|that"
+    r"|again)$)\b"
 )
 _LED_IN = words(r"yes yeah yep i i've i_have we already just ok okay have did and well hmm also we've we_have")
 _THAT = words("that it this so all both them already")
@@ -177,7 +237,7 @@ def _without_question(low: str) -> str:
     return told if len(told.split()) >= 4 and not _ASKING.match(told) else low
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def verdict(text: str) -> str | None:
     """How the words say an attempt ended: worked, failed, partial, or None when they do not say.
 
@@ -191,7 +251,8 @@ def verdict(text: str) -> str | None:
     if _HYPOTHETICAL.match(low) or low.endswith("?"):
         return None
     beside = _WAITING.search(low) or _OTHERS.search(low)
-    failures = [] if beside else [found.start() for found in _FAILED.finditer(low)]
+    failures = [found.start() for found in _FAILED.finditer(low) if not _IF.search(low[: found.start()][-60:])]
+    failures = [] if beside else failures
     successes = [found.start() for found in _WORKED.finditer(low) if _is_real(low, found.start())]
     if _PARTIAL.search(low) and (failures or successes):
         return "partial"
@@ -209,14 +270,19 @@ def _is_real(low: str, start: int) -> bool:
     return not _UNREAL.search(before)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def attempt_end(text: str) -> int | None:
     """Where the words end that tell of something done (not of something to do). None: nothing was done."""
     low = _without_question(plain(text[:500]))
-    if low.endswith("?"):
+    if low.endswith("?") or _ORDER.match(low):
         return None
-    done = (found for found in _ATTEMPT.finditer(low) if not _NOT_DONE.search(low[: found.start() + 1]))
+    done = (found for found in _ATTEMPT.finditer(low) if not _NOT_DONE.search(_before(low, found.end())))
     return next((found.end() for found in done), None)
+
+
+def _before(low: str, end: int) -> str:
+    """What stands before the word that ends at `end`, with the space between."""
+    return low[: low.rfind(" ", 0, end) + 1]
 
 
 def is_attempt(text: str) -> bool:
@@ -224,13 +290,25 @@ def is_attempt(text: str) -> bool:
     return attempt_end(text) is not None
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def attempt_outcome(text: str) -> str | None:
     """How the sentence says its own attempt ended; a bad result told beside it is a failure."""
     ended, done = verdict(text), attempt_end(text)
+    if ended is None and _TRIED_BUT.search(plain(text[:500])):
+        return "failed"
     if ended is None and done is not None and _BAD_RESULT.search(plain(text[done : done + 300])):
         return "failed"
     return ended
+
+
+def only_looked(text: str) -> bool:
+    """Whether the sentence opens with an inspection: that finds something out and solves nothing."""
+    return bool(_LOOKED.match(plain(text[:60])))
+
+
+def says_plainly_done(text: str) -> bool:
+    """Whether the sentence opens with the deed ("Restarted …", "I have cleared …", "We tried …")."""
+    return bool(_PLAINLY_DONE.match(plain(text[:100])))
 
 
 def says_tried(text: str) -> bool:
@@ -253,7 +331,7 @@ def says_done(text: str) -> str | None:
     return "failed" if re.search(r"\balready\b", low) and (is_attempt(text) or " is already" in low) else None
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def is_proposal(text: str) -> bool:
     """Whether the sentence tells someone to try something."""
     low = plain(text[:300]).lstrip(" -*•\"'(0123456789.)")
@@ -264,6 +342,10 @@ def is_proposal(text: str) -> bool:
     return any(_tells_to(start, asks) for start in starts)
 
 
+_SHOWS = re.compile(r"\b(?:gives|gave|says|said|shows|showed|returns|returned|reports|tells)\b")
+_TIME = re.compile(r"\b\d{1,2}:\d\d\b|\b\d{1,2} ?(?:am|pm)\b|\btomorrow\b|\btoday\b|\bnext week\b")
+
+
 def _tells_to(low: str, asks: bool) -> bool:
     low = _ASIDE.sub("", low[:60]) + low[60:]
     offer = _OFFER.match(low)
@@ -271,12 +353,20 @@ def _tells_to(low: str, asks: bool) -> bool:
     rest = _ASIDE.sub("", rest[:40]) + rest[40:]
     if _NOT_A_STEP.match(rest) or len(rest.split()) < 2:
         return False
-    if offer and (offer.group().startswith(("have you", "did you", "what", "how", "make sure")) or "try" in offer.group()):
+    if offer and not _TIME.search(rest) and _FREE_OFFER.match(offer.group()):
         return True
-    return (not asks or bool(offer)) and bool(_IMPERATIVE.match(rest) or _COMMAND.search(low))
+    if asks and not offer:
+        return rest.startswith("try ")
+    if _TOLD_BAD.search(rest) or _TIME.search(rest):
+        return False
+    return bool(_IMPERATIVE.match(rest)) or bool(_COMMAND.search(low) and not _SHOWS.search(low))
 
 
-_ADVICE = re.compile(r"\b(?:should|must|need|needs|have to|select|use|set|see|check|try|look|better)\b|https?://|\bfind (?:the )?(?:below|attached)\b")
+_ADVICE = re.compile(
+    r"\byou(?:'ll)? (?:\w+ )?(?:need to|have to|want to|can|could)\b|\b(?:should|must)\b(?!(?: not"
+    r"|n't)? be\b)"
+    r"|\b(?:use|set|try|better)\b|https?://|\bfind (?:the )?(?:below|attached)\b"
+)
 
 
 def may_be_advice(text: str) -> bool:
@@ -284,7 +374,7 @@ def may_be_advice(text: str) -> bool:
     return bool(_ADVICE.search(plain(text[:500])))
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=CACHED)
 def clauses(text: str) -> tuple[str, ...]:
     """The parts of a sentence that tells of two attempts with different ends; else the sentence whole."""
     parts = [part.strip() for part in _CLAUSE.split(text[:1000]) if part.strip()]

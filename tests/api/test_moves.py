@@ -14,7 +14,7 @@ from models.assessment import generations
 from models.feed import FeedEvent
 from models.handoff import Handoff, Status
 from models.transaction import transaction, upkeep
-from models.upkeep import return_overdue_claims
+from models.upkeep import overdue_claims, return_claim
 from tasks import assess
 from tests.world import Person, World, intake
 
@@ -354,7 +354,7 @@ def age_claim(world: World, handoff_id: str, minutes: int) -> None:
 
 def return_overdue() -> int:
     with upkeep() as session:
-        return return_overdue_claims(session)
+        return sum([return_claim(session, *late) for late in overdue_claims(session)])
 
 
 def test_a_claim_without_an_action_is_overdue_after_the_accounts_own_lease(

@@ -1,0 +1,1 @@
+"""Measurements on real data. They judge nothing; they print tables."""

@@ -14,14 +14,30 @@ _ERRORS = (
     re.compile(r"[\"“‘]([^\"”’\n]{6,120})[\"”’]"),
     re.compile(r"\b(0x[0-9a-f]{2,}|[A-Z]{2,12}-?\d{3,}|(?:http|status|code|errno)[ :=]{1,3}\d{3,5})\b", re.I),
     re.compile(
-        r"((?:\w+ )?(?:error|exception|failed to|cannot|can't|could not|couldn't|unable to|denied|refused|not found"
-        r"|no such|missing|timed out|timeout|crash(?:es|ed)?|not working|doesn't work|invalid)(?: [\w'./-]+){0,3})",
+        r"((?:\w+ )?(?:error|exception|failed to|cannot|can't|could not|couldn't|unable to|denied|refused"
+        r"|not found"
+        r"|no such|missing|timed out|timeout|crash(?:es|ed)?|not working|doesn't work"
+        r"|invalid)(?: [\w'./-]+){0,3})",
         re.I,
     ),
 )
-PRODUCTS = frozenset(
-    ["tomcat", "apache", "nginx", "iis", "oracle", "mssql", "mysql", "postgres", "postgresql", "sqlite", "mongodb", "redis", "ldap", "ldaps", "kerberos", "ssl", "tls", "https", "sftp", "ftp", "ssh", "scp", "vpn", "dns", "dhcp", "nfs", "samba", "smb", "cups", "grub", "grub2", "lilo", "kernel", "xorg", "x11", "xserver", "xfree86", "gdm", "kdm", "lightdm", "gnome", "kde", "kubuntu", "xubuntu", "lubuntu", "ubuntu", "debian", "windows", "vista", "xp", "linux", "android", "ios", "iphone", "ipod", "edge", "chrome", "firefox", "opera", "outlook", "exchange", "excel", "word", "office", "teams", "zoom", "citrix", "vmware", "virtualbox", "qemu", "wine", "docker", "vagrant", "lxc", "java", "jdk", "jre", "jboss", "weblogic", "websphere", "php", "php5", "python", "perl", "golang", "gcc", "cmake", "eclipse", "netbeans", "apt", "apt-get", "aptitude", "synaptic", "dpkg", "pip", "alsa", "pulseaudio", "audacity", "vlc", "totem", "xine", "mplayer", "rhythmbox", "amarok", "compiz", "beryl", "nvidia", "ati", "intel", "radeon", "broadcom", "atheros", "ndiswrapper", "wifi", "wireless", "bluetooth", "ethernet", "usb", "raid", "lvm", "mdadm", "ext3", "ext4", "ntfs", "fat32", "fstab", "bios", "uefi", "secureboot", "grub-install", "dapper", "edgy", "feisty", "gutsy", "hardy", "intrepid", "jaunty", "karmic", "lucid", "maverick", "natty", "breezy", "hoary", "warty", "precise", "trusty", "xenial", "otp", "qr", "api", "sms", "pin", "atm", "swift", "iban", "war", "jar", "xml", "json", "pdf", "csv", "cpu", "ram", "sata", "log4j", "spring", "jquery", "weblogic", "activemq", "rabbitmq", "kafka", "symmetric", "gatepay", "dashboard", "otp", "smtp", "imap", "proxy", "firewall", "router", "switch", "dell", "hp", "lenovo", "toshiba", "acer", "sony", "canon", "epson", "brother", "xerox", "k3b", "kpackage", "icewm", "fbdev", "evtouch", "evdev", "medibuntu", "mediatomb", "xmms", "bmp", "irssi"]
+_PRODUCT_LIST = (
+    "tomcat apache nginx iis oracle mssql mysql postgres postgresql sqlite mongodb redis ldap ldaps"
+    " kerberos ssl tls https sftp ftp ssh scp vpn dns dhcp nfs samba smb cups grub grub2 lilo kernel"
+    " xorg x11 xserver xfree86 gdm kdm lightdm gnome kde kubuntu xubuntu lubuntu ubuntu debian"
+    " windows vista xp linux android ios iphone ipod edge chrome firefox opera outlook exchange excel"
+    " word office teams zoom citrix vmware virtualbox qemu wine docker vagrant lxc java jdk jre jboss"
+    " weblogic websphere php php5 python perl golang gcc cmake eclipse netbeans apt apt-get aptitude"
+    " synaptic dpkg pip alsa pulseaudio audacity vlc totem xine mplayer rhythmbox amarok compiz beryl"
+    " nvidia ati intel radeon broadcom atheros ndiswrapper wifi wireless bluetooth ethernet usb raid"
+    " lvm mdadm ext3 ext4 ntfs fat32 fstab bios uefi secureboot grub-install dapper edgy feisty gutsy"
+    " hardy intrepid jaunty karmic lucid maverick natty breezy hoary warty precise trusty xenial otp"
+    " qr api sms pin atm swift iban war jar xml json pdf csv cpu ram sata log4j spring jquery"
+    " weblogic activemq rabbitmq kafka symmetric gatepay dashboard otp smtp imap proxy firewall"
+    " router switch dell hp lenovo toshiba acer sony canon epson brother xerox k3b kpackage icewm"
+    " fbdev evtouch evdev medibuntu mediatomb xmms bmp irssi"
 )
+PRODUCTS = frozenset(_PRODUCT_LIST.split())
 _COURTESY = re.compile(
     r"\b(?:dear|dears|greetings|hello|regards|thank you|thanks|kind reminder|has been assigned|hesitate)\b",
     re.I,
@@ -118,6 +134,12 @@ class Hits:
     @property
     def precision(self) -> float | None:
         return self.right / self.said if self.said else None
+
+    @property
+    def f1(self) -> float | None:
+        if not self.precision or not self.recall:
+            return None if self.precision is None or self.recall is None else 0.0
+        return 2 * self.precision * self.recall / (self.precision + self.recall)
 
     @property
     def recall(self) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -28,7 +28,7 @@ def data_folder() -> Path:
 
 
 def load(paths: Iterable[str | Path]) -> list[Row]:
-    """Every row of JSON-lines files, in order. Rows without steps are kept: an empty session is a case too."""
+    """Every row of JSON-lines files, in order. An empty session is a case too."""
     return [json.loads(line) for path in paths for line in Path(path).read_text("utf-8").splitlines() if line]
 
 
@@ -74,8 +74,8 @@ def to_past(row: Row, score: float) -> PastCase:
     )
 
 
-def split_by_time(tickets: list[Row]) -> tuple[list[Row], list[Row]]:
+def split_by_time(tickets: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """(history, queries): the older half's resolved tickets, and every ticket of the newer half."""
-    ordered = sorted(tickets, key=lambda row: row["opened_at"])
+    ordered = sorted(tickets, key=lambda row: row.get("opened_at") or "")
     middle = len(ordered) // 2
     return [row for row in ordered[:middle] if row.get("resolution")], ordered[middle:]

@@ -39,7 +39,8 @@ PRINTER = case(
     step(3, "Can you check whether port 9100 is reachable from the client?", kind="question", author="Ben"),
     step(4, "Try to remove KB5034441 from one client.", kind="note", author="Ben"),
     title="Printer HP-4050 offline for all users in Accounting",
-    problem="Hello team,\nall users in Accounting get error 0x00000709 when they print to \\\\PRN-01\\HP-4050.\n"
+    problem="Hello team,\nall users in Accounting get error 0x00000709 when they print to"
+    " \\\\PRN-01\\HP-4050.\n"
     "It started after the updates of Tuesday.\n\nBest regards,\nAna Example\nTel. 555 0100",
     reason="Two fixes failed and payroll prints tomorrow.",
     ask="Please tell me whether rolling back the update is safe.",

@@ -12,8 +12,15 @@ from tasks.draft import DraftSchema, ReplySchema, json_schema, verify
 from tests.tasks.cases import PAST_ID, PRINTER, case, past, step
 
 EVERY_KEY = {
-    "summary", "what_we_know", "do_not_repeat", "likely_cause", "suggested_steps", "confidence", "similar", "questions",
-}  # fmt: skip
+    "summary",
+    "what_we_know",
+    "do_not_repeat",
+    "likely_cause",
+    "suggested_steps",
+    "confidence",
+    "similar",
+    "questions",
+}
 
 
 def content(**changes: Any) -> dict[str, Any]:
@@ -157,7 +164,7 @@ def test_a_suggestion_about_something_else_stays(text: str) -> None:
 
 def test_what_worked_may_be_suggested_again() -> None:
     worked = case(step(1, "Restarted the print spooler", outcome="worked"))
-    facts = {"what_we_know": [], "likely_cause": None}
+    facts: dict[str, Any] = {"what_we_know": [], "likely_cause": None}
     steps = [{**suggestion("Restart the print spooler"), "evidence": ["step:1"]}]
     assert verified(worked, suggested_steps=steps, **facts)["suggested_steps"] == steps
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.case import Case, CaseStep
 from tasks.assessors.extractive import Extractive
-from tasks.assessors.outcome import outcomes
+from tasks.assessors.outcome import CHARACTERS_READ, outcomes, step_sentences
 from tasks.assessors.text import sentences
 from tasks.assessors.wording import clauses, is_attempt, is_proposal, verdict
 from tasks.draft import DraftSchema
@@ -233,7 +233,10 @@ def test_every_fact_is_a_span_of_the_text_it_cites() -> None:
 
 
 def test_hard_wrapped_lines_are_one_sentence_and_signatures_none() -> None:
-    wrapped = "Dear team,\nthe backup job on SRV-03 has been failing since the last update of the\nagent on Monday.\nRegards,\nBob\nAcme"
+    wrapped = (
+        "Dear team,\nthe backup job on SRV-03 has been failing since the last update of the\nagent on Monday."
+        "\nRegards,\nBob\nAcme"
+    )
     assert [s.text for s in sentences(wrapped, "problem")] == [
         "the backup job on SRV-03 has been failing since the last update of the agent on Monday."
     ]
@@ -322,3 +325,101 @@ def test_any_text_gives_a_valid_draft_with_evidence_that_exists(
     for item in statements(assess(of)):
         assert item["evidence"]
         assert set(item["evidence"]) <= known
+
+
+def test_a_question_is_answered_by_the_finding_that_follows_even_of_the_same_person() -> None:
+    alone = case(
+        step(1, "Is the toner empty?", kind="question", author="Ana"),
+        step(2, "Toner is at 80 %.", kind="observation", author="Ana"),
+        step(3, "Which firmware does PRN-01 run?", kind="question", author="Ana"),
+    )
+    questions = assess(alone)["questions"]
+    assert "Which firmware does PRN-01 run?" in questions
+    assert not any("toner" in text for text in questions)
+
+
+def test_a_huge_session_is_read_only_within_its_budget() -> None:
+    huge = case(*[f"{n} " + "The server failed. " * 420 for n in range(500)])
+    read = sum(len(told.text) for step in huge.steps for told in step_sentences(huge, step))
+    assert read <= CHARACTERS_READ
+    assert assess(huge)["what_we_know"]
+
+
+def test_the_summary_names_short_failed_attempts() -> None:
+    content = assess(case("Swapped the patch cable. No change."))
+    assert "1 attempt failed (Swapped the patch cable)." in content["summary"]
+
+
+def test_a_report_is_about_the_latest_attempt_only() -> None:
+    said = tried(
+        "Replaced the switch.",
+        "Restarted the router, it works now.",
+        "Static address: still dropping every hour",
+    )
+    assert "Replaced the switch." not in said
+
+
+def test_an_inspection_is_no_attempt_and_its_finding_stays_a_fact() -> None:
+    content = assess(
+        case(step(1, "Checked switch port 12, link light on.", kind="action"), "Still no address.")
+    )
+    assert content["do_not_repeat"] == []
+    assert "Checked switch port 12, link light on." in [item["text"] for item in content["what_we_know"]]
+
+
+def test_a_try_that_nobody_reported_on_is_listed_as_unknown() -> None:
+    assert tried("We tried the vendor's repair tool.") == {"We tried the vendor's repair tool.": "unknown"}
+
+
+def test_a_bad_result_beside_the_deed_is_a_failure() -> None:
+    text = "I reinstalled the client but now it crashes at login."
+    assert tried(text) == {text: "failed"}
+
+
+def test_a_question_hung_onto_a_report_does_not_hide_it() -> None:
+    text = "I reset the modem and it made no difference, any ideas?"
+    assert tried(text) == {text: "failed"}
+
+
+def test_what_is_asked_for_in_case_it_persists_is_no_failure() -> None:
+    said = tried(
+        step(1, "Cleared the cache.", author="Ben"), step(2, "Check if the issue still exists.", author="Ben")
+    )
+    assert said == {}
+
+
+def test_already_done_answers_a_proposal() -> None:
+    said = tried(
+        step(1, "You should update the firmware of the access point.", author="Ben"),
+        step(2, "I updated it already", author="Ana"),
+    )
+    assert said == {"You should update the firmware of the access point.": "failed"}
+
+
+def test_an_answer_to_a_question_does_not_settle_an_older_proposal() -> None:
+    said = tried(
+        step(1, "Try the other network socket.", author="Ben"),
+        step(2, "What is broken about the old one?", author="Ben"),
+        step(3, "the mouse does not work", author="Ana"),
+    )
+    assert said == {}
+
+
+def test_a_service_request_is_not_asked_for_an_error_message() -> None:
+    request = case(
+        "Forwarded to Bob.", title="New folder", problem="Please add a folder for 2022 to the archive."
+    )
+    assert not any("error message" in text for text in assess(request)["questions"])
+
+
+def test_markup_is_read_as_text() -> None:
+    found = [
+        s.text
+        for s in sentences("<p>Backup fails</p><div>Error <b>0x80042306</b> on SRV&nbsp;1</div>", "problem")
+    ]
+    assert found == ["Backup fails", "Error 0x80042306 on SRV 1"]
+
+
+def test_what_was_done_here_without_a_known_end_is_not_suggested_again() -> None:
+    known = case("Renewed the gateway certificate.", past=(past("Renewed the gateway certificate."),))
+    assert assess(known)["suggested_steps"] == []

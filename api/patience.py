@@ -1,0 +1,41 @@
+"""A restart of PostgreSQL in the middle of a request: what may be repeated is repeated here, unseen by the client."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+
+from models import logs
+from models.db import is_away
+
+log = logs.logger(__name__)
+
+WAIT_SECONDS = 5.0
+PAUSE_SECONDS = 0.25
+
+
+class PatientFlask(Flask):
+    """Flask, for a database that may be away for some seconds.
+
+    A read is answered by the second try, and so is a request with an Idempotency-Key, since its repetition
+    finds what the first try may have committed. Other writes get 503 with Retry-After: only the client knows
+    whether to send them again.
+    """
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Call the view, again while the database is away and the request may be repeated."""
+        end = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                return super().dispatch_request()
+            except Exception as error:
+                if not (is_away(error) and _may_be_repeated() and time.monotonic() < end):
+                    raise
+                log.warning("request repeated", path=request.path, error=type(error).__name__)
+            time.sleep(PAUSE_SECONDS)
+
+
+def _may_be_repeated() -> bool:
+    return request.method in ("GET", "HEAD") or bool(request.headers.get("Idempotency-Key"))

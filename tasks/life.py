@@ -1,0 +1,121 @@
+"""A worker's life: it proves that messages reach it, ends when they no longer do, and leaves in time when told to.
+
+Celery's own means do not fit the thread pool. A warm shutdown waits for every thread, and a cold one too: a
+thread cannot be ended, and the pool joins them all. And a consumer that lost its broker without noticing still
+answers pings. So one thread here looks after both, and the supervisor starts a process anew that has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any
+
+from celery.signals import worker_ready, worker_shutting_down
+from celery.utils.nodenames import worker_direct
+from celery.worker import state
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from models import logs, workers
+from models.redis import client
+from models.settings import settings
+from tasks import celery
+from tasks.lease import give_back_all
+from tasks.sweep import LastRun, sweep_now
+from tasks.wake import publisher
+
+log = logs.logger(__name__)
+
+DEAF_EXIT_CODE = 75  # "try again later" of sysexits.h: the supervisor shall
+GIVE_BACK_SECONDS = 3.0
+MISSED_SWEEPS = 3
+
+
+class Ear:
+    """What this worker has heard, by its monotonic clock."""
+
+    slots = 1
+    heard_at = 0.0
+    redis_since: float | None = None  # since when Redis has answered without a break
+
+
+@celery.task(name="heartbeat", ignore_result=True)
+def heartbeat(name: str) -> None:
+    """A message of a worker to itself: it came all the way through Redis and the pool."""
+    Ear.heard_at = time.monotonic()
+    try:
+        workers.note_heartbeat(name)
+    except (RedisError, OSError) as error:
+        log.warning("heartbeat not noted", error=type(error).__name__)
+
+
+@worker_ready.connect
+def _begin(sender: Any, **_: object) -> None:
+    Ear.heard_at, Ear.slots = time.monotonic(), sender.pool.num_processes
+    name, queues = sender.hostname, set(sender.app.amqp.queues.consume_from)
+    threading.Thread(target=_listen, args=[name], name="heartbeat", daemon=True).start()
+    if "upkeep" in queues:
+        threading.Thread(target=_keep_sweeping, name="second-clock", daemon=True).start()
+
+
+def _listen(name: str) -> None:
+    while not _is_deaf():
+        _knock(name)
+        time.sleep(settings().worker_deaf_seconds / 4)
+    log.error("no message reaches this worker; it ends to be started anew")
+    _leave(DEAF_EXIT_CODE)
+
+
+def _knock(name: str) -> None:
+    try:
+        client().ping()
+        publisher().send_task("heartbeat", args=[name], queue=worker_direct(name), ignore_result=True)
+    except (KombuError, RedisError, OSError):
+        Ear.redis_since = None
+        return
+    if Ear.redis_since is None:
+        Ear.redis_since = time.monotonic()
+
+
+def _is_deaf() -> bool:
+    """Whether Redis answers for long and yet nothing came. While Redis is away nobody is to blame."""
+    if Ear.redis_since is None:
+        return False
+    limit = settings().worker_deaf_seconds
+    if len(state.active_requests) >= Ear.slots:
+        limit += settings().model_call_seconds  # busy is not deaf: the longest call may pass before one is free
+    return time.monotonic() - max(Ear.heard_at, Ear.redis_since) > limit
+
+
+def _keep_sweeping() -> None:
+    """Sweep without being told when beat, or the Redis in between, is silent: deadlines do not wait for them."""
+    while True:
+        time.sleep(settings().sweep_seconds)
+        if time.monotonic() - LastRun.at > MISSED_SWEEPS * settings().sweep_seconds:
+            sweep_now()
+
+
+@worker_shutting_down.connect
+def _told_to_stop(**_: object) -> None:
+    """Let what runs end within the grace, then give the rest back and go, whatever still hangs."""
+    threading.Thread(target=_stop_in_time, name="leaving", daemon=True).start()
+
+
+def _stop_in_time() -> None:
+    # When everything ends before, the process does too, and this thread with it.
+    time.sleep(settings().worker_grace_seconds)
+    _leave(0)
+
+
+def _leave(code: int) -> None:
+    """Give the work back, within seconds even when the database hangs, and end this process at once."""
+    giving = threading.Thread(target=_give_back, name="giving-back", daemon=True)
+    giving.start()
+    giving.join(GIVE_BACK_SECONDS)
+    os._exit(code)
+
+
+def _give_back() -> None:
+    log.warning("work given back", count=give_back_all())

@@ -1,0 +1,42 @@
+"""Waits for a database that is away for a moment, without holding a connection meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from models import logs
+from models.assessment import Lease
+from models.db import is_passing as is_database_away
+
+log = logs.logger(__name__)
+
+T = TypeVar("T")
+
+PAUSE_SECONDS = 0.5
+LONGEST_SECONDS = 60.0
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether a later try can help: the database is away, restarts, or was too busy."""
+    return isinstance(error, PoolTimeout) or is_database_away(error)
+
+
+def until(lease: Lease, act: Callable[[Lease], T]) -> T:
+    """`act(lease)`, again while the database is away, for a minute at most.
+
+    Doing it twice is safe for everything that is fenced: when the first try was committed and only its answer
+    lost, the second one finds the lease gone and writes nothing.
+    """
+    end = time.monotonic() + LONGEST_SECONDS
+    while True:
+        try:
+            return act(lease)
+        except Exception as error:
+            if not is_passing(error) or time.monotonic() > end:
+                raise
+            log.warning("database away", error=type(error).__name__)
+        time.sleep(PAUSE_SECONDS)

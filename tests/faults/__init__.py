@@ -1,0 +1,1 @@
+"""What dies, and what it does to the handoffs: real processes, real servers, counted afterwards."""

@@ -1,0 +1,198 @@
+"""The hint of a feed's head: what Redis answers, and what happens when it does not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import redis as redis_py
+
+from deploy.servers import Redis
+from models import head, redis
+from models.head import POLL_BURST, Guard, Heads
+from tests.servers import Servers
+from tests.stack import wait_for
+
+EPOCH = "e1"
+
+
+@pytest.fixture
+def heads(servers: Servers) -> Heads:
+    """Hints in the run's Redis, with time enough for a busy machine."""
+    return Heads(redis_py.Redis.from_url(servers.redis.url))
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[Redis]:
+    """A Redis of the test's own, to be frozen and killed."""
+    server = Redis(tmp_path / "redis", durable=False)
+    server.start()
+    yield server
+    server.thaw()
+    server.stop()
+
+
+def test_a_raised_hint_is_what_the_next_poll_gets(heads: Heads) -> None:
+    account, token = uuid4(), uuid4()
+    assert heads.poll(account, token, EPOCH).missing
+    heads.before_commit(account, 7, EPOCH, 2.0)
+    polled = heads.poll(account, token, EPOCH)
+    assert polled.hint is not None
+    assert (polled.hint.head, polled.hint.pace) == (7, 2.0)
+    assert not polled.missing
+
+
+def test_a_hint_never_falls(heads: Heads) -> None:
+    account = uuid4()
+    heads.before_commit(account, 7, EPOCH, 1.0)
+    heads.before_commit(account, 5, EPOCH, 1.0)
+    heads.after_commit(account, 6, EPOCH)
+    assert heads.look(account, EPOCH).head == 7  # type: ignore[union-attr]
+
+
+def test_a_late_second_call_does_not_bring_a_hint_back_after_redis_was_wiped(heads: Heads) -> None:
+    account = uuid4()
+    heads.before_commit(account, 7, EPOCH, 1.0)
+    heads.client.flushdb()
+    heads.after_commit(account, 7, EPOCH)
+    assert heads.look(account, EPOCH) is None
+
+
+def test_a_hint_of_an_older_epoch_is_not_seen_and_not_kept_alive(heads: Heads) -> None:
+    account = uuid4()
+    heads.before_commit(account, 7, "old", 1.0)
+    assert heads.poll(account, uuid4(), "new").missing
+    before = heads.client.pttl(f"feed:{account.hex}:old")
+    heads.before_commit(account, 8, "new", 1.0)
+    heads.after_commit(account, 8, "new")
+    assert heads.look(account, "old").head == 7  # type: ignore[union-attr]
+    assert heads.client.pttl(f"feed:{account.hex}:old") <= before
+
+
+def test_only_who_holds_the_lease_fills_a_missing_hint(heads: Heads) -> None:
+    account = uuid4()
+    lease = heads.lease(account, EPOCH)
+    assert lease is not None
+    assert heads.lease(account, EPOCH) is None
+    heads.fill(account, lease, 7, EPOCH, 1.0, 3.0)
+    hint = heads.look(account, EPOCH)
+    assert hint is not None
+    assert hint.head == 7
+    assert hint.quiet_seconds >= 3
+
+
+def test_a_writer_ends_the_lease_of_a_reader(heads: Heads) -> None:
+    account = uuid4()
+    lease = heads.lease(account, EPOCH)
+    assert lease is not None
+    heads.before_commit(account, 8, EPOCH, 1.0)
+    heads.client.delete(f"feed:{account.hex}:{EPOCH}")
+    heads.fill(account, lease, 7, EPOCH, 1.0, 0.0)
+    assert heads.look(account, EPOCH) is None
+
+
+def test_a_hint_ends_ten_seconds_after_its_writer_knew_and_readers_do_not_prolong_it(heads: Heads) -> None:
+    account, key = uuid4(), f"feed:{{}}:{EPOCH}"
+    heads.before_commit(account, 7, EPOCH, 1.0)
+    first = heads.client.pttl(key.format(account.hex))
+    assert 0 < first <= 10_000
+    heads.after_commit(account, 7, EPOCH)
+    heads.poll(account, uuid4(), EPOCH)
+    assert heads.client.pttl(key.format(account.hex)) <= first
+
+
+def test_a_slow_reader_fills_for_what_is_left_since_its_lease(heads: Heads) -> None:
+    account = uuid4()
+    lease = heads.lease(account, EPOCH)
+    assert lease is not None
+    late = head.Lease(lease.token, lease.taken_at - 8)
+    heads.fill(account, late, 7, EPOCH, 1.0, 0.0)
+    assert 0 < heads.client.pttl(f"feed:{account.hex}:{EPOCH}") <= 2000
+
+
+def test_a_call_that_a_frozen_redis_carries_out_too_late_leaves_no_hint(own_redis: Redis) -> None:
+    account, patient = uuid4(), redis_py.Redis.from_url(own_redis.url)
+    late = Heads(redis.connect(own_redis.url), ttl_seconds=0.3)
+    late.client.ping()
+    own_redis.freeze()
+    late.before_commit(account, 7, EPOCH, 1.0)
+    assert late.guard.failures == 1
+    end = time.time() + 0.4
+    wait_for(lambda: time.time() > end, "the hint's end to pass")
+    own_redis.thaw()
+    writes = "cmdstat_zadd"
+    wait_for(lambda: writes in patient.info("commandstats"), "the late call to be carried out")
+    assert Heads(patient).look(account, EPOCH) is None
+
+
+def test_a_silent_redis_is_left_alone_after_two_calls(own_redis: Redis) -> None:
+    heads = Heads(redis.connect(own_redis.url))
+    own_redis.freeze()
+    account = uuid4()
+    for _ in range(2):
+        assert heads.poll(account, uuid4(), EPOCH) == head.Polled(0.0, None, missing=False)
+    heads.guard.paused_until += 60  # the pause does not end within this test
+    before = head.FAILURES._value.get()
+    assert heads.poll(account, uuid4(), EPOCH) == head.Polled(0.0, None, missing=False)
+    heads.before_commit(account, 1, EPOCH, 1.0)
+    assert head.FAILURES._value.get() == before
+
+
+def test_after_a_pause_redis_is_asked_again(own_redis: Redis) -> None:
+    heads = Heads(redis.connect(own_redis.url))
+    own_redis.kill()
+    account = uuid4()
+    for _ in range(2):
+        heads.poll(account, uuid4(), EPOCH)
+    own_redis.start()
+    wait_for(lambda: heads.poll(account, uuid4(), EPOCH).missing, "Redis to be asked again")
+    assert heads.guard.failures == 0
+
+
+def test_a_guard_pauses_only_after_failures_in_a_row() -> None:
+    guard = Guard()
+
+    def refused() -> None:
+        raise redis_py.ConnectionError
+
+    guard(refused)
+    assert guard(lambda: 1) == 1
+    guard(refused)
+    assert guard(lambda: 1) == 1
+    guard(refused)
+    guard(refused)
+    assert guard(lambda: 1) is None
+
+
+@pytest.mark.parametrize(
+    "error", [redis_py.ReadOnlyError, redis_py.TimeoutError, redis_py.BusyLoadingError, redis_py.OutOfMemoryError]
+)
+def test_every_error_of_redis_is_counted_and_ignored(error: type[redis_py.RedisError]) -> None:
+    def failing() -> None:
+        raise error
+
+    before = head.FAILURES._value.get()
+    assert Guard()(failing) is None
+    assert head.FAILURES._value.get() == before + 1
+
+
+def test_a_token_may_poll_a_hundred_times_at_once_and_then_waits(servers: Servers) -> None:
+    # Two processes' clients: the count is kept in Redis.
+    heads = [Heads(redis_py.Redis.from_url(servers.redis.url)) for _ in range(2)]
+    account, token = uuid4(), uuid4()
+    waits = [heads[n % 2].poll(account, token, EPOCH).wait_seconds for n in range(POLL_BURST + 20)]
+    assert waits[:POLL_BURST] == [0.0] * POLL_BURST
+    assert 0 < max(waits[POLL_BURST:]) <= 0.2
+    assert heads[0].poll(account, uuid4(), EPOCH).wait_seconds == 0
+
+
+def test_who_waited_as_told_may_poll_again(heads: Heads) -> None:
+    account, token = uuid4(), uuid4()
+    while not (wait := heads.poll(account, token, EPOCH).wait_seconds):
+        pass
+    end = time.monotonic() + wait
+    wait_for(lambda: time.monotonic() >= end, "the time to pass")
+    assert heads.poll(account, token, EPOCH).wait_seconds == 0

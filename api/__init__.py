@@ -8,12 +8,14 @@ from flask import Flask, Response, request
 from flask_smorest import Api
 
 from api import (
+    analytics,
     batches,
     cli,
     cli_batches,
     cli_history,
     cookie,
     cors,
+    docs,
     errors,
     feed,
     handoffs,
@@ -25,8 +27,10 @@ from api import (
 )
 from api.patience import PatientFlask
 from models import logs
+from models.errors import NotFound
 
 MAX_BODY_BYTES = 1024 * 1024
+BEARER = "A token of `flask tokens issue`; also a JWT of the main product, where that is switched on."
 
 
 def create_app() -> Flask:
@@ -42,11 +46,17 @@ def create_app() -> Flask:
         OPENAPI_URL_PREFIX="/api/v1",
         OPENAPI_JSON_PATH="openapi.json",
     )
-    api = Api(app, spec_kwargs={"security": [{"bearer": []}]})
+    api = Api(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [docs.Completion()]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
-    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
-    parts = (handoffs, sessions, feed, people, batches)
-    for blueprint in (part.blueprint for part in parts):
+    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": BEARER})
+    for blueprint in (
+        handoffs.blueprint,
+        sessions.blueprint,
+        feed.blueprint,
+        people.blueprint,
+        batches.blueprint,
+        analytics.blueprint,
+    ):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(reference.blueprint)
@@ -63,6 +73,8 @@ def create_app() -> Flask:
 def _begin() -> None:
     logs.clear()
     logs.bind(request=request.headers.get("X-Request-Id", "")[:64] or uuid4().hex)
+    if "\x00" in request.path:  # PostgreSQL cannot even be asked for it
+        raise NotFound
 
 
 def _secure(response: Response) -> Response:

@@ -35,7 +35,10 @@ def versioned(body: dict[str, Any]) -> Response:
     response.set_etag(f"{body['version']}-{digest}", weak=True)
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Authorization, Cookie"
-    response.make_conditional(request)
+    # If-Match is for writes; Werkzeug would answer a read with 412 and the body.
+    if request.if_none_match.contains_weak(response.get_etag()[0] or ""):
+        response.status_code = 304
+        response.set_data(b"")
     return response
 
 

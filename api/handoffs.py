@@ -119,6 +119,7 @@ def index(query: dict[str, Any]) -> Response:
 @blueprint.get("/<uuid:handoff_id>")
 @requires("viewer")
 @blueprint.response(200, HandoffSchema)
+@blueprint.alt_response(304, description="As you have it; only with a matching If-None-Match")
 @problems(404)
 def read(handoff_id: UUID) -> Response:
     """One handoff with its assessment. Its ETag begins with its version."""

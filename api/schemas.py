@@ -387,3 +387,52 @@ class PeopleSchema(Schema):
     """Everybody that work may go to."""
 
     items = fields.List(fields.Nested(ColleagueSchema))
+
+
+class PeriodQuery(Schema):
+    """How far back the metrics go."""
+
+    period = fields.String(required=True, validate=validate.OneOf(["7d", "30d", "90d"]))
+
+
+class SpreadSchema(Schema):
+    """Seconds; null when nobody had this time."""
+
+    avg = fields.Float(allow_none=True)
+    p50 = fields.Float(allow_none=True)
+    p95 = fields.Float(allow_none=True)
+
+
+class MetricsSchema(Schema):
+    """The metrics of one group of handoffs."""
+
+    n_handoffs = fields.Integer()
+    n_ready = fields.Integer()
+    n_claimed = fields.Integer()
+    n_with_action = fields.Integer()
+    time_to_ready = fields.Nested(SpreadSchema)
+    time_to_claim = fields.Nested(SpreadSchema)
+    time_to_first_action = fields.Nested(SpreadSchema)
+
+
+class StateMetricsSchema(MetricsSchema):
+    """The handoffs whose newest assessment is in one state; `none`: none was asked for."""
+
+    assessment_state = fields.String(validate=validate.OneOf([*(state.value for state in State), "none"]))
+
+
+class DayMetricsSchema(MetricsSchema):
+    """The handoffs of one day in UTC."""
+
+    day = fields.String(metadata={"format": "date"})
+
+
+class EscalationsSchema(MetricsSchema):
+    """The metrics of a period."""
+
+    period = fields.String()
+    since = _time()
+    until = _time()
+    by_assessment_state = fields.List(fields.Nested(StateMetricsSchema))
+    by_day = fields.List(fields.Nested(DayMetricsSchema))
+    metric_definition = fields.String()

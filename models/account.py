@@ -111,7 +111,7 @@ class Caller:
 
 def create_account(session: Session, name: str) -> Account:
     """A new account with its empty feed."""
-    account = Account(name=name)
+    account = Account(name=_usable(name))
     session.add(account)
     session.flush()
     feed.open_feed(session, account.id)
@@ -120,10 +120,16 @@ def create_account(session: Session, name: str) -> Account:
 
 def create_user(session: Session, account_id: UUID, name: str, role: Role) -> User:
     """A new person in the account."""
-    user = User(account_id=account_id, name=name, role=role)
+    user = User(account_id=account_id, name=_usable(name), role=role)
     session.add(user)
     session.flush()
     return user
+
+
+def _usable(name: str) -> str:
+    if not name.strip() or not name.isprintable() or len(name) > 200:
+        raise Invalid("name_invalid", "A name has 1 to 200 printable characters.")
+    return name
 
 
 def issue_token(

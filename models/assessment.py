@@ -115,6 +115,13 @@ class Assessment(Base):
         CheckConstraint("(state = 'running') <= (lease_until IS NOT NULL)", name="lease"),
         CheckConstraint("(state IN ('succeeded', 'fallback')) <= (content IS NOT NULL)", name="content"),
         Index("uq_assessments_generation", "account_id", "handoff_id", "generation", unique=True),
+        # The metrics: which state the assessments of a period are in, without reading a row.
+        Index(
+            "ix_assessments_queued_at",
+            "account_id",
+            "queued_at",
+            postgresql_include=["handoff_id", "generation", "state"],
+        ),
         # The sweep: the few rows that have not ended, across accounts.
         Index(
             "ix_assessments_unfinished",

@@ -106,6 +106,7 @@ def engine() -> Engine:
         pool_pre_ping=True,
         pool_use_lifo=True,
         json_serializer=dump_json,
+        hide_parameters=True,  # they hold ticket text, and errors are logged
         connect_args={
             "connect_timeout": 3,
             "application_name": "escalation",

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from models import db, transaction
 from tests import servers as private
 from tests import world as worlds
+from tests.leaks import pytest_runtest_logreport, pytest_sessionfinish, pytest_terminal_summary  # noqa: F401
 from tests.servers import Servers
 from tests.world import World
 

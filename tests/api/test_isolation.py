@@ -58,7 +58,7 @@ TABLE: dict[tuple[str, str], int] = {
     ("GET", "/api/v1/analytics/escalations"): 200,
     ("GET", "/api/v1/openapi.json"): 200,
     ("GET", "/api/v1/batches"): 200,
-    ("POST", "/api/v1/batches"): 422,  # with a filter that names a person of the other account, or nothing
+    ("POST", "/api/v1/batches"): 200,  # a dry run over everything
     ("GET", BATCH): 404,
     ("POST", f"{BATCH}/pause"): 404,
     ("POST", f"{BATCH}/resume"): 404,
@@ -69,7 +69,7 @@ BODIES = {
     "resolve": {"resolution": "x"},
     "feedback": {"rating": "helpful"},
     "steps": {"kind": "note", "text": "x"},
-    "batches": {"kind": "nothing"},
+    "batches": {"kind": "reassess", "filter": {}, "dry_run": True},
 }
 QUERIES = {"escalations": "period=30d"}
 
@@ -83,10 +83,18 @@ class Foreign:
     external_id: str
     cursor: str
     parked_id: str
+    batch_id: str
 
     @property
     def secrets(self) -> list[str]:
-        return [MARK, self.handoff_id, self.parked_id, str(self.world.account_id), str(self.world.junior.id)]
+        return [
+            MARK,
+            self.handoff_id,
+            self.parked_id,
+            self.batch_id,
+            str(self.world.account_id),
+            str(self.world.junior.id),
+        ]
 
 
 @pytest.fixture
@@ -100,8 +108,9 @@ def foreign(world: World, other_world: World) -> Foreign:
     other_world.senior.post(f"/handoffs/{made}/claim")
     other_world.senior.post(f"/sessions/T-{MARK}/steps", {"kind": "note", "text": MARK})
     parked = other_world.junior.hand_off(f"P-{MARK}", intent="park", reason=MARK)["id"]
+    batch = other_world.admin.post("/batches", {"kind": "reassess", "filter": {}, "note": MARK}).json["id"]
     cursor = other_world.senior.get("/queue").json["cursor"]
-    return Foreign(other_world, made, f"T-{MARK}", cursor, parked)
+    return Foreign(other_world, made, f"T-{MARK}", cursor, parked, batch)
 
 
 def rules(app: Flask) -> list[tuple[str, str]]:
@@ -116,7 +125,7 @@ def rules(app: Flask) -> list[tuple[str, str]]:
 def call(world: World, foreign: Foreign, method: str, rule: str) -> TestResponse:
     path = rule.removeprefix("/api/v1").replace("<uuid:handoff_id>", foreign.handoff_id)
     path = path.replace("<path:external_id>", foreign.external_id).replace("<int:generation>", "1")
-    path = path.replace("<uuid:batch_id>", str(UUID(int=7)))
+    path = path.replace("<uuid:batch_id>", foreign.batch_id)
     last = path.rpartition("/")[2]
     if method == "GET":
         query = f"cursor={foreign.cursor}" if last == "feed" else QUERIES.get(last, "")

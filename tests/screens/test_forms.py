@@ -129,7 +129,11 @@ def test_a_batch_is_paused_resumed_and_cancelled(
     page.get_by_role("button", name="See what it would do").click()
     page.locator("#estimate button").click()
     batch = page.locator(".batch")
-    for press, state, then in (("Pause", "Paused", "Resume"), ("Resume", "Running", "Pause"), ("Cancel", "Cancelled", None)):
+    for press, state, then in (
+        ("Pause", "Paused", "Resume"),
+        ("Resume", "Running", "Pause"),
+        ("Cancel", "Cancelled", None),
+    ):
         batch.get_by_role("button", name=press).click()
         expect(batch.locator(".badge")).to_have_text(re.compile(f"{state}|Waiting" if state == "Running" else state))
         if then:

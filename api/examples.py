@@ -1,0 +1,106 @@
+"""Examples of the OpenAPI document: one bad morning at a clinic, told request by request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+H = "/api/v1/handoffs/{handoff_id}"
+JO = {"id": "0192f0c1-7a00-7000-8000-000000000001", "name": "Jo Junior"}
+SAM = {"id": "0192f0c1-7a00-7000-8000-000000000002", "name": "Sam Senior"}
+
+STEP = {"kind": "action", "text": "Sent a test scan to an outside address.", "outcome": "failed"}
+
+INTAKE = {
+    "intent": "escalate",
+    "priority": "high",
+    "reason": "I have run out of ideas and the clinic opens at eight.",
+    "ask": "Is this the relay or the copier?",
+    "session": {
+        "external_id": "T-1042",
+        "title": "Copier cannot send scans to e-mail",
+        "problem": "Since this morning every scan to e-mail ends with error 2203 SMTP auth.",
+        "category": "Printing",
+        "client": "Northwind Clinic",
+        "asset": "CP-1F",
+        "steps": [STEP],
+    },
+}
+
+CARD = {
+    "id": "0192f0c1-7a00-7000-8000-00000000002a",
+    "intent": "escalate",
+    "status": "ready",
+    "version": 2,
+    "priority": "high",
+    "reason": "I have run out of ideas and the clinic opens at eight.",
+    "ask": "Is this the relay or the copier?",
+    "session": {
+        "external_id": "T-1042",
+        "title": "Copier cannot send scans to e-mail",
+        "problem": "Since this morning every scan to e-mail ends with error 2203 SMTP auth.",
+        "category": "Printing",
+        "client": "Northwind Clinic",
+        "asset": "CP-1F",
+        "steps_count": 1,
+    },
+    "handed_off_by": JO,
+    "target": None,
+    "claimed_by": None,
+    "created_at": "2026-03-02T07:12:08.120000+00:00",
+    "ready_at": "2026-03-02T07:12:09.310000+00:00",
+    "claimed_at": None,
+    "first_action_at": None,
+    "resolved_at": None,
+    "resolution": None,
+    "seq": 318,
+    "returns": 0,
+    "overdue": False,
+    "assessment_state": "succeeded",
+    "assessment": {
+        "summary": "Scans to e-mail fail with an authentication error on one copier since this morning.",
+        "likely_cause": {"text": "The copier signs in with a protocol that the relay refuses."},
+        "confidence": "medium",
+        "source": "extractive",
+    },
+}
+
+BODIES: dict[tuple[str, str], Any] = {
+    ("post", "/api/v1/handoffs"): INTAKE,
+    ("post", f"{H}/reassign"): {"user_id": SAM["id"], "reason": "You know this relay."},
+    ("post", f"{H}/resolve"): {
+        "resolution": "Set TLS 1.2 under Security > SMTP.",
+        "root_cause": "A firmware update had switched the copier back to TLS 1.0.",
+    },
+    ("post", f"{H}/assessments/{{generation}}/feedback"): {"rating": "helpful", "comment": "Pointed at TLS at once."},
+    ("post", "/api/v1/sessions/{external_id}/steps"): STEP,
+    ("post", "/api/v1/batches"): {"kind": "reassess", "filter": {"status": ["ready"]}, "dry_run": True},
+}
+
+ANSWERS: dict[tuple[str, str], Any] = {
+    ("get", "/api/v1/handoffs"): {"items": [CARD], "next_page": None},
+    ("get", "/api/v1/queue"): {"items": [CARD], "next_page": None, "cursor": "MS4yZjFjLjMxOC5hbGw.5mJc0gq1x2c"},
+    ("get", "/api/v1/feed"): {
+        "events": [
+            {"seq": 318, "type": "handoff.ready", "at": "2026-03-02T07:12:09.312000+00:00", "handoff": CARD},
+        ],
+        "from": 317,
+        "to": 318,
+        "head": 318,
+        "has_more": False,
+        "cursor": "MS4yZjFjLjMxOC5hbGw.5mJc0gq1x2c",
+    },
+    ("get", "/api/v1/me"): {**SAM, "role": "engineer", "account": {"id": JO["id"], "name": "Night Owl IT"}},
+    ("get", "/api/v1/people"): {"items": [{**JO, "role": "engineer"}, {**SAM, "role": "engineer"}]},
+    ("get", f"{H}/timeline"): {
+        "items": [
+            {
+                "at": "2026-03-02T07:12:08.120000+00:00",
+                "kind": "handoff.created",
+                "by": JO,
+                "seq": 317,
+                "note": None,
+            },
+        ],
+        "next_page": None,
+    },
+}

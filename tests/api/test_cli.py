@@ -1,0 +1,151 @@
+"""The command line for accounts, people and tokens: what it prints, and how it fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from api import auth
+from tests.servers import Servers
+from tests.stack import ROOT
+from tests.world import World
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(app: Flask, world: World) -> Run:
+    """Run a command of `flask` within the test's transaction."""
+
+    def invoke(*arguments: str) -> Result:
+        return app.test_cli_runner().invoke(args=list(arguments))
+
+    return invoke
+
+
+def test_an_account_a_person_and_a_token_are_made_and_let_in(run: Run, world: World) -> None:
+    made = run("accounts", "create", "Night Owl")
+    assert made.exit_code == 0
+    UUID(made.output.splitlines()[-1])
+    assert run("users", "create", "--account", "Night Owl", "--role", "engineer", "Noa").exit_code == 0
+    issued = run("tokens", "issue", "--user", "Noa", "--expires-days", "3")
+    assert issued.exit_code == 0
+    secret = issued.output.splitlines()[-1]
+    who = world.junior.client.get("/api/v1/me", headers={"Authorization": f"Bearer {secret}"}).json
+    assert (who["name"], who["role"], who["account"]["name"]) == ("Noa", "engineer", "Night Owl")
+
+
+def test_a_token_is_shown_once_and_afterwards_only_listed_by_its_start(run: Run, world: World) -> None:
+    secret = run("tokens", "issue", "--user", str(world.senior.id)).output.splitlines()[-1]
+    listed = run("tokens", "list", "--account", str(world.account_id)).output
+    assert secret not in listed
+    assert secret[:11] in listed
+    assert len(listed.splitlines()) == 6
+    assert "senior of Acme (engineer)  active  never used" in listed
+
+
+def test_a_revoked_token_is_listed_as_such_and_refused(run: Run, world: World) -> None:
+    issued = run("tokens", "issue", "--user", str(world.senior.id)).output.splitlines()
+    token_id, secret = issued[0].split()[1], issued[-1]
+    assert "revoked" in run("tokens", "revoke", token_id).output
+    assert "was revoked before" in run("tokens", "revoke", token_id).output
+    assert "revoked" in run("tokens", "list", "--account", "Acme").output
+    auth.forget_verified()
+    assert world.junior.client.get("/api/v1/me", headers={"Authorization": f"Bearer {secret}"}).status_code == 401
+
+
+def test_a_deleted_persons_claims_go_back_to_the_queue(run: Run, world: World) -> None:
+    made = world.junior.hand_off("T-1")["id"]
+    world.senior.post(f"/handoffs/{made}/claim")
+    world.senior.post("/sessions/T-1/steps", {"kind": "note", "text": "x"})
+    deleted = run("users", "delete", "--account", "Acme", "senior of Acme")
+    assert deleted.exit_code == 0
+    assert "1 claims back" in deleted.output
+    now = world.admin.get(f"/handoffs/{made}").json
+    assert (now["status"], now["claimed_by"]) == ("ready", None)
+    told = world.admin.get(f"/handoffs/{made}/timeline").json["items"]
+    assert [item["note"] for item in told if item["kind"] == "handoff.released"] == ["the claimer has left"]
+    auth.forget_verified()
+    assert world.senior.get("/me").status_code == 401
+
+
+def test_the_claim_lease_of_an_account_is_set_and_taken_back(run: Run, world: World) -> None:
+    assert "is 5 min" in run("accounts", "set", "--claim-lease-minutes", "5", "Acme").output
+    assert "installation's" in run("accounts", "set", "--claim-lease-minutes", "0", "Acme").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["users", "create", "--account", "Nobody", "--role", "admin", "x"], 1),
+        (["users", "create", "--account", "Acme", "--role", "king", "x"], 2),
+        (["users", "delete", "--account", "Acme", "nobody"], 1),
+        (["tokens", "issue", "--user", "nobody"], 1),
+        (["tokens", "issue", "--user", "senior of Acme", "--expires-days", "0"], 2),
+        (["tokens", "revoke", str(UUID(int=1))], 1),
+        (["tokens", "revoke", "no-id"], 2),
+        (["tokens", "list", "--account", "Nobody"], 1),
+        (["accounts", "set", "--claim-lease-minutes", "-1", "Acme"], 2),
+        (["accounts", "set", "--claim-lease-minutes", "5", "Nobody"], 1),
+        (["accounts", "create", "x" * 201], 1),
+        (["accounts", "create", "a\x00b"], 1),
+        (["users", "create", "--account", "Acme", "--role", "admin", ""], 1),
+    ],
+)
+def test_what_a_user_gets_wrong_is_one_line_and_no_traceback(run: Run, arguments: list[str], status: int) -> None:
+    answer = run(*arguments)
+    assert answer.exit_code == status, answer.output
+    said = [line for line in answer.output.splitlines() if line.startswith("Error: ")]
+    assert len(said) == 1
+    assert status == 2 or answer.output.splitlines() == said
+    assert "Traceback" not in answer.output
+
+
+def test_a_name_that_two_people_carry_needs_the_id(run: Run, world: World, other_world: World) -> None:
+    for account_id in (world.account_id, other_world.account_id):
+        run("users", "create", "--account", str(account_id), "--role", "viewer", "Kim")
+    answer = run("tokens", "issue", "--user", "Kim")
+    assert answer.exit_code == 1
+    assert "2 users are named" in answer.output
+    assert run("tokens", "issue", "--user", "Kim", "--account", str(world.account_id)).exit_code == 0
+
+
+@pytest.mark.parametrize("command", [["accounts"], ["accounts", "set"], ["users", "create"], ["tokens", "list"]])
+def test_every_command_explains_itself(run: Run, command: list[str]) -> None:
+    answer = run(*command, "--help")
+    assert answer.exit_code == 0
+    assert "Usage: " in answer.output
+
+
+def flask(servers: Servers, database: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    given = {**os.environ, **servers.environment(database), "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(
+        [sys.executable, "-m", "flask", *arguments], cwd=ROOT, env=given, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_a_real_process_prints_the_token_alone_on_the_last_line(servers: Servers, committed: str) -> None:
+    assert flask(servers, committed, "accounts", "create", "Night Owl").returncode == 0
+    assert (
+        flask(servers, committed, "users", "create", "--account", "Night Owl", "--role", "admin", "N").returncode == 0
+    )
+    issued = flask(servers, committed, "tokens", "issue", "--user", "N")
+    assert issued.returncode == 0
+    assert issued.stdout.splitlines()[-1].startswith("rf_")
+    assert issued.stderr == ""
+
+
+def test_a_real_process_without_a_database_fails_with_one_line(servers: Servers, committed: str) -> None:
+    away = "postgresql://nobody:planted@127.0.0.1:9/none"
+    answer = flask(servers, committed, "accounts", "create", "x", DATABASE_URL=away)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Error: ")
+    assert len(answer.stderr.splitlines()) == 1
+    assert "planted" not in answer.stderr

@@ -46,8 +46,8 @@ def past_case(team: Team) -> dict[str, Any]:
         "POST",
         f"/handoffs/{old['id']}/resolve",
         {
-            "resolution": "The firmware update had switched the copier back to TLS 1.0, which the mail relay refuses. "
-            "Set TLS 1.2 under Security > SMTP and the scans to e-mail went out.",
+            "resolution": "The firmware update had switched the copier back to TLS 1.0, which the mail relay "
+            "refuses. Set TLS 1.2 under Security > SMTP and the scans to e-mail went out.",
             "root_cause": "Firmware 4.1.2 resets the TLS setting.",
         },
     )

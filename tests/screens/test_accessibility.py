@@ -94,7 +94,8 @@ def test_everything_to_press_is_44_pixels_high_on_a_phone(team: Team, open_brows
         assert page.evaluate(SMALL) == [], path
 
 
-SMALL = """() => [...document.querySelectorAll('main button, .top a, .top button, select, input, textarea, .button, summary, .chip')]
+SMALL = """() => [...document.querySelectorAll(
+    'main button, .top a, .top button, select, input, textarea, .button, summary, .chip')]
   .filter((node) => node.checkVisibility() && !['checkbox', 'radio', 'hidden'].includes(node.type))
   .map((node) => [node.outerHTML.slice(0, 80), node.getBoundingClientRect()])
   .filter(([, box]) => box.height < 43.5 || box.width < 43.5)

@@ -27,7 +27,7 @@ MODES: dict[str, dict[str, Any]] = {
 Open = Callable[..., BrowserContext]
 
 
-def shots(page: Page, shown: dict[str, Any], team: Team) -> Iterator[str]:
+def shots(page: Page, shown: dict[str, Any], team: Team, service: Service) -> Iterator[str]:
     """Go through the screens, stopping at each with its name."""
     page.goto("/queue")
     live(page)
@@ -56,6 +56,7 @@ def shots(page: Page, shown: dict[str, Any], team: Team) -> Iterator[str]:
     page.locator("#estimate button").click()
     expect(page.locator(".batch")).to_contain_text("Completed")
     yield "batches"
+    scene.past_weeks(service, team)
     page.goto("/analytics")
     expect(page.locator(".plot polyline").first).to_be_attached()
     yield "analytics"
@@ -83,7 +84,6 @@ def test_every_screen_fits_and_is_kept_as_a_picture(
     mode: str, team: Team, service: Service, open_browser: Open
 ) -> None:
     shown = scene.working_day(team)
-    scene.past_weeks(service, team)
     page = open_browser(None, **MODES[mode]).new_page()
     page.goto("/queue")
     page.get_by_label("Token").fill(team.senior.token + "x")
@@ -92,6 +92,6 @@ def test_every_screen_fits_and_is_kept_as_a_picture(
     keep(page, "sign-in", mode)
     page.get_by_label("Token").fill(team.admin.token)
     page.get_by_role("button", name="Sign in").click()
-    for name in shots(page, shown, team):
+    for name in shots(page, shown, team, service):
         keep(page, name, mode)
         fits(page, name)

@@ -70,8 +70,8 @@ def _ask_to_sign_in() -> Any:
         # A SameSite=Strict cookie does not come along when a link in a mail is followed. Asked for once
         # more by our own page, it does.
         return render_template("again.html", here=here)
-    ended = {"ended": 1} if cookie.NAME in request.cookies else {}
-    return redirect(url_for("pages.sign_in", next=here, **ended))
+    ended = 1 if cookie.NAME in request.cookies else None
+    return redirect(url_for("pages.sign_in", next=here, ended=ended))
 
 
 def safe_next(given: str | None) -> str:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from math import exp, sin
 from typing import Any
 
-from tests.screens.service import Team
+from sqlalchemy import insert, inspect, select
+
+from models.db import new_id
+from models.handoff import Handoff, Status
+from models.transaction import transaction
+from tests.conftest import environment
+from tests.screens.service import Service, Team
 
 COPIER_STEPS = [
     {"kind": "question", "text": "Did anything change over the weekend?", "author": "Jo"},
@@ -38,8 +46,8 @@ def past_case(team: Team) -> dict[str, Any]:
         "POST",
         f"/handoffs/{old['id']}/resolve",
         {
-            "resolution": "The firmware update had switched the copier back to TLS 1.0, which the mail relay refuses. "
-            "Set TLS 1.2 under Security > SMTP and the scans to e-mail went out.",
+            "resolution": "The firmware update had switched the copier back to TLS 1.0, which the mail relay "
+            "refuses. Set TLS 1.2 under Security > SMTP and the scans to e-mail went out.",
             "root_cause": "Firmware 4.1.2 resets the TLS setting.",
         },
     )
@@ -101,7 +109,29 @@ def working_day(team: Team) -> dict[str, Any]:
     for other in OTHERS:
         team.junior.ready(**other)
     for _ in range(2):
-        again = team.junior.hand_off("DEMO-1006", title="VPN drops every hour", category="Network", client="Pine & Partners")
+        again = team.junior.hand_off(
+            "DEMO-1006", title="VPN drops every hour", category="Network", client="Pine & Partners"
+        )
         team.junior.call("POST", f"/handoffs/{again['id']}/withdraw")
     team.junior.ready("DEMO-1006", title="VPN drops every hour", category="Network", client="Pine & Partners")
     return shown
+
+
+def past_weeks(service: Service, team: Team) -> None:
+    """Resolved handoffs of the last four weeks, so that the plots have something to draw."""
+    with environment(service.variables), transaction(team.junior.account_id) as session:
+        pattern = session.scalars(select(Handoff).where(Handoff.status == Status.RESOLVED)).first()
+        assert pattern is not None
+        columns = [each.key for each in inspect(Handoff).column_attrs if each.key not in ("card", "search")]
+        values = {name: getattr(pattern, name) for name in columns}
+        now = datetime.now(UTC)
+        for number in range(160):
+            began = now - timedelta(days=number % 28, minutes=7 * number % 600)
+            wave = 1 + 0.6 * sin(number)
+            times = {
+                "created_at": began,
+                "ready_at": began + timedelta(seconds=2 + 9 * wave),
+                "claimed_at": began + timedelta(minutes=43 * exp(1.6 * sin(3 * number))),
+                "first_action_at": began + timedelta(minutes=43 * exp(1.6 * sin(3 * number)) + 8 * wave),
+            }
+            session.execute(insert(Handoff).values(**values | times | {"id": new_id(), "search": ""}))

@@ -19,7 +19,9 @@ TEMPLATE = "{{ 7 * 7 }}{% raw %}${7*7}"
 
 
 def test_markup_endless_words_and_turned_text_are_shown_as_text(team: Team, page_of: PageOf) -> None:
-    steps = [{"kind": "action", "text": text, "outcome": "failed"} for text in (ATTACK, WORD, RIGHT_TO_LEFT, TEMPLATE)]
+    steps = [
+        {"kind": "action", "text": text, "outcome": "failed"} for text in (ATTACK, WORD, RIGHT_TO_LEFT, TEMPLATE)
+    ]
     handoff = team.junior.ready(
         "T/<b>../1",
         title=f"{RIGHT_TO_LEFT} {ATTACK}"[:200],

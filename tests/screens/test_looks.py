@@ -10,19 +10,24 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.screens import scene
 from tests.screens.conftest import build_folder
-from tests.screens.service import Somebody, Team
+from tests.screens.service import Service, Team
 from tests.screens.test_queue import live
 
 MODES: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
-    "narrow": {"color_scheme": "light", "viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True},
+    "narrow": {
+        "color_scheme": "light",
+        "viewport": {"width": 360, "height": 740},
+        "has_touch": True,
+        "is_mobile": True,
+    },
 }
 
 Open = Callable[..., BrowserContext]
 
 
-def shots(page: Page, shown: dict[str, Any], team: Team) -> Iterator[str]:
+def shots(page: Page, shown: dict[str, Any], team: Team, service: Service) -> Iterator[str]:
     """Go through the screens, stopping at each with its name."""
     page.goto("/queue")
     live(page)
@@ -51,8 +56,9 @@ def shots(page: Page, shown: dict[str, Any], team: Team) -> Iterator[str]:
     page.locator("#estimate button").click()
     expect(page.locator(".batch")).to_contain_text("Completed")
     yield "batches"
+    scene.past_weeks(service, team)
     page.goto("/analytics")
-    expect(page.get_by_role("heading", name="Time to claim")).to_be_visible()
+    expect(page.locator(".plot polyline").first).to_be_attached()
     yield "analytics"
     page.goto(f"/handoffs/{new['id']}/nowhere")
     yield "nothing-here"
@@ -74,7 +80,9 @@ def fits(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_screen_fits_and_is_kept_as_a_picture(mode: str, team: Team, open_browser: Open) -> None:
+def test_every_screen_fits_and_is_kept_as_a_picture(
+    mode: str, team: Team, service: Service, open_browser: Open
+) -> None:
     shown = scene.working_day(team)
     page = open_browser(None, **MODES[mode]).new_page()
     page.goto("/queue")
@@ -84,6 +92,6 @@ def test_every_screen_fits_and_is_kept_as_a_picture(mode: str, team: Team, open_
     keep(page, "sign-in", mode)
     page.get_by_label("Token").fill(team.admin.token)
     page.get_by_role("button", name="Sign in").click()
-    for name in shots(page, shown, team):
+    for name in shots(page, shown, team, service):
         keep(page, name, mode)
         fits(page, name)

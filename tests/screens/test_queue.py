@@ -210,10 +210,11 @@ MANY = """async (count) => {
   const { makeCard } = await import('/static/js/card.js');
   const list = document.getElementById('established');
   list.hidden = false;
-  const card = (n) => ({id: `id-${n}`, priority: 'normal', status: 'ready', reason: 'why', ask: null, returns: 0, overdue: false,
-    created_at: new Date().toISOString(), seq: n, target: null, claimed_by: null, handed_off_by: {id: 'x', name: 'Jo'},
-    assessment_state: 'succeeded', assessment: {summary: 'A summary. '.repeat(20), confidence: 'low', source: 'extractive'},
-    session: {external_id: `T-${n}`, title: `Title ${n}`, problem: 'p', category: 'c', client: 'd', asset: null, steps_count: 3}});
+  const card = (n) => ({id: `id-${n}`, priority: 'normal', status: 'ready', reason: 'why', ask: null,
+    returns: 0, overdue: false, created_at: new Date().toISOString(), seq: n, target: null, claimed_by: null,
+    handed_off_by: {id: 'x', name: 'Jo'}, assessment_state: 'succeeded',
+    assessment: {summary: 'A summary. '.repeat(20), confidence: 'low', source: 'extractive'},
+    session: {external_id: `T-${n}`, title: `Title ${n}`, problem: 'p', category: 'c', client: 'd', steps_count: 3}});
   list.append(...Array.from({length: count}, (_, n) => makeCard(card(n)).node));
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   return list.childElementCount;
@@ -246,8 +247,9 @@ def hide(page: Page, hidden: bool) -> None:
     """Let the page believe that it is in a background tab; a headless browser has none."""
     page.evaluate(
         """(hidden) => {
+          const state = hidden ? 'hidden' : 'visible';
           Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
-          Object.defineProperty(document, 'visibilityState', {value: hidden ? 'hidden' : 'visible', configurable: true});
+          Object.defineProperty(document, 'visibilityState', {value: state, configurable: true});
           document.dispatchEvent(new Event('visibilitychange'));
         }""",
         hidden,

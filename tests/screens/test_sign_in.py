@@ -46,7 +46,9 @@ def test_the_cookie_is_hidden_from_scripts_and_other_sites_and_does_not_hold_the
     assert page.evaluate("document.cookie") == ""
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"]
+)
 def test_sign_in_never_leads_to_another_site(target: str, team: Team, open_browser: Open) -> None:
     context = open_browser()
     answer = context.request.post("/sign-in", form={"token": team.senior.token, "next": target}, max_redirects=0)

@@ -80,9 +80,7 @@ def test_offline_is_shown_and_what_happened_meanwhile_arrives_afterwards(team: T
     live(page)
 
 
-def test_a_feed_that_cannot_go_on_loads_the_snapshot_by_itself(
-    team: Team, page_of: PageOf, service: Service
-) -> None:
+def test_a_feed_that_cannot_go_on_loads_the_snapshot_by_itself(team: Team, page_of: PageOf, service: Service) -> None:
     page = page_of(team.senior)
     live(page)
     page.evaluate("window.samePage = true")
@@ -117,9 +115,7 @@ def test_a_hidden_tab_polls_slowly_and_at_once_when_it_is_looked_at(team: Team, 
     wait_for(lambda: page.evaluate("1") and polls, "a poll at once")
 
 
-def test_the_wait_after_failures_doubles_from_one_to_thirty_seconds_with_jitter(
-    team: Team, page_of: PageOf
-) -> None:
+def test_the_wait_after_failures_doubles_from_one_to_thirty_seconds_with_jitter(team: Team, page_of: PageOf) -> None:
     page = page_of(team.senior)
     waits = page.evaluate(
         """async () => {

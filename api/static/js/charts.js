@@ -5,7 +5,7 @@ import { span } from "./words.js";
 
 const WIDTH = 560;
 const HEIGHT = 220;
-const LEFT = 58;
+const LEFT = 64;
 const RIGHT = 24;
 const TOP = 12;
 const BOTTOM = 26;
@@ -44,7 +44,7 @@ function label(atX, atY, text, anchor = "middle") {
 }
 
 function dayLabels(days, at) {
-  const every = Math.ceil(days.length / 6);
+  const every = Math.ceil(days.length / 5);
   return days.map((day, index) => (index % every === 0 ? label(at(index), HEIGHT - 8, day.slice(5)) : null)).filter(Boolean);
 }
 
@@ -66,7 +66,7 @@ export function barPlot(title, names, counts, shorten = (name) => name.slice(5))
   const slot = inner.width / names.length;
   const y = (count) => TOP + inner.height * (1 - count / most);
   const steps = [...new Set([0, Math.round(most / 2), most])];
-  const every = Math.ceil(names.length / 6);
+  const every = Math.ceil(names.length / 5);
   return frame(title, ...steps.map((step) => tickLine(y(step), String(step))),
     ...counts.map((count, index) => svg("rect", { class: "bar", x: LEFT + index * slot + slot * 0.15, width: Math.min(slot * 0.7, 60), y: y(count), height: TOP + inner.height - y(count) })),
     ...names.map((name, index) => (index % every === 0 ? label(LEFT + index * slot + Math.min(slot / 2, slot * 0.15 + 30), HEIGHT - 8, shorten(name)) : null)).filter(Boolean));

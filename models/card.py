@@ -26,9 +26,7 @@ Shown = aliased(Assessment, name="shown")
 
 
 def _name_of(user_id: Any) -> Any:
-    return (
-        select(User.name).where(User.account_id == Handoff.account_id, User.id == user_id).scalar_subquery()
-    )
+    return select(User.name).where(User.account_id == Handoff.account_id, User.id == user_id).scalar_subquery()
 
 
 _NEWEST_STATE = (

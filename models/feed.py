@@ -172,24 +172,24 @@ def number(session: Session, render: Render) -> dict[UUID, Numbered]:
 
 
 # One statement, so that the counter is locked for one round trip and the commit.
-_WRITE = text("""
+_WRITE = """
     WITH counter AS (
-        UPDATE feeds SET head = head + :k, changed_at = clock_timestamp()
-        WHERE account_id = :account RETURNING head
+        UPDATE feeds SET head = head + %(k)s, changed_at = clock_timestamp()
+        WHERE account_id = %(account)s RETURNING head
     ), item AS (
-        SELECT counter.head - :k + item.n AS seq, item.*
-        FROM counter, jsonb_to_recordset(CAST(:items AS jsonb))
+        SELECT counter.head - %(k)s + item.n AS seq, item.*
+        FROM counter, jsonb_to_recordset(CAST(%(items)s AS jsonb))
             AS item(n int, last bool, type text, handoff_id uuid, version int, actor_id uuid, note text, card jsonb)
     ), event AS (
         INSERT INTO feed_events (account_id, seq, type, handoff_id, handoff_version, actor_id, note, card)
-        SELECT :account, seq, type, handoff_id, version, actor_id, note, card || jsonb_build_object('seq', seq)
+        SELECT %(account)s, seq, type, handoff_id, version, actor_id, note, card || jsonb_build_object('seq', seq)
         FROM item
     ), shown AS (
         UPDATE handoffs SET seq = item.seq, card = item.card || jsonb_build_object('seq', item.seq)
-        FROM item WHERE item.last AND handoffs.account_id = :account AND handoffs.id = item.handoff_id
+        FROM item WHERE item.last AND handoffs.account_id = %(account)s AND handoffs.id = item.handoff_id
     )
     SELECT counter.head, control.epoch, control.pace FROM counter, feed_control AS control
-""")
+"""
 
 
 def _write(
@@ -212,7 +212,8 @@ def _write(
         }
         for n, event in enumerate(events, start=1)
     ]
-    row = session.execute(_WRITE, {"k": len(items), "account": account_id, "items": dump_json(items)}).one()
+    values = {"k": len(items), "account": account_id, "items": dump_json(items)}
+    row = session.connection().exec_driver_sql(_WRITE, values).one()
     return Numbered(row.head, row.epoch, row.pace)
 
 

@@ -9,11 +9,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, func, insert, select, update
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm.attributes import set_committed_value
 
-from models.db import Base, CreatedAt, MaybeTime, Time, new_id, stored_enum
+from models.db import Base, CreatedAt, MaybeTime, Time, dump_json, new_id, stored_enum
 from models.errors import Conflict, NotFound
 
 MAX_STEPS = 2000  # in one session, over all its handoffs
@@ -141,33 +142,39 @@ def lock(session: Session, account_id: UUID, session_id: UUID) -> Troubleshootin
     ).one()
 
 
-def _append(
-    session: Session, kept: TroubleshootingSession, steps: Sequence[dict[str, Any]], *, by: UUID
-) -> None:
+def _append(session: Session, kept: TroubleshootingSession, steps: Sequence[dict[str, Any]], *, by: UUID) -> None:
     if kept.steps_count + len(steps) > MAX_STEPS:
         raise Conflict("too_many_steps", f"A session holds at most {MAX_STEPS} steps.", limit=MAX_STEPS)
     if not steps:
         return
     rows = [
         {
-            "account_id": kept.account_id,
-            "session_id": kept.id,
             "seq": seq,
             "kind": step["kind"],
             "text": step["text"],
             "outcome": step.get("outcome"),
-            "at": step.get("at"),
+            "at": at and at.isoformat(),
             "author": step.get("author"),
-            "added_by_id": by,
         }
         for seq, step in enumerate(steps, start=kept.steps_count + 1)
+        for at in [step.get("at")]
     ]
-    session.execute(insert(SessionStep), rows)
-    session.execute(
-        update(TroubleshootingSession)
-        .where(TroubleshootingSession.account_id == kept.account_id, TroubleshootingSession.id == kept.id)
-        .values(steps_count=kept.steps_count + len(steps))
+    who = {"account": kept.account_id, "session": kept.id, "by": by}
+    total = session.execute(_APPEND, {**who, "rows": dump_json(rows), "count": len(rows)}).scalar_one()
+    set_committed_value(kept, "steps_count", total)
+
+
+# However many steps, one statement of one shape.
+_APPEND = text("""
+    WITH added AS (
+        INSERT INTO session_steps (account_id, session_id, seq, kind, text, outcome, at, author, added_by_id)
+        SELECT :account, :session, seq, kind, text, outcome, at, author, :by
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+            AS row(seq int, kind text, text text, outcome text, at timestamptz, author text)
     )
+    UPDATE sessions SET steps_count = steps_count + :count WHERE account_id = :account AND id = :session
+    RETURNING steps_count
+""")
 
 
 def step_identity(step: dict[str, Any]) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session, sessionmaker
 
 from models import card, db, feed
@@ -18,7 +18,7 @@ from models.head import heads
 APP_ROLE = "escalation_app"  # sees the rows of one account
 UPKEEP_ROLE = "escalation_upkeep"  # sees every account: sign-in, the sweep, the command line
 
-_SCOPE = text("SELECT set_config('role', :role, true), set_config('app.account_id', :account, true)")
+_SCOPE = "SELECT set_config('role', %(role)s, true), set_config('app.account_id', %(account)s, true)"
 
 
 class Source:
@@ -70,7 +70,8 @@ def upkeep() -> Iterator[Session]:
 @contextmanager
 def _scoped(role: str, account_id: UUID | None) -> Iterator[Session]:
     with source.session() as session:
-        session.execute(_SCOPE, {"role": role, "account": str(account_id or "")})
+        # The driver's own form: every transaction pays for what the ORM would do around it.
+        session.connection().exec_driver_sql(_SCOPE, {"role": role, "account": str(account_id or "")})
         yield session
         finish(session)
 

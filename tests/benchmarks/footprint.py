@@ -50,5 +50,3 @@ def set_up(stage: Stage) -> list[Row]:
     )
     times = [float(word) for word in done.stdout.rpartition("TIMES")[2].split()]
     return [Row("set-up of a database test", statistics.median(times), None, None, "ms", aim=5.0, least=False)]
-
-

@@ -90,9 +90,7 @@ def history(stage: Stage) -> list[Growth]:
         for size in sizes:
             people.add_events(stage.servers, service.name, account=1, first=last + 1, count=size - NEWS - last)
             requests = polls(service, 1, 20)
-            people.add_events(
-                stage.servers, service.name, account=1, first=size - NEWS + 1, count=NEWS, whole=True
-            )
+            people.add_events(stage.servers, service.name, account=1, first=size - NEWS + 1, count=NEWS, whole=True)
             service.redis().flushdb()
             found.append(latency_of(service, requests, 1.5)())
             last = size
@@ -108,7 +106,13 @@ def past_cases(stage: Stage) -> list[Growth]:
 
         for size in PAST:
             people.add_handoffs(
-                stage.servers, service.name, account=1, first=last + 1, count=size - last, status="resolved", words=True
+                stage.servers,
+                service.name,
+                account=1,
+                first=last + 1,
+                count=size - last,
+                status="resolved",
+                words=True,
             )
             last, times = size, []
             for _ in range(5):

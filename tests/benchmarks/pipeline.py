@@ -72,13 +72,17 @@ def _send(service: Service, task: str, arguments: list[list[str]]) -> None:
 def _drained(service: Service, worker: subprocess.Popen[bytes], fill: Callable[[], None]) -> float:
     """Messages per second from a full queue to an empty one. The worker stands still while it is filled."""
     queue = service.redis()
-    wait_for(lambda: _is_listening(service), "the worker", process=worker, seconds=60)
+    _wait_for_worker(service, worker)
     with _stopped(worker):
         fill()
     begin = perf_counter()
     while queue.llen("interactive"):
         sleep(0.005)
     return BACKLOG / (perf_counter() - begin)
+
+
+def _wait_for_worker(service: Service, worker: subprocess.Popen[bytes]) -> None:
+    wait_for(lambda: _is_listening(service), "the worker to listen", process=worker, seconds=60)
 
 
 def _is_listening(service: Service) -> bool:
@@ -120,7 +124,7 @@ def provider_calls(stage: Stage) -> list[Row]:
     """Calls per second of one worker with 32 threads, when every call takes a second."""
     with stage.service() as service, provider(service, "slow", 1.0) as url:
         worker = service.worker(PROVIDER_SLOTS, **MODEL, OPENAI_BASE_URL=f"{url}/v1")
-        wait_for(lambda: _is_listening(service), "the worker", process=worker, seconds=60)
+        _wait_for_worker(service, worker)
         count = PROVIDER_SLOTS * (PROVIDER_ROUNDS + 2)
         _queue_assessments(service, 1, count)
         done = "SELECT count(*) FROM assessments WHERE state = 'succeeded'"
@@ -142,7 +146,7 @@ def ready(stage: Stage) -> list[Row]:
         service.web()
         flask = service.bare_flask()
         worker = service.worker(4)
-        wait_for(lambda: _is_listening(service), "the worker", process=worker, seconds=60)
+        _wait_for_worker(service, worker)
         ours, theirs = [], []
         for n in range(SIGHTINGS + 3):
             ours.append(_until_ready(service, n))
@@ -189,15 +193,19 @@ def _polled(seen: Callable[[], bool]) -> float:
 
 def slow_model(stage: Stage) -> list[Row]:
     """p99 of intake while every call of the model takes 30 s, beside a model that answers at once."""
-    with stage.service() as slow, stage.service() as instant:
-        with provider(slow, "slow", 30.0) as slow_url, provider(instant, "good") as instant_url:
-            sides = []
-            for service, url in ((slow, slow_url), (instant, instant_url)):
-                service.web()
-                worker = service.worker(16, **MODEL, OPENAI_BASE_URL=f"{url}/v1")
-                wait_for(lambda s=service: _is_listening(s), "the worker", process=worker, seconds=60)
-                sides.append(intake_p99(service))
-            result = alternate(sides[0], sides[1])
+    with (
+        stage.service() as slow,
+        stage.service() as instant,
+        provider(slow, "slow", 30.0) as slow_url,
+        provider(instant, "good") as instant_url,
+    ):
+        sides = []
+        for service, url in ((slow, slow_url), (instant, instant_url)):
+            service.web()
+            worker = service.worker(16, **MODEL, OPENAI_BASE_URL=f"{url}/v1")
+            _wait_for_worker(service, worker)
+            sides.append(intake_p99(service))
+        result = alternate(sides[0], sides[1])
     name = "intake p99 while the AI takes 30 s a call"
     return [Row(name, *result, "ms", "an instant AI", 1.2, least=False)]
 

@@ -129,7 +129,8 @@ def add_handoffs(
     servers: Servers, name: str, *, account: int, first: int, count: int, status: str, words: bool = False
 ) -> None:
     """Handoffs first..first+count-1 of an account, each with a session; `words` makes them searchable."""
-    document = f"to_tsvector('english', '{TITLE} {PROBLEM}')" if words else "''::tsvector"
+    lexeme = f"array_to_tsvector(ARRAY['account:{account_id(account).hex}'])"
+    document = f"{lexeme} || to_tsvector('english', '{TITLE} {PROBLEM} {status} ' || n)" if words else "''::tsvector"
     claimed = f"md5('user{account}.1')::uuid" if status == "resolved" else "NULL"
     # The text form of handoff_id(): a rising number in front keeps the key's index in order, as UUIDv7 does.
     number = "lpad(to_hex(n), 12, '0')"

@@ -35,7 +35,9 @@ def main(count: int) -> None:
     with tempfile.TemporaryDirectory(dir=Path(__file__).parent, prefix="set_up_") as folder:
         path = Path(folder) / "test_nothing.py"
         path.write_text(TEST.format(count=count + 2))
-        status = pytest.main([str(path), "-p", "no:cacheprovider", "-q", "--no-header", "-o", "log_cli=false"], [clock])
+        status = pytest.main(
+            [str(path), "-p", "no:cacheprovider", "-q", "--no-header", "-o", "log_cli=false"], [clock]
+        )
     if status != 0:
         sys.exit(f"pytest ended with {status}")
     times = list(clock.milliseconds.values())[1:-1]

@@ -37,12 +37,13 @@ class Instant:
         return DRAFT
 
 
+def instant(*_: Any) -> Instant:
+    """Stands in for tasks.assessors.build."""
+    return Instant()
+
+
 if os.environ.get("BENCH_ASSESSOR") == "instant":
-
-    def _instant(*_: Any) -> Instant:
-        return Instant()
-
-    assess.build = _instant  # type: ignore[assignment]
+    assess.build = instant  # type: ignore[assignment]
 
 
 @celery.task(name="empty", ignore_result=True)

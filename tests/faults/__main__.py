@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import traceback
@@ -30,6 +31,7 @@ def main() -> int:
     options.add_argument("words", nargs="*")
     options.add_argument("--short", action="store_true", help="as the test suite does")
     chosen = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything started here is ended
     size = SHORT if chosen.short else LONG
     failed = 0
     print(Count.HEAD, flush=True)

@@ -43,10 +43,10 @@ SET search_path = pg_catalog, public SET enable_seqscan = off SET jit = off AS $
     ), paired AS (
         SELECT * FROM asked WHERE turn > 24 OR expected > 600 ORDER BY turn LIMIT 4
     ), lookups AS MATERIALIZED (
-        SELECT {_quoted('lexeme')} AS wanted, weight FROM asked WHERE turn <= 24 AND expected <= 600
+        SELECT {_quoted("lexeme")} AS wanted, weight FROM asked WHERE turn <= 24 AND expected <= 600
         UNION ALL
         SELECT wanted, weight FROM (
-            SELECT {_quoted('one.lexeme')} || '&' || {_quoted('two.lexeme')} AS wanted,
+            SELECT {_quoted("one.lexeme")} || '&' || {_quoted("two.lexeme")} AS wanted,
                    (one.weight + two.weight) / 2 AS weight,
                    sum(one.share * two.share * known.cases) OVER (ORDER BY one.share * two.share) AS expected
             FROM known, paired AS one JOIN paired AS two ON one.turn < two.turn

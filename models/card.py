@@ -7,7 +7,7 @@ tells a reader whether to open it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -101,11 +101,11 @@ def facts(session: Session, keys: Keys) -> dict[tuple[UUID, UUID], Facts]:
     by_account: dict[UUID, list[UUID]] = defaultdict(list)
     for account_id, handoff_id in keys:
         by_account[account_id].append(handoff_id)
-    return {
-        (account_id, row.id): row
-        for account_id, ids in by_account.items()
-        for row in session.execute(_FACTS.where(Handoff.account_id == account_id, Handoff.id.in_(ids)))
-    }
+    found: dict[tuple[UUID, UUID], Facts] = {}
+    for account_id, ids in by_account.items():
+        rows: Iterable[Facts] = session.execute(_FACTS.where(Handoff.account_id == account_id, Handoff.id.in_(ids)))
+        found.update(((account_id, row.id), row) for row in rows)
+    return found
 
 
 def cards(session: Session, keys: Keys) -> Mapping[tuple[UUID, UUID], dict[str, Any]]:

@@ -37,6 +37,7 @@ BATCH = "/api/v1/batches/<uuid:batch_id>"
 # fails the test. 200: a list, in which nothing of the other account may stand.
 TABLE: dict[tuple[str, str], int] = {
     ("GET", HANDOFF): 404,
+    ("GET", f"{HANDOFF}/assessments/<int:generation>/sent"): 404,
     ("POST", f"{HANDOFF}/claim"): 404,
     ("POST", f"{HANDOFF}/release"): 404,
     ("POST", f"{HANDOFF}/reassign"): 404,

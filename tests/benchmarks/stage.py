@@ -130,10 +130,10 @@ class Service:
 
     def ask(self, query: str) -> Any:
         """The one value that a query of the superuser's finds."""
-        with closing(database.connect(self.stage.servers.postgres.url(self.name))) as connection:
-            with connection.cursor() as cursor:
-                cursor.execute(query)
-                return cursor.fetchone()[0]
+        url = self.stage.servers.postgres.url(self.name)
+        with closing(database.connect(url)) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchone()[0]
 
 
 @contextmanager

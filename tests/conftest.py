@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Connection
@@ -89,8 +90,13 @@ def rollback(shared_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture
 def committed(servers: Servers) -> Iterator[str]:
-    """A database of the test's own in which commits are real: for threads, processes and crashes."""
+    """A database of the test's own in which commits are real: for threads, processes and crashes.
+
+    Redis is emptied: the wake-ups of tests that rolled back would keep this test's workers busy.
+    """
     name = servers.create_database()
+    with closing(redis.Redis.from_url(servers.redis.url)) as client:
+        client.flushdb()
     try:
         with environment(servers.environment(name)):
             yield name

@@ -32,7 +32,7 @@ DESCRIPTIONS = {
 CODES = {
     400: ["bad_request", "cursor_invalid", "cursor_required", "parameter_invalid"],
     401: ["unauthorized"],
-    403: ["forbidden", "not_author", "not_claimer"],
+    403: ["forbidden", "csrf", "not_author", "not_claimer"],
     404: ["not_found"],
     405: ["method_not_allowed"],
     406: ["not_acceptable"],

@@ -14,6 +14,12 @@ from models.batch_filter import COVERED, Selection
 from models.handoff import Priority, Status
 
 
+def _ceiling() -> fields.Decimal:
+    """What a batch may cost. The bounds are named again as numbers: as decimals the document would quote them."""
+    allowed = validate.Range(min=0, max=9_999_999, min_inclusive=False)
+    return fields.Decimal(allow_none=True, validate=allowed, metadata={"minimum": 0, "maximum": 9_999_999})
+
+
 class OneOrMany(fields.List):
     """A list, or one of its values alone."""
 
@@ -48,13 +54,13 @@ class NewBatchSchema(Schema):
     filter = fields.Nested(FilterSchema, required=True)
     note = Text(most=2000, allow_none=True)
     dry_run = fields.Boolean(load_default=False)
-    cost_ceiling = fields.Decimal(allow_none=True, validate=validate.Range(min=0, max=9_999_999, min_inclusive=False))
+    cost_ceiling = _ceiling()
 
 
 class ResumeSchema(Schema):
     """Going on, perhaps with more money."""
 
-    cost_ceiling = fields.Decimal(allow_none=True, validate=validate.Range(min=0, max=9_999_999, min_inclusive=False))
+    cost_ceiling = _ceiling()
 
 
 class BatchListQuery(Schema):

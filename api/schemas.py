@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
@@ -49,7 +49,8 @@ class Time(fields.AwareDateTime):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> datetime:
         try:
-            time = super()._deserialize(value, attr, data, **more)
+            # In UTC, because PostgreSQL refuses offsets of 16 hours and more.
+            time = super()._deserialize(value, attr, data, **more).astimezone(UTC)
             if not 1900 <= time.year <= 9000:
                 raise ValidationError("Not a valid time.")
         except (OverflowError, TypeError, ValueError) as error:

@@ -110,6 +110,7 @@ PLACES = st.sampled_from(
 @given(place=PLACES, value=JSON)
 @example(place=("session", "opened_at"), value="9999-12-31T23:59:59-23:59")
 @example(place=("session", "opened_at"), value="0001-01-01T00:00:00+23:59")
+@example(place=("session", "opened_at"), value="2026-01-01T00:00:00-21:22")
 @example(place=("session", "external_id"), value="a\x00b")
 @example(place=("session", "title"), value="\ud800")
 @example(place=("target_user_id",), value=10**400)

@@ -86,7 +86,12 @@ def test_a_taken_handoff_leaves_with_the_name_of_who_took_it(team: Team, page_of
 
 
 def test_filters_and_search_narrow_the_queue_and_live_in_the_address(team: Team, page_of: PageOf) -> None:
-    steps = [{"kind": "note", "text": "The hypervisor hums."}]
+    # Enough of them that the summary cannot hold them all.
+    steps = [
+        {"kind": "note", "text": f"Looked at switch number {n} for a good while, all is well there."}
+        for n in range(40)
+    ]
+    steps.insert(20, {"kind": "note", "text": "Hypervisor."})
     team.junior.ready("T-1", title="Printer", category="Printing", priority="urgent")
     team.junior.ready("T-2", title="Router", category="Network", steps=steps)
     mine = team.junior.ready("T-3", title="Mailbox", category="Mail")

@@ -5,10 +5,10 @@ import { span } from "./words.js";
 
 const WIDTH = 560;
 const HEIGHT = 220;
-const LEFT = 64;
+const LEFT = 72;
 const RIGHT = 24;
 const TOP = 12;
-const BOTTOM = 26;
+const BOTTOM = 34;
 const TICKS = [0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400];
 
 const inner = { width: WIDTH - LEFT - RIGHT, height: HEIGHT - TOP - BOTTOM };

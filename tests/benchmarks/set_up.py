@@ -30,7 +30,7 @@ class Clock:
 
 
 def main(count: int) -> None:
-    """Print the times, without the first test, which starts the servers of the run, and the last, which stops them."""
+    """Print the times, without the first test, which starts the servers, and the last, which stops them."""
     clock = Clock()
     with tempfile.TemporaryDirectory(dir=Path(__file__).parent, prefix="set_up_") as folder:
         path = Path(folder) / "test_nothing.py"

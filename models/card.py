@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, Select, and_, select
 from sqlalchemy.orm import Session, aliased
 
 from models.account import User
@@ -40,7 +40,7 @@ _NEWEST_STATE = (
 )
 
 # Names and state are subqueries, not joins: planning a join of seven tables took longer than running it.
-_FACTS = (
+_FACTS: Select[*tuple[Any, ...]] = (
     select(
         Handoff.id,
         Handoff.intent,
@@ -92,7 +92,7 @@ _FACTS = (
     .execution_options(populate_existing=True)
 )
 
-Facts = Row[Any]  # one of _FACTS: all that both forms are made of
+Facts = Row[*tuple[Any, ...]]  # one of _FACTS: all that both forms are made of
 Keys = Collection[tuple[UUID, UUID]]  # (account, handoff)
 
 

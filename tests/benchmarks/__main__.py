@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -45,6 +46,7 @@ def main() -> None:
     unknown = set(asked.rows) - set(ROWS)
     if unknown:
         options.error(f"no such row: {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that what was started is stopped
     found = run(asked.rows or list(ROWS), long=asked.long, seconds=asked.seconds)
     tables = render(found)
     print(f"\n{tables}")

@@ -187,9 +187,7 @@ def brief(case: dict[str, Any]) -> dict[str, Any]:
     tried = [step for step in steps if step.get("outcome") in ("failed", "partial")]
     known = [{"text": case["problem"][:400], "evidence": ["problem"]}]
     known += [{"text": step["text"][:400] or "-", "evidence": [step["id"]]} for step in steps[:3]]
-    cause = (
-        {"text": f"Perhaps as in: {past[0]['title'][:300]}", "evidence": [past[0]["id"]]} if past else None
-    )
+    cause = {"text": f"Perhaps as in: {past[0]['title'][:300]}", "evidence": [past[0]["id"]]} if past else None
     return {
         "summary": f"{case['title']}: {case['problem']}"[:500],
         "what_we_know": known,

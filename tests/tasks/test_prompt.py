@@ -27,8 +27,7 @@ def fenced(case: Case) -> dict[str, Any]:
 
 def long_case(count: int, failed: frozenset[int] = frozenset(), text: str = "step") -> Case:
     steps = (
-        CaseStep(seq, "action", f"{text} {seq}", "failed" if seq in failed else None)
-        for seq in range(1, count + 1)
+        CaseStep(seq, "action", f"{text} {seq}", "failed" if seq in failed else None) for seq in range(1, count + 1)
     )
     return a_case(steps=tuple(steps))
 

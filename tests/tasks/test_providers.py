@@ -80,9 +80,7 @@ def test_redaction_can_be_turned_off(vendor: str, provider: Provider, redis: Red
     assert "eva@example.org" in json.dumps(provider.seen()["requests"])
 
 
-def test_what_is_said_to_be_sent_is_what_the_server_received(
-    vendor: str, desk: Desk, provider: Provider
-) -> None:
+def test_what_is_said_to_be_sent_is_what_the_server_received(vendor: str, desk: Desk, provider: Provider) -> None:
     draft = desk.assess()
     assert draft.sent
     body = provider.seen()["requests"][0]["body"]
@@ -94,9 +92,7 @@ def test_what_is_said_to_be_sent_is_what_the_server_received(
     assert json.loads(draft.sent) == {"system": SYSTEM, "messages": messages}
 
 
-def test_the_schema_and_the_output_limit_go_with_the_call(
-    vendor: str, desk: Desk, provider: Provider
-) -> None:
+def test_the_schema_and_the_output_limit_go_with_the_call(vendor: str, desk: Desk, provider: Provider) -> None:
     desk.assess()
     body = provider.seen()["requests"][0]["body"]
     if vendor == "openai":
@@ -113,9 +109,7 @@ def test_a_slow_reply_in_time_is_taken(desk: Desk, provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("behaviour", ["hang", "slow", "drip", "drip_head"])
-def test_a_call_ends_at_the_deadline_whatever_the_server_does(
-    behaviour: str, desk: Desk, provider: Provider
-) -> None:
+def test_a_call_ends_at_the_deadline_whatever_the_server_does(behaviour: str, desk: Desk, provider: Provider) -> None:
     provider.behave(behaviour, seconds=30)
     started = time.monotonic()
     error = desk.failure(seconds=1)
@@ -171,9 +165,7 @@ def test_retry_after_is_the_least_wait(desk: Desk, provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("wait", ["30", "30.5"])
-def test_a_retry_after_beyond_the_deadline_is_handed_to_the_caller(
-    wait: str, desk: Desk, provider: Provider
-) -> None:
+def test_a_retry_after_beyond_the_deadline_is_handed_to_the_caller(wait: str, desk: Desk, provider: Provider) -> None:
     provider.behave("rate_limited", retry_after=wait)
     error = desk.failure(seconds=10)
     assert (error.kind, error.retryable, error.retry_after) == ("rate_limited", True, float(wait))
@@ -260,9 +252,7 @@ def test_no_word_of_the_ticket_or_the_key_is_in_an_error(desk: Desk, provider: P
         assert "key-for-tests" not in str(error)
 
 
-def test_a_missing_key_is_an_auth_failure_without_a_call(
-    vendor: str, provider: Provider, redis: Redis
-) -> None:
+def test_a_missing_key_is_an_auth_failure_without_a_call(vendor: str, provider: Provider, redis: Redis) -> None:
     error = Desk(vendor, provider, redis, **{f"{vendor}_api_key": None}).failure()
     assert (error.kind, error.retryable, error.provider_calls) == ("auth", False, 0)
     assert f"{vendor.upper()}_API_KEY" in str(error)

@@ -112,7 +112,7 @@ def answers(url: str) -> bool:
 
 
 def wait_for(
-    condition: Callable[[], Any], what: str, *, seconds: float = 30, process: subprocess.Popen[bytes] | None = None
+    condition: Callable[[], Any], what: str, *, seconds: float = 60, process: subprocess.Popen[bytes] | None = None
 ) -> Any:
     """Wait until a condition holds and return its value; fail with its name when it never does."""
     end = time.monotonic() + seconds

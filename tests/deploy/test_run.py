@@ -29,7 +29,7 @@ OURS = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "HOST", "PORT"}
 READY = {"status": "ok"}
 
 
-def until(promise: Callable[[], Any], seconds: float = 40) -> Any:
+def until(promise: Callable[[], Any], seconds: float = 100) -> Any:
     """What the promise returns once it is true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

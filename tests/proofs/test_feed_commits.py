@@ -15,7 +15,7 @@ from tests.proofs.storm import CounterRow, Outcome, PlainSequence, Strategy
 from tests.servers import Servers
 from tests.world import World
 
-EVENTS = scaled(300, 20_000)
+EVENTS = scaled(300, 5_000)
 WRITERS = scaled(10, 14)
 
 

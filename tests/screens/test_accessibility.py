@@ -106,6 +106,7 @@ def test_a_handoff_is_worked_from_queue_to_resolution_with_the_keyboard_alone(te
     scene.copier(team)
     page = open_browser(None).new_page()
     page.goto("/queue")
+    expect(page.get_by_label("Token")).to_be_focused()  # what is typed before would be lost
     page.keyboard.type(team.senior.token)
     page.keyboard.press("Enter")
     live(page)

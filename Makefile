@@ -15,8 +15,8 @@ help: ## list the targets
 run: .venv/stamp ## run the whole service on http://127.0.0.1:8000 (PORT=… for another port); Ctrl-C stops it
 	@exec $(BIN)/python -m deploy.local
 
-test: .venv/stamp ## run the whole test suite on private servers (args="…" goes to pytest)
-	@exec $(BIN)/python -m pytest $(args)
+test: .venv/stamp ## run the whole test suite, two processes with private servers each (args="…" goes to pytest, args="-n 0" for one)
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(args)
 
 proofs: .venv/stamp ## the long versions of the feed's proofs; writes docs/feed-proofs.md
 	@PROOFS=long exec $(BIN)/python -m pytest tests/proofs $(args)

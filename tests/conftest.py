@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -63,18 +64,29 @@ def shared_database(servers: Servers) -> Iterator[str]:
 
 
 class OneConnection(transaction.Source):
-    """Puts one connection in the place of the engine: every commit is a savepoint of the test's transaction."""
+    """Puts one connection in the place of the engine: every commit is a savepoint of the test's transaction.
+
+    Only for the test's own thread. Others, as the one that renews leases, would break into the savepoints of
+    the test; they get connections of the engine, where there is nothing for them to do.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.thread = threading.get_ident()
 
     def session(self) -> Session:
         """A session whose commit stays inside the test's transaction."""
+        if threading.get_ident() != self.thread:
+            return super().session()
         return Session(self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """The same connection: a reader sees what the test has written."""
+        if threading.get_ident() != self.thread:
+            with super().reading() as connection:
+                yield connection
+            return
         yield self.connection
 
 

@@ -74,20 +74,18 @@ def poll(query: dict[str, str]) -> Response:
         headers = {"Retry-After": str(int(polled.wait_seconds) + 1)}
         raise Problem(429, "too_fast", "Poll more slowly.", headers=headers)
     if at and (hint := caught_up(at, polled)):
-        return _sent(_nothing_new(at, hint.pace, hint.quiet_seconds))
+        return _sent(_nothing_new(account_id, at, hint.pace, hint.quiet_seconds))
     page = _read(account_id, at, ask, fill=polled.missing)
     if at is None:
         at = Cursor(page.epoch, page.head)
     _refuse_what_cannot_continue(at, page)
     if at.seq == page.head:
-        return _sent(_nothing_new(at, page.pace, page.quiet_seconds))
-    return _sent(_news(at, page, ask))
+        return _sent(_nothing_new(account_id, at, page.pace, page.quiet_seconds))
+    return _sent(_news(account_id, at, page, ask))
 
 
-def _nothing_new(at: Cursor, pace: float, quiet_seconds: float) -> Said:
-    return feed_answers.nothing_new(
-        caller().account_id, at, pace, quiet_seconds, request.headers.get("If-None-Match")
-    )
+def _nothing_new(account_id: UUID, at: Cursor, pace: float, quiet_seconds: float) -> Said:
+    return feed_answers.nothing_new(account_id, at, pace, quiet_seconds, request.headers.get("If-None-Match"))
 
 
 def _read(account_id: UUID, at: Cursor | None, ask: Ask, *, fill: bool) -> feed.Page:
@@ -135,7 +133,7 @@ def _refuse_what_cannot_continue(at: Cursor, page: feed.Page) -> None:
     )
 
 
-def _news(at: Cursor, page: feed.Page, ask: Ask) -> Said:
+def _news(account_id: UUID, at: Cursor, page: feed.Page, ask: Ask) -> Said:
     events = page.events[: ask.limit]
     more = len(page.events) > ask.limit
     to = events[-1][0] if more else page.head
@@ -143,7 +141,7 @@ def _news(at: Cursor, page: feed.Page, ask: Ask) -> Said:
         raise RuntimeError("the feed has a hole")
     bodies = [body for _, body in events]
     return feed_answers.page(
-        caller().account_id, Cursor(page.epoch, to), at.seq, page.head, bodies, page.pace, page.quiet_seconds
+        account_id, Cursor(page.epoch, to), at.seq, page.head, bodies, page.pace, page.quiet_seconds
     )
 
 

@@ -170,6 +170,14 @@ class Lease:
         return self.seconds_to_deadline - (time.monotonic() - self.taken_at)
 
 
+# SQL as it is sent, here and below: putting a statement together anew takes longer than PostgreSQL needs for it.
+_QUEUE = """
+    INSERT INTO assessments (account_id, id, handoff_id, generation, lane, state, asked_by_id, deadline_at)
+    VALUES (%(account)s, %(id)s, %(handoff)s, %(generation)s, %(lane)s, 'queued', %(by)s,
+        now() + %(limit)s * interval '1 s')
+"""
+
+
 def queue(
     session: Session,
     account_id: UUID,
@@ -181,18 +189,18 @@ def queue(
 ) -> UUID:
     """A new generation, waiting for a worker. Its deadline starts now."""
     limit = settings().assess_deadline_seconds if lane is Lane.INTERACTIVE else settings().bulk_deadline_seconds
-    row = Assessment(
-        account_id=account_id,
-        id=new_id(),
-        handoff_id=handoff_id,
-        generation=generation,
-        lane=lane,
-        asked_by_id=asked_by,
-        deadline_at=func.now() + timedelta(seconds=limit),
-    )
-    session.add(row)
-    session.flush()
-    return row.id
+    assessment_id = new_id()
+    values = {
+        "account": str(account_id),
+        "id": str(assessment_id),
+        "handoff": str(handoff_id),
+        "generation": generation,
+        "lane": lane,
+        "by": asked_by and str(asked_by),
+        "limit": limit,
+    }
+    session.connection().exec_driver_sql(_QUEUE, values)
+    return assessment_id
 
 
 def has_open(session: Session, account_id: UUID, handoff_id: UUID, generation: int) -> bool:
@@ -210,7 +218,6 @@ def has_open(session: Session, account_id: UUID, handoff_id: UUID, generation: i
     )
 
 
-# SQL as it is sent: putting the statement together anew took longer than PostgreSQL needs for it.
 _TAKE = """
     UPDATE assessments SET state = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now()),
         lease_until = now() + %(lease)s * interval '1 s'

@@ -32,11 +32,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.db import Base, CreatedAt, MaybeTime, Runs, Time, dump_json, new_id, quoted, stored_enum
-from models.errors import NotFound
 from models.settings import settings
 
 
@@ -55,14 +53,6 @@ class Lane(StrEnum):
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
-
-
-class Rating(StrEnum):
-    """What a reader thinks of an assessment."""
-
-    HELPFUL = "helpful"
-    WRONG = "wrong"
-    INCOMPLETE = "incomplete"
 
 
 UNFINISHED = (State.QUEUED, State.RUNNING)
@@ -128,24 +118,6 @@ class Assessment(Base):
             "woken_at",
             postgresql_where=text(f"state IN ({quoted(UNFINISHED)})"),
         ),
-    )
-
-
-class Feedback(Base):
-    """What one person said about one generation."""
-
-    __tablename__ = "assessment_feedback"
-
-    account_id: Mapped[UUID] = mapped_column(primary_key=True)
-    assessment_id: Mapped[UUID] = mapped_column(primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(primary_key=True)
-    rating: Mapped[Rating] = mapped_column(stored_enum(Rating, name="rating"))
-    comment: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[Time] = mapped_column(server_default=func.now())
-
-    __table_args__ = (
-        ForeignKeyConstraint(["account_id", "assessment_id"], ["assessments.account_id", "assessments.id"]),
-        ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
     )
 
 
@@ -373,35 +345,3 @@ def sent(session: Session, account_id: UUID, handoff_id: UUID, generation: int) 
             Assessment.generation == generation,
         )
     ).one_or_none()
-
-
-def give_feedback(
-    session: Session,
-    account_id: UUID,
-    handoff_id: UUID,
-    generation: int,
-    *,
-    by: UUID,
-    rating: Rating,
-    comment: str | None,
-) -> Feedback:
-    """Store what this person says of this generation, in place of what they said before."""
-    assessment_id = session.scalars(
-        select(Assessment.id).where(
-            Assessment.account_id == account_id,
-            Assessment.handoff_id == handoff_id,
-            Assessment.generation == generation,
-        )
-    ).one_or_none()
-    if assessment_id is None:
-        raise NotFound("There is no such generation.")
-    said = upsert(Feedback).values(
-        account_id=account_id, assessment_id=assessment_id, user_id=by, rating=rating, comment=comment
-    )
-    return session.scalars(
-        said.on_conflict_do_update(
-            index_elements=["account_id", "assessment_id", "user_id"],
-            set_={"rating": said.excluded.rating, "comment": said.excluded.comment, "created_at": func.now()},
-        ).returning(Feedback),
-        execution_options={"populate_existing": True},
-    ).one()

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from models import assessment, batch, batch_work, moves
-from models.assessment import Assessment, Rating, State
+from models import assessment, batch, batch_work, feedback, moves
+from models.assessment import Assessment, State
 from models.batch import Batch, BatchItem, BatchState, ItemState
 from models.batch_filter import Selection, estimate, selected
 from models.batch_work import Moving, shares
 from models.completion import complete
 from models.feed import FeedEvent
+from models.feedback import Rating
 from models.handoff import SERVICE, Handoff
 from models.transaction import transaction
 from models.upkeep import Wake
@@ -215,9 +216,7 @@ def test_the_filter_finds_what_is_rated_wrong_or_written_otherwise(five: World) 
     with transaction(five.account_id) as session:
         one = session.scalars(select(Handoff.id)).first()
         assert one is not None
-        assessment.give_feedback(
-            session, five.account_id, one, 1, by=five.senior.id, rating=Rating.WRONG, comment=None
-        )
+        feedback.give(session, five.account_id, one, 1, by=five.senior.id, rating=Rating.WRONG, comment=None)
     with transaction(five.account_id) as session:
 
         def count(**wanted: object) -> int:

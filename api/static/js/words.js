@@ -54,6 +54,12 @@ export const moment = (time) =>
 
 const NTH = ["", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
 
+// A summary without the title at its beginning, where the title stands above it anyway.
+export function belowTitle(summary, title) {
+  const rest = summary.startsWith(title) ? summary.slice(title.length).replace(/^[\s.:,;–-]+/, "") : "";
+  return rest || summary;
+}
+
 // "Third time here"; null the first time.
 export function returns(count) {
   if (!count) return null;

@@ -79,6 +79,7 @@ def test_a_claim_by_another_is_seen_while_reading(team: Team, page_of: PageOf) -
     expect(page.get_by_role("button", name="Start here")).to_be_visible()
     team.senior2.call("POST", f"/handoffs/{handoff['id']}/claim")
     expect(page.locator("#start")).to_contain_text(f"{team.senior2.name} took it")
+    expect(page.get_by_role("heading", name="Taken")).to_be_visible()
     expect(page.get_by_role("button", name="Start here")).to_have_count(0)
 
 
@@ -132,6 +133,7 @@ def test_the_context_dissolves_into_the_session_where_the_work_is_done(team: Tea
     page.get_by_role("button", name="Add step").click()
     expect(page.locator("#step-3")).to_contain_text("Put the driver back to 6.3.")
     expect(page.get_by_label("What you did or saw")).to_be_focused()
+    expect(page.get_by_label("Kind")).to_have_value("action")
     expect(page.locator("#assessment .origin")).to_contain_text("written 1 step ago")
     page.get_by_role("button", name="Write it again").click()
     expect(page.locator("#assessment .origin")).to_contain_text("version 2")
@@ -181,6 +183,8 @@ def test_ones_own_handoff_and_a_viewer_find_no_start(team: Team, page_of: PageOf
     expect(watching.locator("#start")).to_contain_text("You can read along")
     for page in (own, watching):
         expect(page.get_by_role("button", name="Start here")).to_have_count(0)
+    expect(own.get_by_role("button", name="Write it again")).to_be_visible()
+    expect(watching.locator("#context").get_by_role("button")).to_have_count(0)
     own.get_by_role("button", name="Withdraw it").click()
     expect(own.locator("#start")).to_contain_text("has withdrawn it")
 

@@ -214,6 +214,23 @@ def test_the_keyboard_alone_walks_claims_and_gets_help(team: Team, page_of: Page
     expect(page.get_by_role("heading", name="Your move")).to_be_visible()
 
 
+def test_each_role_is_offered_only_what_it_may_do(team: Team, page_of: PageOf) -> None:
+    team.junior.ready()
+    for somebody, places, pick in (
+        (team.viewer, ["Queue"], "Open"),
+        (team.senior, ["Queue", "Hand off", "Analytics"], "Pick up"),
+        (team.admin, ["Queue", "Hand off", "Analytics", "Batches"], "Pick up"),
+    ):
+        page = page_of(somebody)
+        expect(page.get_by_role("navigation").get_by_role("link")).to_have_text(places)
+        expect(page.locator(".card .button")).to_have_text(pick)
+    page = page_of(team.viewer)
+    live(page)
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    expect(page.locator("#flash")).to_contain_text("Viewers cannot take handoffs.")
+
+
 def test_single_keys_can_be_turned_off(team: Team, page_of: PageOf) -> None:
     team.junior.ready()
     page = page_of(team.senior)

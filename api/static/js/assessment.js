@@ -89,7 +89,7 @@ function origin(shown) {
     : "up to date with every step";
   return el("p", { className: "origin" },
     [`Written ${source(shown.source) ?? ""}`.trim(), shown.finished_at && moment(shown.finished_at), `version ${shown.generation}`].filter(Boolean).join(" · "),
-    " · ", el("span", { className: shown.steps_newer ? "badge newer" : "" }, newer));
+    shown.steps_newer ? " " : " · ", el("span", { className: shown.steps_newer ? "badge newer" : "" }, newer));
 }
 
 function tools(view) {

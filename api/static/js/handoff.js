@@ -89,7 +89,6 @@ function drawSections() {
   else showStart(byId("start"), { handoff, changed });
   showAddStep(byId("add"), { handoff, changed, shown: view.mode === "session" });
   say(byId("h-tried"), view.mode === "session" ? "Session" : "What has been tried");
-  say(byId("h-start"), view.mode === "session" ? "Your move" : "Start here");
 }
 
 // The context turns into the session; the reader is told, and led to the heading.

@@ -3,9 +3,11 @@
 import { isAdmin, me, mayWrite, post } from "./api.js";
 import { announce } from "./announce.js";
 import { claim } from "./claim.js";
-import { el, refill } from "./dom.js";
+import { el, refill, say } from "./dom.js";
 import { flash } from "./flash.js";
 import { ago, clock } from "./words.js";
+
+const TITLES = { claimed: "Taken", resolved: "Resolved", withdrawn: "Withdrawn", parked: "Parked" };
 
 // Fill the section for somebody who has not taken the handoff.
 export function showStart(section, { handoff, changed }) {
@@ -13,6 +15,7 @@ export function showStart(section, { handoff, changed }) {
   const key = JSON.stringify([handoff.status, handoff.claimed_by?.id, first?.text]);
   if (section.dataset.key === key) return;
   section.dataset.key = key;
+  say(section.querySelector("h2"), TITLES[handoff.status] ?? "Start here");
   refill(section.querySelector(".fill"), ...parts(handoff, first, changed));
 }
 
@@ -36,7 +39,7 @@ const line = (text) => el("p", { className: "state-line" }, text);
 const back = () => el("a", { className: "button", href: "/queue", data: { key: "back" } }, "Back to the queue");
 
 function taken(handoff) {
-  return el("div", { attrs: { role: "status" } },
+  return el("div", { className: "stack", attrs: { role: "status" } },
     el("p", {}, el("strong", {}, handoff.claimed_by.name), ` took it at ${clock(handoff.claimed_at)}. You can read along.`), back());
 }
 

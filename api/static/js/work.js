@@ -2,12 +2,13 @@
 
 import { get, me, post } from "./api.js";
 import { announce } from "./announce.js";
-import { el, refill } from "./dom.js";
+import { el, refill, say } from "./dom.js";
 import { keepDraft } from "./drafts.js";
 import { flash, flashLater } from "./flash.js";
 import { KIND, OUTCOME, clock } from "./words.js";
 
-const option = (value, text, chosen) => el("option", { value, selected: value === chosen }, text);
+// What is chosen at first is chosen again after a reset of the form.
+const option = (value, text, chosen) => el("option", { value, defaultSelected: value === chosen }, text);
 
 // The form below the steps. It is made once, so that live changes do not touch what is being typed.
 export function showAddStep(section, { handoff, changed, shown }) {
@@ -44,6 +45,7 @@ export function showWork(section, { handoff, changed }) {
   const key = `work ${handoff.claimed_by.id}`;
   if (section.dataset.key === key) return;
   section.dataset.key = key;
+  say(section.querySelector("h2"), "Your move");
   const whose = handoff.claimed_by.id === me.id ? "You have it" : `${handoff.claimed_by.name} has it`;
   refill(section.querySelector(".fill"),
     el("p", { className: "state-line" }, `${whose} since ${clock(handoff.claimed_at)}.`),

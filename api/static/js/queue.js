@@ -172,7 +172,7 @@ function showState(count) {
   const [title, detail] = narrowed()
     ? ["Nothing matches", "No open handoff fits this filter."]
     : ["All clear", "Nobody is waiting. New handoffs appear here by themselves."];
-  const all = el("button", { type: "button", on: { click: showAll } }, "Show all that wait");
+  const all = el("button", { type: "button", on: { click: showAll } }, "Show all that are waiting");
   box.replaceChildren(el("p", { className: "state-title" }, title), el("p", {}, detail), narrowed() ? el("p", {}, all) : "");
 }
 

@@ -15,7 +15,7 @@ export function showStart(section, { handoff, changed }) {
   const key = JSON.stringify([handoff.status, handoff.claimed_by?.id, first?.text]);
   if (section.dataset.key === key) return;
   section.dataset.key = key;
-  say(section.querySelector("h2"), TITLES[handoff.status] ?? "Start here");
+  say(section.querySelector("h2"), TITLES[handoff.status] ?? (handoff.handed_off_by.id === me.id ? "Your handoff" : "Start here"));
   refill(section.querySelector(".fill"), ...parts(handoff, first, changed));
 }
 
@@ -25,7 +25,7 @@ function parts(handoff, first, changed) {
   if (handoff.status === "withdrawn") return [line(`${handoff.handed_off_by.name} has withdrawn it.`), back()];
   const own = handoff.handed_off_by.id === me.id;
   if (handoff.status === "parked") return [line("Parked. Nobody else sees it yet."), own && mayWrite && move("Escalate now", "escalate", handoff, changed)];
-  if (own) return [line("You handed this off, so somebody else takes it."), mayWrite && move("Withdraw it", "withdraw", handoff, changed)];
+  if (own) return [line("You handed this off, so somebody else takes it."), mayWrite && move("Withdraw it", "withdraw", handoff, changed, "")];
   if (!mayWrite) return [line("You can read along; taking it needs the role engineer.")];
   if (handoff.target && handoff.target.id !== me.id && !isAdmin) return [line(`It is meant for ${handoff.target.name}.`)];
   return [
@@ -54,7 +54,7 @@ async function start(button, handoff, changed) {
   }
 }
 
-function move(text, verb, handoff, changed) {
+function move(text, verb, handoff, changed, className = "primary") {
   const act = async (event) => {
     const button = event.currentTarget;
     button.disabled = true;
@@ -66,5 +66,5 @@ function move(text, verb, handoff, changed) {
       button.disabled = false;
     }
   };
-  return el("button", { type: "button", className: "primary", data: { key: verb }, on: { click: act } }, text);
+  return el("button", { type: "button", className, data: { key: verb }, on: { click: act } }, text);
 }

@@ -48,7 +48,7 @@ export function span(seconds) {
 }
 
 export const ago = (time) => (now() - Date.parse(time) < 5000 ? "just now" : `${age(time)} ago`);
-export const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+export const clock = (time) => new Date(time).toLocaleTimeString([], { timeStyle: "short" });
 export const moment = (time) =>
   new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 

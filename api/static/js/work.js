@@ -49,12 +49,12 @@ export function showWork(section, { handoff, changed }) {
   const whose = handoff.claimed_by.id === me.id ? "You have it" : `${handoff.claimed_by.name} has it`;
   refill(section.querySelector(".fill"),
     el("p", { className: "state-line" }, `${whose} since ${clock(handoff.claimed_at)}.`),
-    fold("Resolve", resolveForm(handoff, changed), true),
+    fold("Resolve", resolveForm(handoff, changed)),
     fold("Give it to somebody else", reassignForm(handoff, changed)),
     fold("Put it back into the queue", releaseForm(handoff)));
 }
 
-const fold = (title, form, open = false) => el("details", { open }, el("summary", {}, title), form);
+const fold = (title, form) => el("details", {}, el("summary", {}, title), form);
 
 function resolveForm(handoff, changed) {
   const form = el("form", { className: "stack" },

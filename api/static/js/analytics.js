@@ -15,6 +15,7 @@ const period = byId("period");
 let shown = null;
 
 const said = (seconds) => (seconds === null ? "–" : seconds < 10 ? `${seconds.toFixed(1)} s` : span(seconds));
+const whole = (seconds) => said(seconds).replaceAll(" ", "\u00a0");
 const chosen = () => period.querySelector(":checked").value;
 
 async function load() {
@@ -65,7 +66,7 @@ function definitions() {
 
 function totals(found) {
   const times = Object.entries(TIMES).map(([name, title]) =>
-    el("div", {}, el("dt", {}, `${title}, median`), el("dd", {}, said(found[name].p50), el("small", {}, `p95 ${said(found[name].p95)} · mean ${said(found[name].avg)}`))));
+    el("div", {}, el("dt", {}, `${title}, median`), el("dd", {}, said(found[name].p50), el("small", {}, `p95 ${whole(found[name].p95)} · mean ${whole(found[name].avg)}`))));
   const counts = el("div", {}, el("dt", {}, "Handoffs"), el("dd", {}, String(found.n_handoffs),
     el("small", {}, `${found.n_ready} ready · ${found.n_claimed} claimed · ${found.n_with_action} with action`)));
   return el("dl", { className: "totals" }, counts, ...times);

@@ -20,7 +20,7 @@ export function showAddStep(section, { handoff, changed, shown }) {
     el("textarea", { id: "step-text", name: "text", rows: 3, required: true, maxLength: 8000 }),
     el("div", { className: "row" },
       field("step-kind", "Kind", el("select", { id: "step-kind", name: "kind" }, Object.entries(KIND).map(([value, text]) => option(value, text, "action")))),
-      field("step-outcome", "Outcome", el("select", { id: "step-outcome", name: "outcome" }, option("", "Not known yet"), Object.entries(OUTCOME).map(([value, text]) => option(value, text)))),
+      field("step-outcome", "Outcome", el("select", { id: "step-outcome", name: "outcome" }, option("", "Not known"), Object.entries(OUTCOME).map(([value, text]) => option(value, text)))),
       el("button", { className: "primary" }, "Add step")));
   const forget = keepDraft(form, `step-${handoff.id}`);
   form.addEventListener("submit", (event) => {

@@ -24,7 +24,7 @@ function parts(handoff, first, changed) {
   if (handoff.status === "resolved") return [line(`Resolved ${ago(handoff.resolved_at)}${handoff.claimed_by ? ` by ${handoff.claimed_by.name}` : ""}.`), back()];
   if (handoff.status === "withdrawn") return [line(`${handoff.handed_off_by.name} has withdrawn it.`), back()];
   const own = handoff.handed_off_by.id === me.id;
-  if (handoff.status === "parked") return [line("Parked. Nobody else sees it yet."), own && mayWrite && move("Escalate now", "escalate", handoff, changed)];
+  if (handoff.status === "parked") return [line(`Only ${own ? "you" : handoff.handed_off_by.name} and the admins see it.`), own && mayWrite && move("Escalate now", "escalate", handoff, changed)];
   if (own) return [line("You handed this off, so somebody else takes it."), mayWrite && move("Withdraw it", "withdraw", handoff, changed, "")];
   if (!mayWrite) return [line("You can read along; taking it needs the role engineer.")];
   if (handoff.target && handoff.target.id !== me.id && !isAdmin) return [line(`It is meant for ${handoff.target.name}.`)];

@@ -27,6 +27,7 @@ def test_the_four_sections_can_be_read_without_claiming(team: Team, page_of: Pag
     page = context_of(page_of, team.senior, handoff)
     headings = page.locator("#context section:visible > h2")
     expect(headings).to_have_text(["Problem summary", "What has been tried", "AI assessment", "Start here"])
+    expect(page.locator(".lead")).to_have_text(re.compile("^Since this morning"))  # and not the title again
     expect(page.locator("#problem")).to_contain_text("Please tell me whether this is the relay or the copier.")
     expect(page.locator(".step")).to_have_count(5)
     expect(page.locator("#step-3")).to_contain_text("Failed")
@@ -68,6 +69,8 @@ def test_two_seniors_race_and_the_loser_learns_kindly_who_won(team: Team, page_o
     notice = slow.locator("#flash .notice")
     expect(notice).to_contain_text(f"{team.senior.name} took “Wanted by two” a moment before you")
     expect(notice).to_be_focused()
+    notice.get_by_role("button", name="Dismiss").click()
+    expect(slow.locator("#heading")).to_be_focused()
     slow.unroute("**/api/v1/feed*")
     expect(slow.locator(".card .title")).to_have_text(["Still free"])
     assert team.junior.call("GET", f"/handoffs/{handoff['id']}")["claimed_by"]["name"] == team.senior.name

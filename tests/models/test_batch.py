@@ -44,7 +44,7 @@ def end_all(account_id: UUID, state: State = State.SUCCEEDED, **values: object) 
 
 def end(account_id: UUID, assessment_id: UUID, state: State = State.SUCCEEDED, **values: object) -> None:
     with transaction(account_id) as session:
-        lease = assessment.take_lease(session, account_id, assessment_id)
+        lease = assessment.take_lease(session.connection(), account_id, assessment_id)
         assert lease is not None
         defaults = {"source": "m-1", "prompt_version": "1"}
         content = None if state is State.FAILED else CONTENT

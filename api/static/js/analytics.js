@@ -60,7 +60,7 @@ const MEANINGS = {
 function definitions() {
   return [
     el("dl", {}, Object.entries(MEANINGS).map(([name, meaning]) => el("div", {}, el("dt", {}, name), el("dd", {}, meaning)))),
-    el("p", {}, "A handoff counts on the day, in UTC, on which its wait began. Half of the waits are shorter than the median (p50), 95 of 100 are shorter than p95. What has not happened yet counts in none of the times."),
+    el("p", {}, "A handoff counts on the day, in UTC, on which its wait began. Half of the waits are shorter than the median (p50), 95 of 100 are shorter than p95. What has not happened yet counts in none of the times, and imported history only in the volume."),
   ];
 }
 

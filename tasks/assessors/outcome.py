@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.case import Case, CaseStep
@@ -18,14 +18,18 @@ from tasks.assessors.text import (
     unaddressed,
 )
 from tasks.assessors.wording import (
+    asks_to_look,
     attempt_outcome,
     clauses,
+    fails_when,
     is_attempt,
+    is_output,
     is_proposal,
     may_be_advice,
     only_looked,
     reports,
     says_done,
+    says_result,
     says_tried,
     verdict,
 )
@@ -33,6 +37,7 @@ from tasks.assessors.wording import (
 REPLY_WINDOW = 8  # steps within which a report is taken to be about the last attempt or proposal
 NEAR_WINDOW = 3  # the same, where the words alone do not show what the report is about
 CHARACTERS_READ = 120_000  # of a whole session; shared evenly among its steps
+LONGEST_REPLY = 160  # characters of a sentence that is taken to answer a proposal with an error
 LEAST_READ = 240  # of one step
 KNOWN_OUTCOMES = ("worked", "failed", "partial")
 
@@ -56,6 +61,14 @@ class Reading:
     proposals: list[Attempt] = field(default_factory=list)  # never taken up
     advice: Attempt | None = None  # the last statement that may have been meant as a proposal
     asked: tuple[int, str | None] = (-9, None)  # step index and author of the last plain question
+    turns: list[int] = field(default_factory=list)  # of each step: how often the speaker had changed before it
+
+    def apart(self, at: int, index: int) -> int:
+        """How many turns lie between two steps; the problem text (-1) stands one turn before the first."""
+        return self._turn(index) - self._turn(at)
+
+    def _turn(self, at: int) -> int:
+        return self.turns[at] if at >= 0 else -1
 
 
 def outcomes(case: Case) -> list[Attempt]:
@@ -65,7 +78,7 @@ def outcomes(case: Case) -> list[Attempt]:
 
 def read(case: Case) -> Reading:
     """Follow the session once and tell what was tried, how it ended, and what is still open."""
-    reading = Reading()
+    reading = Reading(turns=_turns(case.steps))
     for sentence in sentences(case.problem, "problem"):
         _read_sentence(reading, sentence, None, -1)
     for index, step in enumerate(case.steps):
@@ -74,6 +87,15 @@ def read(case: Case) -> Reading:
     open_ones = [p for p in reading.proposals[-40:] if not any(repeats(p.text, text) for text in done)]
     reading.proposals = open_ones
     return reading
+
+
+def _turns(steps: Sequence[CaseStep]) -> list[int]:
+    """One turn is what one person says without a break; without a name every step is one."""
+    turns: list[int] = []
+    for index, step in enumerate(steps):
+        same = index > 0 and step.author is not None and step.author == steps[index - 1].author
+        turns.append((turns[-1] + (not same)) if turns else 0)
+    return turns
 
 
 def step_sentences(case: Case, step: CaseStep) -> Iterator[Sentence]:
@@ -114,6 +136,10 @@ def _read_sentence(reading: Reading, sentence: Sentence, step: CaseStep | None, 
         # "Since I installed it, it fails" is the problem, not a try: there only a plain report counts.
         ended = ended if step is None else attempt_outcome(sentence.text)
         reading.attempts.append(replace(told, outcome=ended))
+    elif step is not None and fails_when(sentence.text):
+        reading.attempts.append(replace(told, outcome="failed"))
+    elif step is not None and is_output(sentence.text):
+        _settle(reading, "failed", sentence.source, author, index)
     elif step is not None and step.kind != "observation" and is_proposal(sentence.text):
         reading.proposals.append(told)
     elif ended is not None:
@@ -140,10 +166,17 @@ def _remember(reading: Reading, told: Attempt) -> None:
 
 
 def _settle_own(reading: Reading, sentence: Sentence, author: str | None, index: int) -> None:
-    """An error told right after an own attempt is what came of it."""
-    own = _last(reading.attempts, index, NEAR_WINDOW - 1, lambda a: a.outcome is None and a.author == author)
+    """An error told right after an own attempt, or in answer to a proposal, is what came of it."""
+    own = _last(reading, reading.attempts, index, NEAR_WINDOW - 1, lambda a: a.outcome is None and a.author == author)
     if own is not None and (has_error_text(sentence.text) or own.at == index):
         reading.attempts[reading.attempts.index(own)] = _ended(own, "failed", sentence.source)
+        return
+    offered = _offer_for(reading, author, index)
+    if offered is None or author is None or offered not in reading.proposals:
+        return
+    near = reading.apart(offered.at, index) <= NEAR_WINDOW and len(sentence.text) <= LONGEST_REPLY
+    if near and says_result(sentence.text) and has_error_text(sentence.text) and not asks_to_look(offered.text):
+        _take_up(reading, offered, "failed", sentence.source)
 
 
 def _read_reply(reading: Reading, step: CaseStep, index: int) -> None:
@@ -151,7 +184,7 @@ def _read_reply(reading: Reading, step: CaseStep, index: int) -> None:
     short = unaddressed(step.text[:200]).strip()
     ended = says_done(short)
     offered = _offer_for(reading, step.author, index)
-    if ended is None or offered is None or index - offered.at > NEAR_WINDOW + 1:
+    if ended is None or offered is None or reading.apart(offered.at, index) > NEAR_WINDOW + 1:
         return
     last = reading.attempts[-1] if reading.attempts else None
     if last is not None and last.at == index:
@@ -163,7 +196,7 @@ def _settle(reading: Reading, ended: str, source: str, author: str | None, index
     """Give the report `ended` to the last thing it can be about: an own attempt or another's proposal."""
     latest = max((a.at for a in reading.attempts), default=-1)
     pending = (None, "unknown")
-    own = _last(reading.attempts, index, REPLY_WINDOW, lambda a: a.outcome in pending and a.at == latest)
+    own = _last(reading, reading.attempts, index, REPLY_WINDOW, lambda a: a.outcome in pending and a.at == latest)
     offered = _offer_for(reading, author, index)
     if offered is not None and (own is None or offered.at > own.at):
         _take_up(reading, offered, ended, source)
@@ -175,9 +208,9 @@ def _settle(reading: Reading, ended: str, source: str, author: str | None, index
 
 def _offer_for(reading: Reading, author: str | None, index: int) -> Attempt | None:
     """What another person proposed last, unless the same person asked something since."""
-    offered = _last(reading.proposals, index, REPLY_WINDOW, lambda a: author is None or a.author != author)
+    offered = _last(reading, reading.proposals, index, REPLY_WINDOW, lambda a: author is None or a.author != author)
     near = reading.advice
-    if near is not None and near.author != author and index - near.at <= NEAR_WINDOW:
+    if near is not None and near.author != author and reading.apart(near.at, index) <= NEAR_WINDOW:
         offered = near if offered is None or near.at > offered.at else offered
     asked_at, asker = reading.asked
     if offered is not None and asked_at > offered.at and asker == offered.author:
@@ -193,8 +226,10 @@ def _take_up(reading: Reading, offered: Attempt, ended: str, source: str) -> Non
     reading.attempts.append(_ended(offered, ended, source))
 
 
-def _last(items: list[Attempt], index: int, within: int, fits: Callable[[Attempt], bool]) -> Attempt | None:
-    recent = (item for item in reversed(items[-20:]) if index - item.at <= within)
+def _last(
+    reading: Reading, items: list[Attempt], index: int, within: int, fits: Callable[[Attempt], bool]
+) -> Attempt | None:
+    recent = (item for item in reversed(items[-20:]) if reading.apart(item.at, index) <= within)
     return next((item for item in recent if fits(item)), None)
 
 

@@ -25,7 +25,7 @@ _INLINE_TAG = re.compile(
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？؟।])[\"'”’)\]]?\s+")
 _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|approx|mr|mrs|ms|dr|st|fig|ver|v|dept)|\b\w|^\d{1,2})\.$", re.I)
-_ADDRESSED = re.compile(r"^(?:@\w{1,40}[:,]?|\w{1,25}[:,])\s+(?=\S)")
+_ADDRESSED = re.compile(r"^(?:@\w{1,40}[:,]?|user_\d{1,5}[:,]?|\w{1,25}[:,])\s+(?=\S)")
 _NICK = re.compile(r"^(?:@|user_\w+|\w*\d\w*[:,])")
 
 _GREETING = re.compile(

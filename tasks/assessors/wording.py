@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from tasks.assessors.text import CACHED, plain
+from tasks.assessors.text import CACHED, has_error, plain
 
 LONGEST_VERDICT = 600  # characters of one sentence: a report stands near its start or end
 
@@ -57,9 +57,12 @@ _FAILED = one_of(
     r"|(?:any )?better)\b",
     r"\b(?:it|that|this|restart|reinstall\w*|update|upgrade|install\w*|attempt|rollback|deploy\w*|which)"
     r" (?:also |just |then )?fail(?:ed|s)\b",
+    rf"\b(?:no|none of the|neither)(?: \w+){{0,4}} {words('works worked working helps helped work')} ?(?:either|$)",
     r"\bcommand not found\b|\bno such (?:file|package|command)\b|\brolled back automatically\b",
 )
-_NEW_TROUBLE = re.compile(r"\b(?:a |an |get |got |with )?(?:different|another|new) (?:error|issue|problem)\b")
+_NEW_TROUBLE = re.compile(
+    r"\b(?:different|new) error\b|\b(?:get|got|gives|with|now|but) (?:a |an )?(?:different|another|new) (?:error|issue|problem)\b"
+)
 _WORKED = one_of(
     r"\b(?:works|worked|fixed|solved|resolved|did the trick|did it|success|successful|successfully|sorted"
     r"|succeeded|helped)\b",
@@ -79,6 +82,10 @@ _PARTIAL = one_of(
     r"\bfor (?:a while|an hour|a few (?:minutes|hours|days)|some time|\d+ (?:minutes|hours|days)),?"
     r" (?:then|but|and then|until)\b",
     r"\bonly (?:some|half|one|a few|part)\b|\bworkaround\b|\bsome (?:users|of them|machines|pcs) still\b",
+)
+# Before a word of failure: it is what shall not happen.
+_WISHED = re.compile(
+    r"\b(?:ensure|make sure|making sure|so that|in order|prevents?|avoids?|maybe|perhaps|probably)\b[^,;]{0,60}$"
 )
 # Before a word of success: it did not happen, not yet, or not here.
 _UNREAL = re.compile(
@@ -132,10 +139,16 @@ _ATTEMPT = one_of(
     r"^(?:removing|reinstalling|restarting|rebooting|changing|running|disabling|enabling|updating|clearing"
     r"|replacing) \w+",
 )
+# The deed as a noun: "the restart did not help".
+_FELL_SHORT = re.compile(
+    r"\b(?:reboot|restart|re-?install|updat|upgrad|reset|rollback|replac|downgrad|format|remov|disabl|enabl|chang|clear"
+    rf"|delet|flush|rebuild|recreat|workaround)\w*(?: \w+){{0,4}} (?:did|does|do|has|have)(?:n'?t| not)(?: \w+){{0,2}}"
+    rf" {_HELPS}"
+)
 _NOT_DONE = re.compile(
     r"(?:n't|\b(?:not|never|nothing|nobody|will|should|can|could|would|please|kindly|must|to be|need to"
-    r"|needs to|going to|want to"
-    r"|let me|before|if|when|who|which)) (?:\w+ )?(?:be |been |have |has )?(?:been )?$"
+    r"|needs to|going to|want to|be done by"
+    r"|let me|before|if|when|who|which|(?:what|all) (?:i|we)(?: have|'ve)?)) (?:\w+ )?(?:be |been |have |has )?(?:been )?$"
 )
 _ORDER = re.compile(
     r"(?:please|kindly|pls) (?!note|not |be |find)|(?:we|i) was hoping\b|(?:if|when|once|unless|shall"
@@ -165,6 +178,7 @@ _ASKING = re.compile(
     r"(?:have|has|did|do|does|is|are|was|can|could|what|why|how|which|when|where|who|should|would|will"
     r"|any|may)\b"
 )
+_SHORT_QUESTION = re.compile(r"\W*(?:any|what|how|why|ideas?|suggestions?|help|please|pls|anyone|is there)\b")
 _OTHERS = re.compile(
     r"\b(?:some(?:one|body)|others?|people|me too|i also|having|who)\b.{0,30}\bsame (?:issue|problem|error)"
 )
@@ -183,7 +197,7 @@ _OFFER = re.compile(
     r"(?:you (?:can|could|should|may|might|need to|have to|must|want to|ought to)|can you|could you|would you"
     r"|i(?:'d| would)(?: suggest| recommend| try)?(?: to| that you)?|make sure (?:you|to|that)|try to"
     r"|i (?:suggest|recommend|think you should|advise)(?: to| that you| you(?: to)?)?|let'?s"
-    r"|we (?:need to|should|can|could)|what (?:about|if you)|how about|have you (?:already )?tried"
+    r"|we (?:need to|should|can|could)|(?:and )?(?:what|how) (?:about|if you)|does it work if you|how about|have you (?:already )?tried"
     r"|did you try"
     r"|it is recommended to|we recommend(?: to)?|the (?:next|first) thing (?:i'd do )?is|you'?ll (?:need"
     r"|have) to"
@@ -222,9 +236,32 @@ _NOT_A_STEP = re.compile(
     r"|keep|make sure to (?:inform|have|let|keep)|do (?:it|so|that|the needful)|try (?:it|them|this|that"
     r"|again)$)\b"
 )
+_WHENEVER = re.compile(
+    r"\b(?:when(?:ever)?|if|every ?time|'?cause|because|,) (?:i|we) (?:try (?:to )?\w+|type|run|execute|enter|launch|(?:re)?boot|restart"
+    r"|(?:re)?install)\b"
+    r"|\b(?:is|are|'s|'re) (?:\w+ )?(?:installed|enabled|disabled|set|checked|unmuted|up to date|updated|configured|selected"
+    r"|connected|plugged in|loaded)\b(?=.{0,80}(?:\bstill\b|\bbut\b))"
+    r"|^[\"'`][^\"'`]{4,80}[\"'`] (?:gives|returns|says|fails|shows|throws)\b"
+)
+_OUTPUT = re.compile(
+    r"(?:fatal|error|err|e): |[\w./-]{1,40}: (?:.{0,80}: )?(?:command not found|no such|not found|permission denied"
+    r"|cannot|can't|unable|failed|error|invalid|unknown|unrecognized)\b"
+)
+_RESULT = re.compile(
+    r"(?:ok(?:ay)?,? |hmm+,? |now |then |but |and |well,? |no,? |nope,? )*(?:it|that|this|which|i|we)? ?(?:just |still |only )?"
+    r"(?:gives?|gave|says?|said|shows?|showed|returns?|returned|tells?|told me|fails?|failed|get|got|getting)\b"
+)
+_TO_LOOK = re.compile(
+    r"\b(?:output|pastebin|paste|grep|logs?|see (?:if|what|whether)|check|look|look(?:ing)? (?:at|for)|what (?:does|do)|send"
+    r"|provide|screenshot|verify|confirm|tell me|show)\b"
+)
 _LED_IN = words(r"yes yeah yep i i've i_have we already just ok okay have did and well hmm also we've we_have")
 _THAT = words("that it this so all both them already")
 _DID_IT = re.compile(rf"(?:{_LED_IN},? ){{0,4}}(?:tried(?: {_THAT})*|did(?: {_THAT})+|done(?: {_THAT})*)\b")
+_NOW_WHAT = re.compile(r"\b(?:now what|what now|what next|what(?: to do| do i do| should i do)? now|what's next)\b")
+_ALREADY_SO = re.compile(
+    r"\balready (?:is|was|are|have|has|had|did|done|do|there|tried|installed|enabled|set|on|running)\b|\b(?:is|are|was|have|has|'s|'ve) already\b"
+)
 
 
 def _without_question(low: str) -> str:
@@ -233,8 +270,9 @@ def _without_question(low: str) -> str:
     if not low.endswith("?"):
         return low
     cut = max(low.rfind(mark) for mark in (", ", " - ", "; ", ". ", ".. "))
-    told = low[: max(cut, 0)]
-    return told if len(told.split()) >= 4 and not _ASKING.match(told) else low
+    told, asked = low[: max(cut, 0)], low[max(cut, 0) :]
+    hung = len(told.split()) >= 4 and (_SHORT_QUESTION.match(asked) or len(asked.split()) <= 3)
+    return told if hung and not _ASKING.match(told) else low
 
 
 @lru_cache(maxsize=CACHED)
@@ -251,7 +289,7 @@ def verdict(text: str) -> str | None:
     if _HYPOTHETICAL.match(low) or low.endswith("?"):
         return None
     beside = _WAITING.search(low) or _OTHERS.search(low)
-    failures = [found.start() for found in _FAILED.finditer(low) if not _IF.search(low[: found.start()][-60:])]
+    failures = [found.start() for found in _FAILED.finditer(low) if _is_told(low[: found.start()][-70:])]
     failures = [] if beside else failures
     successes = [found.start() for found in _WORKED.finditer(low) if _is_real(low, found.start())]
     if _PARTIAL.search(low) and (failures or successes):
@@ -261,6 +299,11 @@ def verdict(text: str) -> str | None:
     if not successes:
         return "failed"
     return "worked" if max(successes) > max(failures) else "partial"
+
+
+def _is_told(before: str) -> bool:
+    """Whether a failure after these words happened, and is neither a condition nor a wish."""
+    return not _IF.search(before[-60:]) and not _WISHED.search(before)
 
 
 def _is_real(low: str, start: int) -> bool:
@@ -276,8 +319,13 @@ def attempt_end(text: str) -> int | None:
     low = _without_question(plain(text[:500]))
     if low.endswith("?") or _ORDER.match(low):
         return None
-    done = (found for found in _ATTEMPT.finditer(low) if not _NOT_DONE.search(_before(low, found.end())))
-    return next((found.end() for found in done), None)
+    done = (found for found in _ATTEMPT.finditer(low) if _is_done(_before(low, found.end())))
+    fell_short = _FELL_SHORT.search(low)
+    return next((found.end() for found in done), fell_short.end() if fell_short else None)
+
+
+def _is_done(before: str) -> bool:
+    return not _NOT_DONE.search(before) and not _IF.search(before[-60:].rstrip())
 
 
 def _before(low: str, end: int) -> str:
@@ -296,9 +344,14 @@ def attempt_outcome(text: str) -> str | None:
     ended, done = verdict(text), attempt_end(text)
     if ended is None and _TRIED_BUT.search(plain(text[:500])):
         return "failed"
-    if ended is None and done is not None and _BAD_RESULT.search(plain(text[done : done + 300])):
+    if ended is None and done is not None and _went_badly(plain(text[done : done + 300])):
         return "failed"
     return ended
+
+
+def _went_badly(low: str) -> bool:
+    found = _BAD_RESULT.search(low)
+    return found is not None and not _WISHED.search(low[: found.start()][-70:])
 
 
 def only_looked(text: str) -> bool:
@@ -316,19 +369,49 @@ def says_tried(text: str) -> bool:
     return bool(_TRIED.search(plain(text[:500])))
 
 
+def fails_when(text: str) -> bool:
+    """Whether it tells of a command or a setting in the present that does not do its work."""
+    low = _without_question(plain(text[:500]))
+    if low.endswith("?"):
+        return False
+    found = _WHENEVER.search(low)
+    return found is not None and _went_badly(low[found.end() :][:200])
+
+
+def is_output(text: str) -> bool:
+    """Whether it is what a command answered when it failed."""
+    return bool(_OUTPUT.match(plain(text[:200])))
+
+
+def says_result(text: str) -> bool:
+    """Whether the sentence opens with what something answered ("it says …", "now I get …")."""
+    return bool(_RESULT.match(plain(text[:80])))
+
+
+def asks_to_look(text: str) -> bool:
+    """Whether a proposal only wants to see something: an error is then the answer, not a failure."""
+    return bool(_TO_LOOK.search(plain(text[:300])))
+
+
 def reports(text: str) -> bool:
     """Whether the sentence goes on about what came of something ("but now it says …")."""
     return bool(_REPORTS.match(plain(text[:60])))
 
 
 def says_done(text: str) -> str | None:
-    """A short "did that" or "already tried": failed when it is called a try or old news, else unknown."""
-    low = plain(text[:200]).strip()
-    if len(low) > 120 or low.endswith("?"):
+    """A short "did that" or "already tried".
+
+    Failed when it is called a try or old news, tells an error or asks what else to do; else unknown.
+    """
+    low = plain(text[:200]).strip().replace(" ve ", "'ve ")
+    helpless = bool(_NOW_WHAT.search(low))
+    if len(low) > 120 or (low.endswith("?") and not helpless):
         return None
     if _DID_IT.match(low):
-        return "failed" if "tried" in low or "already" in low else "unknown"
-    return "failed" if re.search(r"\balready\b", low) and (is_attempt(text) or " is already" in low) else None
+        return "failed" if helpless or "tried" in low or "already" in low or has_error(low) else "unknown"
+    if _ALREADY_SO.search(low) or (re.search(r"\balready\b", low) and is_attempt(text)):
+        return "failed"
+    return None
 
 
 @lru_cache(maxsize=CACHED)

@@ -26,6 +26,7 @@ from tasks.assessors.wording import (
     is_output,
     is_proposal,
     may_be_advice,
+    only_denies,
     only_looked,
     reports,
     says_done,
@@ -139,11 +140,11 @@ def _read_sentence(reading: Reading, sentence: Sentence, step: CaseStep | None, 
     elif step is not None and fails_when(sentence.text):
         reading.attempts.append(replace(told, outcome="failed"))
     elif step is not None and is_output(sentence.text):
-        _settle(reading, "failed", sentence.source, author, index)
+        _settle(reading, "failed", sentence, author, index)
     elif step is not None and step.kind != "observation" and is_proposal(sentence.text):
         reading.proposals.append(told)
     elif ended is not None:
-        _settle(reading, ended, sentence.source, author, index)
+        _settle(reading, ended, sentence, author, index)
     elif reports(sentence.text) and has_error(sentence.text):
         _settle_own(reading, sentence, author, index)
     else:
@@ -192,28 +193,28 @@ def _read_reply(reading: Reading, step: CaseStep, index: int) -> None:
     _take_up(reading, offered, ended, f"step:{step.seq}")
 
 
-def _settle(reading: Reading, ended: str, source: str, author: str | None, index: int) -> None:
+def _settle(reading: Reading, ended: str, sentence: Sentence, author: str | None, index: int) -> None:
     """Give the report `ended` to the last thing it can be about: an own attempt or another's proposal."""
     latest = max((a.at for a in reading.attempts), default=-1)
     pending = (None, "unknown")
     own = _last(reading, reading.attempts, index, REPLY_WINDOW, lambda a: a.outcome in pending and a.at == latest)
-    offered = _offer_for(reading, author, index)
+    offered = _offer_for(reading, author, index, denied=only_denies(sentence.text))
     if offered is not None and (own is None or offered.at > own.at):
-        _take_up(reading, offered, ended, source)
+        _take_up(reading, offered, ended, sentence.source)
     elif own is not None:
         # "Neither helped" speaks of everything that the same text tells of.
         for attempt in [a for a in reading.attempts if a.at == own.at and a.outcome in (None, "unknown")]:
-            reading.attempts[reading.attempts.index(attempt)] = _ended(attempt, ended, source)
+            reading.attempts[reading.attempts.index(attempt)] = _ended(attempt, ended, sentence.source)
 
 
-def _offer_for(reading: Reading, author: str | None, index: int) -> Attempt | None:
-    """What another person proposed last, unless the same person asked something since."""
+def _offer_for(reading: Reading, author: str | None, index: int, *, denied: bool = False) -> Attempt | None:
+    """What another person proposed last, unless the same person asked something since; `denied` by a bare no: anybody."""
     offered = _last(reading, reading.proposals, index, REPLY_WINDOW, lambda a: author is None or a.author != author)
     near = reading.advice
     if near is not None and near.author != author and reading.apart(near.at, index) <= NEAR_WINDOW:
         offered = near if offered is None or near.at > offered.at else offered
     asked_at, asker = reading.asked
-    if offered is not None and asked_at > offered.at and asker == offered.author:
+    if offered is not None and asked_at > offered.at and (asker == offered.author or (denied and asker != author)):
         return None
     return offered
 

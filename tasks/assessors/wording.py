@@ -42,7 +42,7 @@ _FAILED = one_of(
     rf"\b(?:no|without|zero)(?: \w+)? {_LUCK}\b",
     rf"\b(?:neither|none)(?: \w+){{0,4}} {_HELPS}\w*",
     r"\bto no avail\b|\bin vain\b|\bno go\b|\bnope\b|\bunsuccessful(?:ly)?\b|\bmade (?:it|things) worse",
-    r"\bwent (?:\w+ )?wrong\b|\bunable to (?:reproduce|replicate|simulate)\b|\buseless\b",
+    r"\bwent (?:\w+ )?wrong\b|\bunable to (?:reproduce|replicate|simulate)\b",
     rf"\bstill(?: \w+){{0,4}} {_STILL}\b|\bstill$|^same(?: \w+)?(?: here)?$",
     r"\bstill (?:\w+ )?(?:hang|drop|freez|loop|prompt|disconnect|flicker|reboot|restart|bounc|repeat|tim)\w*",
     r"\b(?:and|but|result|results|,) (?:is |was |it'?s |are )?(?:still )?(?:the )?same\b",
@@ -64,7 +64,7 @@ _NEW_TROUBLE = re.compile(
     r"\b(?:different|new) error\b|\b(?:get|got|gives|with|now|but) (?:a |an )?(?:different|another|new) (?:error|issue|problem)\b"
 )
 _WORKED = one_of(
-    r"\b(?:works|worked|fixed|solved|resolved|did the trick|did it|success|successful|successfully|sorted"
+    r"\b(?:works|worked|fixed|solved|resolved|did the trick|did it|success|successes|successful|successfully|sorted"
     r"|succeeded|helped)\b",
     r"\b(?:is|are|was|it'?s|now|its|started|back|running|all) (?:now )?(?:working|functioning|operational"
     r"|back (?:up|online|to normal)|fine|normal|up and running|gone|ok|okay)\b",
@@ -89,7 +89,7 @@ _WISHED = re.compile(
 )
 # Before a word of success: it did not happen, not yet, or not here.
 _UNREAL = re.compile(
-    r"(?:n'?t|\b(?:not|no|never|none|hardly|without|if|hope\w*|should|shall|would|will|must|may|might"
+    r"(?:n't|\b(?:dont|cant|wont|isnt|doesnt|didnt|wasnt|couldnt|wouldnt|hasnt|havent|not|no|never|none|hardly|without|if|hope\w*|should|shall|would|will|must|may|might"
     r"|could|can"
     r"|to be|to get|get|until|till|once|when|needs?|nobody|unless|please|pls|how|used to|before|to|whether"
     r"|always|usually|does|it all|what|only|there is a|was|previously))(?: \w+){0,2}$"
@@ -142,7 +142,7 @@ _ATTEMPT = one_of(
 # The deed as a noun: "the restart did not help".
 _FELL_SHORT = re.compile(
     r"\b(?:reboot|restart|re-?install|updat|upgrad|reset|rollback|replac|downgrad|format|remov|disabl|enabl|chang|clear"
-    rf"|delet|flush|rebuild|recreat|workaround)\w*(?: \w+){{0,4}} (?:did|does|do|has|have)(?:n'?t| not)(?: \w+){{0,2}}"
+    rf"|delet|flush|rebuild|recreat|workaround)\w*[^.;!?]{{0,90}}? (?:did|does|do|has|have)(?:n'?t| not)(?: \w+){{0,2}}"
     rf" {_HELPS}"
 )
 _NOT_DONE = re.compile(
@@ -179,6 +179,9 @@ _ASKING = re.compile(
     r"|any|may)\b"
 )
 _SHORT_QUESTION = re.compile(r"\W*(?:any|what|how|why|ideas?|suggestions?|help|please|pls|anyone|is there)\b")
+_GENERAL = re.compile(
+    r"\b(?:afaik|as far as i know|many people|most people)\b|^(?:are|r|do|can|will|did|have) (?:you|u)\b"
+)
 _OTHERS = re.compile(
     r"\b(?:some(?:one|body)|others?|people|me too|i also|having|who)\b.{0,30}\bsame (?:issue|problem|error)"
 )
@@ -230,7 +233,7 @@ _TOLD_BAD = re.compile(
 _NOT_A_STEP = re.compile(
     r"(?:us|me|note|advi[cs]e|find|be informed|confirm|update us|provide|share|let|join|close|contact"
     r"|send|refer"
-    r"|see (?:the )?(?:attached|below)|check (?:and|it|this|if|whether|the (?:attached|last|below|same))\b"
+    r"|see (?:the )?(?:attached|below)|check (?:and|it|this|if|whether|the (?:attached|last|below|same)|with (?:priority|the|your|us|him|them))\b"
     r"|check your end|inform|arrange|have|give|post|update (?:if|on|me|the (?:status|ticket|case))"
     r"|consider|be|feel|wait"
     r"|keep|make sure to (?:inform|have|let|keep)|do (?:it|so|that|the needful)|try (?:it|them|this|that"
@@ -288,7 +291,7 @@ def verdict(text: str) -> str | None:
     low = low.strip(" .!,;:-*").replace("not only", "")
     if _HYPOTHETICAL.match(low) or low.endswith("?"):
         return None
-    beside = _WAITING.search(low) or _OTHERS.search(low)
+    beside = _WAITING.search(low) or _OTHERS.search(low) or _GENERAL.search(low)
     failures = [found.start() for found in _FAILED.finditer(low) if _is_told(low[: found.start()][-70:])]
     failures = [] if beside else failures
     successes = [found.start() for found in _WORKED.finditer(low) if _is_real(low, found.start())]
@@ -393,6 +396,11 @@ def asks_to_look(text: str) -> bool:
     return bool(_TO_LOOK.search(plain(text[:300])))
 
 
+def only_denies(text: str) -> bool:
+    """A bare "nope": the answer to a question or a report, as what stands before it tells."""
+    return bool(re.fullmatch(r"\W*(?:still )?nope\W*", plain(text[:40])))
+
+
 def reports(text: str) -> bool:
     """Whether the sentence goes on about what came of something ("but now it says …")."""
     return bool(_REPORTS.match(plain(text[:60])))
@@ -446,9 +454,9 @@ def _tells_to(low: str, asks: bool) -> bool:
 
 
 _ADVICE = re.compile(
-    r"\byou(?:'ll)? (?:\w+ )?(?:need to|have to|want to|can|could)\b|\b(?:should|must)\b(?!(?: not"
+    r"(?<!if )(?<!wish )\byou(?:'ll)? (?:\w+ )?(?:need to|have to|want to|can(?! see| find)|could)\b|\b(?:should|must)\b(?!(?: not"
     r"|n't)? be\b)"
-    r"|\b(?:use|set|try|better)\b|https?://|\bfind (?:the )?(?:below|attached)\b"
+    r"|\b(?:use|set|try)\b|https?://|\bfind (?:the )?(?:below|attached)\b"
 )
 
 

@@ -17,11 +17,15 @@ NEW_NAME = 1.5
 
 
 def is_fact(sentence: Sentence) -> bool:
-    """A statement with substance: no question, no request, no advice."""
+    """A statement with substance: no question, no request, no advice. The problem text may ask for what is wrong."""
     text = sentence.text
-    if text.rstrip().endswith("?") and not has_error_text(text):
+    if len(stems(text)) < 3 and not (technical(text) or has_error(text)):
         return False
-    if asks(text) or (len(stems(text)) < 3 and not (technical(text) or has_error(text))):
+    if len(text.split()) < 3 and not has_error_text(text):
+        return False  # a lone name or number says nothing of itself
+    if sentence.source == "problem" or (text.rstrip().endswith("?") and has_error_text(text)):
+        return True
+    if text.rstrip().endswith("?") or asks(text):
         return False
     return is_attempt(text) or not is_proposal(text)
 

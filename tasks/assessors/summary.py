@@ -13,7 +13,7 @@ from tasks.assessors.text import Sentence, clip, excerpt, fill, has_error, is_no
 from tasks.assessors.wording import is_attempt, is_proposal, verdict
 
 LENGTH = 600
-PROBLEM_LENGTH = 400
+PROBLEM_LENGTH = 450
 LAST_LENGTH = 150
 NEED_LENGTH = 130
 TITLE_LENGTH = 200
@@ -55,12 +55,20 @@ def _covers(text: str, title: str) -> bool:
 
 
 def _more(spoken: Sequence[Sentence], said: Sequence[str], room: int) -> str:
-    """What else is known, as far as there is room."""
+    """What else is known, as far as there is room; then what else was said, so that no room is lost."""
     if room < LEAST_ADDITION:
         return ""
-    told = [s for s in spoken if s.source not in ("reason", "ask") and facts.is_fact(s)]
+    told = [s for s in spoken if s.source not in ("reason", "ask")]
     fresh = [s for s in told if not any(s.text.rstrip(".") in text for text in said)]
-    return fill([s.text for s in facts.choose(fresh, room=room - 2, by_length=True, known=said)], room - 1)
+    stated = [s for s in fresh if facts.is_fact(s)]
+    chosen = facts.choose(stated, room=room - 2, by_length=True, known=said)
+    left = room - sum(len(s.text) + 2 for s in chosen) - 2
+    if left >= LEAST_ADDITION:
+        others = [s for s in fresh if s not in chosen]
+        known = [*said, *(s.text for s in chosen)]
+        more = facts.choose(others, room=left, by_length=True, known=known)
+        chosen = [s for s in fresh if s in chosen or s in more]
+    return fill([s.text for s in chosen], room - 1)
 
 
 def _state(reading: Reading, last: str) -> str:

@@ -34,7 +34,7 @@ _GREETING = re.compile(
 _SIGN_OFF = re.compile(
     r"(?:(?:best|kind|kindest|warm|many|with|my) )?(?:regards|thanks|thank you|br|cheers|sincerely|thx"
     r"|rgds|yours"
-    r"|best wishes|respectfully)\b[^.?:]{0,30}[.!,]?$"
+    r"|best wishes|respectfully)\b[^.?:]{0,50}[.!,]?$"
 )
 _SIGNATURE = re.compile(r"(?:--|__|sent from my|get outlook|tel[.:]|phone:|mobile:|ph_user\b.{0,40}$)")
 _QUOTED = re.compile(r"(?:>|from:|sent:|to:|cc:|subject:|on .{4,80} wrote:$|-{3,} ?original message)")

@@ -41,9 +41,10 @@ class Extractive:
         likely = self._likely_cause(case, spoken)
         open_questions = questions.unanswered(case)
         tried = attempts_not_to_repeat(reading)
+        told = summary.write(case, spoken, reading)
         content: dict[str, Any] = {
-            "summary": summary.write(case, spoken, reading),
-            "what_we_know": known_facts(spoken, reading),
+            "summary": told,
+            "what_we_know": known_facts(spoken, reading, [told]),
             "do_not_repeat": tried,
             "likely_cause": {"text": likely.text, "evidence": list(likely.evidence)} if likely else None,
             "suggested_steps": self._suggestions(case, reading, open_questions),
@@ -93,13 +94,16 @@ def everything_said(case: Case) -> list[Sentence]:
     return said + sentences(case.reason, "reason") + sentences(case.ask or "", "ask")
 
 
-def known_facts(spoken: Sequence[Sentence], reading: Reading) -> list[dict[str, Any]]:
-    """The most telling statements in the order they were made, without what do_not_repeat says."""
+def known_facts(spoken: Sequence[Sentence], reading: Reading, said: Sequence[str]) -> list[dict[str, Any]]:
+    """The most telling statements in the order they were made, without what do_not_repeat says.
+
+    Of statements of the same weight those that `said` has no words of come first.
+    """
     tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
     told = [s for s in spoken if s.source not in ("reason", "ask") and s.text not in tried and facts.is_fact(s)]
     return [
         {"text": excerpt(sentence.text, FACT_LENGTH), "evidence": [sentence.source]}
-        for sentence in facts.choose(told, count=FACT_COUNT)
+        for sentence in facts.choose(told, count=FACT_COUNT, known=said)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.case import Case
-from tasks.assessors import facts
+from tasks.assessors import cause, facts
 from tasks.assessors.outcome import Attempt, Reading, unsolved
 from tasks.assessors.questions import asks
 from tasks.assessors.similarity import overlap, stems
@@ -14,6 +14,7 @@ from tasks.assessors.wording import is_attempt, is_proposal, verdict
 
 LENGTH = 600
 PROBLEM_LENGTH = 450
+RECENT = 8  # sentences among which one that tells how things stand is preferred to the last
 LAST_LENGTH = 150
 NEED_LENGTH = 130
 TITLE_LENGTH = 200
@@ -90,10 +91,16 @@ def _named(failed: Sequence[Attempt]) -> str:
 
 
 def _last_news(spoken: Sequence[Sentence], problem: str) -> str:
-    told = [s.text for s in spoken if s.source.startswith("step:") and _is_news(s.text)]
+    steps = [s.text for s in spoken if s.source.startswith("step:")]
+    told = [text for text in steps if _is_news(text)]
+    told = [text for text in told[-RECENT:] if _tells_state(text)] or told
     if not told or told[-1].rstrip(".") in problem:
         return ""
     return fill([f"Last: {excerpt(told[-1], LAST_LENGTH)}"], LAST_LENGTH + 10)
+
+
+def _tells_state(text: str) -> bool:
+    return verdict(text) is not None or is_attempt(text) or has_error(text) or cause.strength(text) > 0
 
 
 def _is_news(text: str) -> bool:

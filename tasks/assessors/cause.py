@@ -61,19 +61,14 @@ class Cause:
 def strength(text: str) -> int:
     """2 when the sentence states a cause outright, 1 when it hints at one, 0 when it does neither."""
     low = plain(text[:600])
-    if (
-        low.rstrip().endswith("?")
-        or _FRAGMENT.match(low)
-        or is_noise(text)
-        or _DOUBT.search(low)
-        or _ROUTINE.search(low)
-    ):
+    outright = _STRONG.search(low) is not None
+    if not outright and not _WEAK.search(low):
         return 0
-    if len(stems(text)) < 3:
+    if low.rstrip().endswith("?") or _FRAGMENT.match(low) or is_noise(text):
         return 0
-    if _STRONG.search(low):
-        return 2
-    return int(bool(_WEAK.search(low)) and has_error(text) and verdict(text) != "worked")
+    if _DOUBT.search(low) or _ROUTINE.search(low) or len(stems(text)) < 3:
+        return 0
+    return 2 if outright else int(has_error(text) and verdict(text) != "worked")
 
 
 def stated(spoken: Sequence[Sentence]) -> Cause | None:

@@ -32,12 +32,12 @@ class Extractive:
 
     def assess(self, case: Case, *, deadline: float) -> Draft:
         """A verified draft; the same case always gives the same one. `deadline` is not needed."""
-        checked = draft.verify(self._content(case), case)
+        reading = read(case)
+        checked = draft.verify(self._content(case, reading), case, attempts=reading.attempts)
         return Draft(checked.content, "extractive", PROMPT_VERSION, checked.dropped_evidence)
 
-    def _content(self, case: Case) -> dict[str, Any]:
+    def _content(self, case: Case, reading: Reading) -> dict[str, Any]:
         spoken = everything_said(case)
-        reading = read(case)
         likely = self._likely_cause(case, spoken)
         open_questions = questions.unanswered(case)
         tried = attempts_not_to_repeat(reading)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from heapq import heapify, heappop, heappush
 
 from tasks.assessors import cause
 from tasks.assessors.questions import asks
@@ -56,14 +57,19 @@ def choose(
     left = sorted(told, key=lambda s: (-weight(s), order[id(s)]))[:CONSIDERED]
     seen = {word for text in known for word in stems(text)}
     chosen: list[Sentence] = []
-    while left and len(chosen) < count:
-        best = max(left, key=lambda s: (_worth(s, seen, by_length), -order[id(s)]))
-        left.remove(best)
+    # What a sentence is worth only ever falls while others are chosen, so an old figure is an upper bound.
+    queue = [(-_worth(s, seen, by_length), order[id(s)], s) for s in left]
+    heapify(queue)
+    while queue and len(chosen) < count:
+        bound, place, best = heappop(queue)
         if len(best.text) + 2 > room or _adds_nothing(best, chosen):
+            continue
+        worth = -_worth(best, seen, by_length)
+        if worth > bound and queue and (worth, place) > queue[0][:2]:
+            heappush(queue, (worth, place, best))
             continue
         chosen.append(best)
         room -= len(best.text) + 2
-        left = [s for s in left if len(s.text) + 2 <= room]
         seen |= stems(best.text)
     return sorted(chosen, key=lambda s: order[id(s)])
 

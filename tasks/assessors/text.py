@@ -239,7 +239,9 @@ def has_error_text(text: str) -> bool:
 @lru_cache(maxsize=CACHED)
 def technical(text: str) -> frozenset[str]:
     """Names that must be kept word for word: paths, hosts, versions, codes, abbreviations."""
-    found = (match.group() for match in _TECHNICAL.finditer(text[:1000]))
+    # No name holds a space, and a plain word is none: the others are few.
+    likely = " ".join(token for token in text[:1000].split() if not token.isalpha() or token.isupper())
+    found = (match.group() for match in _TECHNICAL.finditer(likely))
     return frozenset(name.lower() for name in found if not name.isalpha() or _UPPER.match(name))
 
 

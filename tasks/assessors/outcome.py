@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.case import Case, CaseStep
+from tasks.assessors.offers import asks_to_look, is_proposal, may_be_advice
+from tasks.assessors.replies import is_output, only_denies, reports, says_done, says_result
 from tasks.assessors.similarity import repeats, stems
 from tasks.assessors.text import (
     Sentence,
@@ -18,19 +20,11 @@ from tasks.assessors.text import (
     unaddressed,
 )
 from tasks.assessors.wording import (
-    asks_to_look,
     attempt_outcome,
     clauses,
     fails_when,
     is_attempt,
-    is_output,
-    is_proposal,
-    may_be_advice,
-    only_denies,
     only_looked,
-    reports,
-    says_done,
-    says_result,
     says_tried,
     verdict,
 )

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 CACHED = 4096  # texts whose words are remembered
 
-_WORD = re.compile(r"[a-z0-9][\w.+#-]{0,60}[\w+#]|[a-z0-9]", re.I)
+_WORD = re.compile(r"[a-z0-9][\w.+#-]{0,60}[\w+#]|[a-z0-9]")
 _SENTENCE = re.compile(r"[.!?\n;]+(?:\s|$)")
 
 
@@ -76,7 +76,7 @@ def stem(word: str) -> str:
 @lru_cache(maxsize=CACHED)
 def stems(text: str) -> frozenset[str]:
     """The stems of the words in `text` that carry meaning."""
-    words = (word.strip(".-").lower() for word in _WORD.findall(text[:2000]))
+    words = (word.strip(".-") for word in _WORD.findall(text[:2000].lower()))
     return frozenset(stem(word) for word in words if word and word not in _STOP)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from models.case import Case
 from tasks.assessors import cause, facts
+from tasks.assessors.offers import is_proposal
 from tasks.assessors.outcome import Attempt, Reading, unsolved
 from tasks.assessors.questions import asks
 from tasks.assessors.similarity import overlap, stems
 from tasks.assessors.text import Sentence, clip, excerpt, fill, has_error, is_noise, sentences, squeeze
-from tasks.assessors.wording import is_attempt, is_proposal, verdict
+from tasks.assessors.wording import is_attempt, verdict
 
 LENGTH = 600
 PROBLEM_LENGTH = 450

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from tasks.assessors.text import CACHED, has_error, plain
+from tasks.assessors.text import CACHED, plain
 
 LONGEST_VERDICT = 600  # characters of one sentence: a report stands near its start or end
 
@@ -17,6 +17,11 @@ LONGEST_VERDICT = 600  # characters of one sentence: a report stands near its st
 def one_of(*patterns: str) -> re.Pattern[str]:
     """One expression that matches any of `patterns`."""
     return re.compile("|".join(patterns))
+
+
+def at_word(*patterns: str) -> re.Pattern[str]:
+    """The same for patterns that all begin at a word: that is looked for once, which makes the search fast."""
+    return re.compile(rf"\b(?:{'|'.join(patterns)})")
 
 
 def words(text: str) -> str:
@@ -35,30 +40,30 @@ _STILL = words(
 )
 _SAME = words(r"error issue problem result results thing message behaviou?r symptom symptoms story again")
 _LUCK = words("luck chance change difference effect joy improvement success dice avail result results")
-_FAILED = one_of(
-    rf"\b(?:did|does|do|is|was|has|have|had|would|will|could|can|are|were|wo|ca)(?:n'?t| ?not| never)"
+_FAILED = at_word(
+    rf"(?:did|does|do|is|was|has|have|had|would|will|could|can|are|were|wo|ca)(?:n'?t| ?not| never)"
     rf"(?: \w+){{0,2}} {_HELPS}\w*",
-    rf"\b(?:dident|didint|dosent|dosn'?t|doesnot|didnot)(?: \w+){{0,2}} {_HELPS}\w*",
-    rf"\b(?:no|without|zero)(?: \w+)? {_LUCK}\b",
-    rf"\b(?:neither|none)(?: \w+){{0,4}} {_HELPS}\w*",
-    r"\bto no avail\b|\bin vain\b|\bno go\b|\bnope\b|\bunsuccessful(?:ly)?\b|\bmade (?:it|things) worse",
-    r"\bwent (?:\w+ )?wrong\b|\bunable to (?:reproduce|replicate|simulate)\b",
-    rf"\bstill(?: \w+){{0,4}} {_STILL}\b|\bstill$|^same(?: \w+)?(?: here)?$",
-    r"\bstill (?:\w+ )?(?:hang|drop|freez|loop|prompt|disconnect|flicker|reboot|restart|bounc|repeat|tim)\w*",
-    r"\b(?:and|but|result|results|,) (?:is |was |it'?s |are )?(?:still )?(?:the )?same\b",
-    rf"\b(?:the|with|get|got|gets|gives|gave|and|but|,) same (?:\w+ ){{0,2}}?{_SAME}",
+    rf"(?:dident|didint|dosent|dosn'?t|doesnot|didnot)(?: \w+){{0,2}} {_HELPS}\w*",
+    rf"(?:no|without|zero)(?: \w+)? {_LUCK}\b",
+    rf"(?:neither|none)(?: \w+){{0,4}} {_HELPS}\w*",
+    r"to no avail\b|in vain\b|no go\b|nope\b|unsuccessful(?:ly)?\b|made (?:it|things) worse",
+    r"went (?:\w+ )?wrong\b|unable to (?:reproduce|replicate|simulate)\b",
+    rf"still(?: \w+){{0,4}} {_STILL}\b|still$|^same(?: \w+)?(?: here)?$",
+    r"still (?:\w+ )?(?:hang|drop|freez|loop|prompt|disconnect|flicker|reboot|restart|bounc|repeat|tim)\w*",
+    r"(?:and|but|result|results|,) (?:is |was |it'?s |are )?(?:still )?(?:the )?same\b",
+    rf"(?:the|with|get|got|gets|gives|gave|and|but|,) same (?:\w+ ){{0,2}}?{_SAME}",
     rf"^same (?:\w+ ){{0,2}}?{_SAME}",
-    r"\b(?:issue|problem|error|it|same|symptoms?)(?: \w+){0,2}"
+    r"(?:issue|problem|error|it|same|symptoms?)(?: \w+){0,2}"
     r" (?:persist\w*|remain\w*|continu\w*|reappear\w*|recur\w*|returned|came back|is back|comes back)\b",
-    r"\bhappen\w* again\b|\bfail(?:s|ed)? again\b|\bagain (?:the )?same\b|\b(?:but|then)(?: \w+)? (?:came"
+    r"happen\w* again\b|fail(?:s|ed)? again\b|again (?:the )?same\b|(?:but|then)(?: \w+)? (?:came"
     r"|comes) back\b",
-    r"\bnothing (?:changed|changes|happens|happened|works|worked|helps|helped|yet)\b",
-    r"\b(?:not|isn'?t|aren'?t|wasn'?t) (?:\w+ )?(?:working|fixed|solved|resolved|helping|helpful"
+    r"nothing (?:changed|changes|happens|happened|works|worked|helps|helped|yet)\b",
+    r"(?:not|isn'?t|aren'?t|wasn'?t) (?:\w+ )?(?:working|fixed|solved|resolved|helping|helpful"
     r"|(?:any )?better)\b",
-    r"\b(?:it|that|this|restart|reinstall\w*|update|upgrade|install\w*|attempt|rollback|deploy\w*|which)"
+    r"(?:it|that|this|restart|reinstall\w*|update|upgrade|install\w*|attempt|rollback|deploy\w*|which)"
     r" (?:also |just |then )?fail(?:ed|s)\b",
-    rf"\b(?:no|none of the|neither)(?: \w+){{0,4}} {words('works worked working helps helped work')} ?(?:either|$)",
-    r"\bcommand not found\b|\bno such (?:file|package|command)\b|\brolled back automatically\b",
+    rf"(?:no|none of the|neither)(?: \w+){{0,4}} {words('works worked working helps helped work')} ?(?:either|$)",
+    r"command not found\b|no such (?:file|package|command)\b|rolled back automatically\b",
 )
 _NEW_TROUBLE = re.compile(
     r"\b(?:different|new) error\b|\b(?:get|got|gives|with|now|but) (?:a |an )?(?:different|another|new) (?:error|issue|problem)\b"
@@ -185,85 +190,13 @@ _GENERAL = re.compile(
 _OTHERS = re.compile(
     r"\b(?:some(?:one|body)|others?|people|me too|i also|having|who)\b.{0,30}\bsame (?:issue|problem|error)"
 )
-_REPORTS = re.compile(
-    r"(?:but|and|now|then|still|however|unfortunately|it|that|this|hmm+|i get|i got|i'm getting|getting"
-    r"|get|got|gives"
-    r"|says|with|after)\b"
-)
 
-_ASIDE = re.compile(
-    r"\b(?:please|kindly|pls|just|maybe|perhaps|then|so|first|ok|okay|well|and|also|now|next|or|hi|hey"
-    r"|dear|ah|hmm"
-    r"|sorry|simply),? "
-)
-_OFFER = re.compile(
-    r"(?:you (?:can|could|should|may|might|need to|have to|must|want to|ought to)|can you|could you|would you"
-    r"|i(?:'d| would)(?: suggest| recommend| try)?(?: to| that you)?|make sure (?:you|to|that)|try to"
-    r"|i (?:suggest|recommend|think you should|advise)(?: to| that you| you(?: to)?)?|let'?s"
-    r"|we (?:need to|should|can|could)|(?:and )?(?:what|how) (?:about|if you)|does it work if you|how about|have you (?:already )?tried"
-    r"|did you try"
-    r"|it is recommended to|we recommend(?: to)?|the (?:next|first) thing (?:i'd do )?is|you'?ll (?:need"
-    r"|have) to"
-    r"|all you (?:need|have) to do is)\b"
-)
-_FREE_OFFER = re.compile(r"(?:have you|did you|what|how|make sure|.*\btry\b)")
-_IMPERATIVE = re.compile(
-    r"(?:try|run|type|use|using|check|install\w{0,3}|remov\w{1,3}|restart\w{0,3}|reboot\w{0,3}|edit|open"
-    r"|add|set"
-    r"|go to|do|make sure|ensure|verify|enabl\w{1,3}|disabl\w{1,3}|change|updat\w{1,3}|upgrad\w{1,3}"
-    r"|delete|ping|look"
-    r"|reinstall\w{0,3}|clear|press|boot|reset|test|execute|download|configure|replace|compare|start|stop"
-    r"|switch"
-    r"|plug|unplug|recreate|rebuild|re-?generate|roll ?back|revert|modprobe|sudo|gksudo|apt-get|aptitude"
-    r"|dpkg|mount"
-    r"|export|import|click|select|create|copy|move|put|turn|login|log|connect|unify|increase|clean|rerun"
-    r"|re-run|retry"
-    r"|read|see)\b"
-)
-_COMMAND = re.compile(
-    r"(?:^|[`'\":>;&(|]\s?|\b(?:run|type|do|with|try|execute|use) )(?:(?:sudo|gksudo|apt-get|aptitude"
-    r"|dpkg|modprobe|chmod|chown|systemctl|service|netsh|ipconfig|ifconfig|sfc"
-    r"|gpupdate|chkdsk|dism|ping|nslookup|dig|mount|fsck|lspci|lsusb|dmesg|grep) [\w/.-]|\b(?:get|set"
-    r"|restart|test)-[a-z])"
-)
-_TOLD_BAD = re.compile(
-    r"\b(?:failed|not permitted|has been (?:solved|resolved|fixed)|is (?:solved|resolved|fixed)|bad idea"
-    r"|not recommended)\b"
-)
-_NOT_A_STEP = re.compile(
-    r"(?:us|me|note|advi[cs]e|find|be informed|confirm|update us|provide|share|let|join|close|contact"
-    r"|send|refer"
-    r"|see (?:the )?(?:attached|below)|check (?:and|it|this|if|whether|the (?:attached|last|below|same)|with (?:priority|the|your|us|him|them))\b"
-    r"|check your end|inform|arrange|have|give|post|update (?:if|on|me|the (?:status|ticket|case))"
-    r"|consider|be|feel|wait"
-    r"|keep|make sure to (?:inform|have|let|keep)|do (?:it|so|that|the needful)|try (?:it|them|this|that"
-    r"|again)$)\b"
-)
 _WHENEVER = re.compile(
     r"\b(?:when(?:ever)?|if|every ?time|'?cause|because|,) (?:i|we) (?:try (?:to )?\w+|type|run|execute|enter|launch|(?:re)?boot|restart"
     r"|(?:re)?install)\b"
     r"|\b(?:is|are|'s|'re) (?:\w+ )?(?:installed|enabled|disabled|set|checked|unmuted|up to date|updated|configured|selected"
     r"|connected|plugged in|loaded)\b(?=.{0,80}(?:\bstill\b|\bbut\b))"
     r"|^[\"'`][^\"'`]{4,80}[\"'`] (?:gives|returns|says|fails|shows|throws)\b"
-)
-_OUTPUT = re.compile(
-    r"(?:fatal|error|err|e): |[\w./-]{1,40}: (?:.{0,80}: )?(?:command not found|no such|not found|permission denied"
-    r"|cannot|can't|unable|failed|error|invalid|unknown|unrecognized)\b"
-)
-_RESULT = re.compile(
-    r"(?:ok(?:ay)?,? |hmm+,? |now |then |but |and |well,? |no,? |nope,? )*(?:it|that|this|which|i|we)? ?(?:just |still |only )?"
-    r"(?:gives?|gave|says?|said|shows?|showed|returns?|returned|tells?|told me|fails?|failed|get|got|getting)\b"
-)
-_TO_LOOK = re.compile(
-    r"\b(?:output|pastebin|paste|grep|logs?|see (?:if|what|whether)|check|look|look(?:ing)? (?:at|for)|what (?:does|do)|send"
-    r"|provide|screenshot|verify|confirm|tell me|show)\b"
-)
-_LED_IN = words(r"yes yeah yep i i've i_have we already just ok okay have did and well hmm also we've we_have")
-_THAT = words("that it this so all both them already")
-_DID_IT = re.compile(rf"(?:{_LED_IN},? ){{0,4}}(?:tried(?: {_THAT})*|did(?: {_THAT})+|done(?: {_THAT})*)\b")
-_NOW_WHAT = re.compile(r"\b(?:now what|what now|what next|what(?: to do| do i do| should i do)? now|what's next)\b")
-_ALREADY_SO = re.compile(
-    r"\balready (?:is|was|are|have|has|had|did|done|do|there|tried|installed|enabled|set|on|running)\b|\b(?:is|are|was|have|has|'s|'ve) already\b"
 )
 
 
@@ -379,90 +312,6 @@ def fails_when(text: str) -> bool:
         return False
     found = _WHENEVER.search(low)
     return found is not None and _went_badly(low[found.end() :][:200])
-
-
-def is_output(text: str) -> bool:
-    """Whether it is what a command answered when it failed."""
-    return bool(_OUTPUT.match(plain(text[:200])))
-
-
-def says_result(text: str) -> bool:
-    """Whether the sentence opens with what something answered ("it says …", "now I get …")."""
-    return bool(_RESULT.match(plain(text[:80])))
-
-
-def asks_to_look(text: str) -> bool:
-    """Whether a proposal only wants to see something: an error is then the answer, not a failure."""
-    return bool(_TO_LOOK.search(plain(text[:300])))
-
-
-def only_denies(text: str) -> bool:
-    """A bare "nope": the answer to a question or a report, as what stands before it tells."""
-    return bool(re.fullmatch(r"\W*(?:still )?nope\W*", plain(text[:40])))
-
-
-def reports(text: str) -> bool:
-    """Whether the sentence goes on about what came of something ("but now it says …")."""
-    return bool(_REPORTS.match(plain(text[:60])))
-
-
-def says_done(text: str) -> str | None:
-    """A short "did that" or "already tried".
-
-    Failed when it is called a try or old news, tells an error or asks what else to do; else unknown.
-    """
-    low = plain(text[:200]).strip().replace(" ve ", "'ve ")
-    helpless = bool(_NOW_WHAT.search(low))
-    if len(low) > 120 or (low.endswith("?") and not helpless):
-        return None
-    if _DID_IT.match(low):
-        return "failed" if helpless or "tried" in low or "already" in low or has_error(low) else "unknown"
-    if _ALREADY_SO.search(low) or (re.search(r"\balready\b", low) and is_attempt(text)):
-        return "failed"
-    return None
-
-
-@lru_cache(maxsize=CACHED)
-def is_proposal(text: str) -> bool:
-    """Whether the sentence tells someone to try something."""
-    low = plain(text[:300]).lstrip(" -*•\"'(0123456789.)")
-    if _NOT_A_STEP.match(_ASIDE.sub("", low[:60])):
-        return False
-    asks = low.rstrip().endswith("?")
-    starts = [low, *low.split(", ")[1:3]]
-    return any(_tells_to(start, asks) for start in starts)
-
-
-_SHOWS = re.compile(r"\b(?:gives|gave|says|said|shows|showed|returns|returned|reports|tells)\b")
-_TIME = re.compile(r"\b\d{1,2}:\d\d\b|\b\d{1,2} ?(?:am|pm)\b|\btomorrow\b|\btoday\b|\bnext week\b")
-
-
-def _tells_to(low: str, asks: bool) -> bool:
-    low = _ASIDE.sub("", low[:60]) + low[60:]
-    offer = _OFFER.match(low)
-    rest = low[offer.end() :].lstrip() if offer else low
-    rest = _ASIDE.sub("", rest[:40]) + rest[40:]
-    if _NOT_A_STEP.match(rest) or len(rest.split()) < 2:
-        return False
-    if offer and not _TIME.search(rest) and _FREE_OFFER.match(offer.group()):
-        return True
-    if asks and not offer:
-        return rest.startswith("try ")
-    if _TOLD_BAD.search(rest) or _TIME.search(rest):
-        return False
-    return bool(_IMPERATIVE.match(rest)) or bool(_COMMAND.search(low) and not _SHOWS.search(low))
-
-
-_ADVICE = re.compile(
-    r"(?<!if )(?<!wish )\byou(?:'ll)? (?:\w+ )?(?:need to|have to|want to|can(?! see| find)|could)\b|\b(?:should|must)\b(?!(?: not"
-    r"|n't)? be\b)"
-    r"|\b(?:use|set|try)\b|https?://|\bfind (?:the )?(?:below|attached)\b"
-)
-
-
-def may_be_advice(text: str) -> bool:
-    """A weaker sign than `is_proposal`: words that steer, or a link."""
-    return bool(_ADVICE.search(plain(text[:500])))
 
 
 @lru_cache(maxsize=CACHED)

@@ -39,9 +39,9 @@ _SIGN_OFF = re.compile(
 _SIGNATURE = re.compile(r"(?:--|__|sent from my|get outlook|tel[.:]|phone:|mobile:|ph_user\b.{0,40}$)")
 _QUOTED = re.compile(r"(?:>|from:|sent:|to:|cc:|subject:|on .{4,80} wrote:$|-{3,} ?original message)")
 _BOILERPLATE = re.compile(
-    r"ticket (?:has been|is|was) (?:assigned|created|opened)|kindly be informed|has been assigned to you"
-    r"|\breminders?\b|\bdue date\b|\bre-?open (?:it|the|this)\b|last comment|any (?:new )?updates?\b"
-    r"|waiting (?:for )?(?:your|the)"
+    r"\b(?:ticket (?:has been|is|was) (?:assigned|created|opened)|kindly be informed|has been assigned to you"
+    r"|reminders?\b|due date\b|re-?open (?:it|the|this)\b|last comment|any (?:new )?updates?\b"
+    r"|a?waiting (?:for )?(?:your|the)"
     r"|(?:do not|don't) hesitate|feel free to|get back to you|will (?:consider|close) (?:this|it|the)"
     r"|consider (?:this|it|the) (?:ticket|issue|case)|confidential|unsubscribe|disclaimer|intended recipient"
     r"|thanks? (?:you )?in advance|in case you need|please join|join(?:ing)? the|connect us|update you"
@@ -49,8 +49,8 @@ _BOILERPLATE = re.compile(
     r"|appreciate your (?:usual )?(?:support|assistance|help)|for your (?:kind )?(?:attention|cooperation"
     r"|patience|time)"
     r"|noted with thanks|we are working on it|still working on|under (?:our |the )?.{0,20}investigation"
-    r"|can (?:any|some)(?:one|body) (?:here )?help|^help\b.{0,12}$|duration: \d|(?:hope|trust) (?:this"
-    r"|you)|nice day"
+    r"|can (?:any|some)(?:one|body) (?:here )?help|duration: \d|(?:hope|trust) (?:this"
+    r"|you)|nice day)|^help\b.{0,12}$"
 )
 _PERSISTS = re.compile(r"\bstill (?:the )?(?:same|not|fail\w*|exist\w*|error)")
 _ACK = re.compile(
@@ -75,8 +75,8 @@ _ERROR = re.compile(
 )
 _STRONG_ERROR = re.compile(
     r"\b(?:error|exception|failed|fatal|denied|refused|timed out|timeout|not found|unreachable|panic"
-    r"|segfault|missing)\b"
-    r"|0x[0-9a-f]{2,}|\b[a-z]{2,12}[-_]\d{2,}\b|\b(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5}\b"
+    r"|segfault|missing|[a-z]{2,12}[-_]\d{2,}|(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5})\b"
+    r"|0x[0-9a-f]{2,}"
     r"|[\"“‘«][^\"”’»\n]{6,160}[\"”’»]"
 )
 _TECHNICAL = re.compile(
@@ -88,7 +88,6 @@ _TECHNICAL = re.compile(
     re.I,
 )
 _UPPER = re.compile(r"[A-Z]{2,10}$")
-_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def window(text: str, longest: int) -> str:
 
 def squeeze(text: str) -> str:
     """One line, single spaces."""
-    return _SPACE.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 @lru_cache(maxsize=CACHED)

@@ -224,11 +224,11 @@ def verdict(text: str) -> str | None:
     low = low.strip(" .!,;:-*").replace("not only", "")
     if _HYPOTHETICAL.match(low) or low.endswith("?"):
         return None
-    beside = _WAITING.search(low) or _OTHERS.search(low) or _GENERAL.search(low)
     failures = [found.start() for found in _FAILED.finditer(low) if _is_told(low[: found.start()][-70:])]
-    failures = [] if beside else failures
+    if failures and (_WAITING.search(low) or _OTHERS.search(low) or _GENERAL.search(low)):
+        failures = []
     successes = [found.start() for found in _WORKED.finditer(low) if _is_real(low, found.start())]
-    if _PARTIAL.search(low) and (failures or successes):
+    if (failures or successes) and _PARTIAL.search(low):
         return "partial"
     if not failures:
         return "worked" if successes else "partial" if _NEW_TROUBLE.search(low) else None
@@ -318,8 +318,8 @@ def fails_when(text: str) -> bool:
 def clauses(text: str) -> tuple[str, ...]:
     """The parts of a sentence that tells of two attempts with different ends; else the sentence whole."""
     parts = [part.strip() for part in _CLAUSE.split(text[:1000]) if part.strip()]
-    if len(parts) < 2 or len(text) > 1000:
+    if len(parts) < 2 or len(text) > 1000 or not is_attempt(parts[0]):
         return (text,)
     ends = [verdict(part) for part in parts]
     told = {end for end, part in zip(ends, parts, strict=True) if end and (is_attempt(part) or end == "worked")}
-    return tuple(parts) if len(told) > 1 and is_attempt(parts[0]) else (text,)
+    return tuple(parts) if len(told) > 1 else (text,)

@@ -60,9 +60,9 @@ _ENDINGS = ("ations", "ation", "ings", "ing", "ied", "ies", "ed", "es", "s", "e"
 @lru_cache(maxsize=CACHED)
 def stem(word: str) -> str:
     """A crude stem: enough to see that "restarted" and "restarting" are one word."""
-    if any(char.isdigit() for char in word) or len(word) < 4:
+    if len(word) < 4 or any(char.isdigit() for char in word):
         return word
-    for ending in _ENDINGS:
+    for ending in _ENDINGS if word.endswith(_ENDINGS) else ():
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             word = word[: -len(ending)] + ("i" if ending in ("ied", "ies") else "")
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from models.case import Case
 from tasks.assessors import cause, facts
@@ -92,12 +93,13 @@ def _named(failed: Sequence[Attempt]) -> str:
 
 
 def _last_news(spoken: Sequence[Sentence], problem: str) -> str:
-    steps = [s.text for s in spoken if s.source.startswith("step:")]
-    told = [text for text in steps if _is_news(text)]
-    told = [text for text in told[-RECENT:] if _tells_state(text)] or told
-    if not told or told[-1].rstrip(".") in problem:
+    """The latest sentence that tells how things stand, or else the latest that tells anything."""
+    backwards = (s.text for s in reversed(spoken) if s.source.startswith("step:") and _is_news(s.text))
+    recent = list(islice(backwards, RECENT))
+    last = next((text for text in recent if _tells_state(text)), recent[0] if recent else "")
+    if not last or last.rstrip(".") in problem:
         return ""
-    return fill([f"Last: {excerpt(told[-1], LAST_LENGTH)}"], LAST_LENGTH + 10)
+    return fill([f"Last: {excerpt(last, LAST_LENGTH)}"], LAST_LENGTH + 10)
 
 
 def _tells_state(text: str) -> bool:

@@ -14,7 +14,7 @@ from tasks.assessors.outcome import Attempt, Reading, read, step_sentences, unso
 from tasks.assessors.similarity import overlap, repeats, stems
 from tasks.assessors.text import Sentence, excerpt, has_error_text, sentences, technical
 
-PROMPT_VERSION = "extractive-1"
+PROMPT_VERSION = "extractive-2"
 FACT_LENGTH = 300
 FACT_COUNT = 10
 TRIED_COUNT = 8

@@ -146,7 +146,7 @@ _ATTEMPT = one_of(
 )
 # The deed as a noun: "the restart did not help".
 _FELL_SHORT = re.compile(
-    r"\b(?:reboot|restart|re-?install|updat|upgrad|reset|rollback|replac|downgrad|format|remov|disabl|enabl|chang|clear"
+    r"\b(?:reboot|restart|(?:re-?)?install|updat|upgrad|reset|rollback|replac|downgrad|format|remov|disabl|enabl|chang|clear"
     rf"|delet|flush|rebuild|recreat|workaround)\w*[^.;!?]{{0,90}}? (?:did|does|do|has|have)(?:n'?t| not)(?: \w+){{0,2}}"
     rf" {_HELPS}"
 )
@@ -224,17 +224,19 @@ def verdict(text: str) -> str | None:
     low = low.strip(" .!,;:-*").replace("not only", "")
     if _HYPOTHETICAL.match(low) or low.endswith("?"):
         return None
-    failures = [found.start() for found in _FAILED.finditer(low) if _is_told(low[: found.start()][-70:])]
+    failures = [found.span() for found in _FAILED.finditer(low) if _is_told(low[: found.start()][-70:])]
     if failures and (_WAITING.search(low) or _OTHERS.search(low) or _GENERAL.search(low)):
         failures = []
-    successes = [found.start() for found in _WORKED.finditer(low) if _is_real(low, found.start())]
+    positive = [found.start() for found in _WORKED.finditer(low) if _is_real(low, found.start())]
+    # "No other player works" is one report, not two.
+    successes = [at for at in positive if not any(start <= at < end for start, end in failures)]
     if (failures or successes) and _PARTIAL.search(low):
         return "partial"
     if not failures:
         return "worked" if successes else "partial" if _NEW_TROUBLE.search(low) else None
     if not successes:
         return "failed"
-    return "worked" if max(successes) > max(failures) else "partial"
+    return "worked" if max(successes) > max(failures)[0] else "partial"
 
 
 def _is_told(before: str) -> bool:

@@ -230,24 +230,21 @@ def table(scores: dict[str, Score]) -> str:
 
 
 def duel(scores: dict[str, Score]) -> str:
-    """How often the summary says more of the reference problem than the beginning of the session, and how often less."""
+    """How often the summary says more of the reference problem than the beginning of the session, or less."""
     pairs = list(zip(scores["summary"].problem, scores["first 600"].problem, strict=True))
     told = [(one, two) for one, two in pairs if one is not None and two is not None]
     if not told:
         return "no reference problems"
     more, less = sum(one > two for one, two in told), sum(one < two for one, two in told)
-    return (
-        f"reference problem, {len(told)} of them: the summary says more than the first 600 in {more}, less in {less}"
-    )
+    return f"reference problems: {len(told)}; the summary says more than the first 600 in {more}, less in {less}"
 
 
 def _spread(seconds: Sequence[float]) -> str:
     told = sorted(second * 1000 for second in seconds)
     if not told:
         return "none"
-    return (
-        f"median {told[len(told) // 2]:.1f} ms, p95 {told[int(len(told) * 0.95)]:.1f} ms, slowest {told[-1]:.1f} ms"
-    )
+    middle, late = told[len(told) // 2], told[int(len(told) * 0.95)]
+    return f"median {middle:.1f} ms, p95 {late:.1f} ms, slowest {told[-1]:.1f} ms"
 
 
 def attempts_table(found: dict[str, Attempts]) -> str:
@@ -267,7 +264,7 @@ def report(name: str, data: Sequence[Row], foreign: Sequence[Row]) -> None:
     unseen = [row for row in data if rows.is_held_out(row)]
     if unseen:
         half = run(unseen)[0]
-        print(f"the {len(unseen)} of them that nobody looked at\n\n{table(half)}\n\n{duel(half)}\n")
+        print(f"the {len(unseen)} of them by which nothing was tuned\n\n{table(half)}\n\n{duel(half)}\n")
     long = [row for row in data if len(measures.whole(rows.to_case(row))) >= LONG]
     if long:
         print(f"of these {len(long)} with at least {LONG} characters\n\n{table(run(long)[0])}\n")

@@ -94,7 +94,7 @@ $$
 
 
 def upgrade() -> None:
-    op.execute(similar(candidates=60, title=2))
+    op.execute(similar(candidates=45, title=2))
 
 
 def downgrade() -> None:

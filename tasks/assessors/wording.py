@@ -74,7 +74,7 @@ _WORKED = one_of(
     r"\b(?:is|are|was|it'?s|now|its|started|back|running|all) (?:now )?(?:working|functioning|operational"
     r"|back (?:up|online|to normal)|fine|normal|up and running|gone|ok|okay)\b",
     r"\b(?:no longer|no more|without)(?: \w+){0,2} (?:error\w*|issue\w*|problem\w*|fail\w*|happen\w*|occur\w*"
-    r"|crash\w*|appear\w*|any)\b",
+    r"|crash\w*|appear\w*)\b",
     r"\bwoo ?hoo\b|\bback (?:up|online|to normal)\b|\bconnected now\b",
 )
 _PARTIAL = one_of(

@@ -264,7 +264,7 @@ def report(name: str, data: Sequence[Row], foreign: Sequence[Row]) -> None:
     unseen = [row for row in data if rows.is_held_out(row)]
     if unseen:
         half = run(unseen)[0]
-        print(f"the {len(unseen)} of them by which nothing was tuned\n\n{table(half)}\n\n{duel(half)}\n")
+        print(f"the {len(unseen)} of them held out of the last change\n\n{table(half)}\n\n{duel(half)}\n")
     long = [row for row in data if len(measures.whole(rows.to_case(row))) >= LONG]
     if long:
         print(f"of these {len(long)} with at least {LONG} characters\n\n{table(run(long)[0])}\n")

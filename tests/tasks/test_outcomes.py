@@ -154,3 +154,20 @@ def test_names_are_kept_and_plain_words_are_not() -> None:
     names = technical("Please ask LDAP on srv-02.example.net about /etc/X11/xorg.conf and KB5034441 v2.6.24 again")
     assert names >= {"ldap", "srv-02.example.net", "/etc/x11/xorg.conf", "kb5034441"}
     assert not names & {"please", "ask", "again", "about", "on"}
+
+
+def test_a_cause_and_two_known_ends_are_grounds_for_some_confidence_and_not_for_much() -> None:
+    known = case(
+        "Restarted the gateway service. No change.",
+        "Reinstalled Outlook 2019. No change.",
+        "The error 0x800CCC0E was caused by the expired certificate of the mail gateway.",
+    )
+    assert Extractive().assess(known, deadline=0).content["confidence"] == "medium"
+
+
+def test_an_error_late_in_a_long_line_is_cut_out_word_for_word() -> None:
+    line = " ".join(f"word{n}" for n in range(90)) + " and then error 0x80042306 came up"
+    facts_told = Extractive().assess(case(line), deadline=0).content["what_we_know"]
+    told = next(item["text"] for item in facts_told if item["evidence"] == ["step:1"])
+    assert "0x80042306" in told
+    assert told.strip("… ") in line

@@ -49,7 +49,7 @@ def test_an_answer_that_tells_of_trouble_fails_the_proposal(answer: str) -> None
 @pytest.mark.parametrize(
     "said",
     [
-        [("Ben", "Send me the output of sudo dmesg please."), ("Ana", "it says error 5 on line 3")],
+        [("Ben", "Run sudo dmesg and look for the last line."), ("Ana", "it says error 5 on line 3")],
         [OFFER, ("Ana", "ok")],
         [OFFER, ("Ana", "does it say anything about an error?")],
         [OFFER, ("Cleo", "Ana, is that your own laptop?"), ("Ana", "nope")],

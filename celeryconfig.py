@@ -61,7 +61,7 @@ worker_direct = True
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
-imports = ["tasks.assess", "tasks.batch", "tasks.sweep", "tasks.life", "tasks.vocabulary"]
+imports = ["tasks.assess", "tasks.batch", "tasks.sweep", "tasks.life", "tasks.slots", "tasks.vocabulary"]
 
 timezone = "UTC"
 # No message expires: a worker whose clock is minutes ahead would find every one of them expired. What

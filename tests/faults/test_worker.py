@@ -208,3 +208,11 @@ def test_a_postgres_restart_is_not_seen_by_readers_and_a_bare_write_may_be_sent_
         assert read.result()[0] == 200
         assert keyed.result()[0] == 202
     assert site.call("POST", "/handoffs", intake("T-2"))[0] == 202
+
+
+def test_a_free_slot_takes_the_next_message_at_once(site: Site) -> None:
+    """With one slot that idled a second after each task, a hundred of them would outlast the wait."""
+    Load(site).post(100)
+    site.behave("good")
+    site.worker("interactive", concurrency=1)
+    wait_for(lambda: states(site) == [("succeeded", None, 1)] * 100, "a hundred assessments", seconds=60)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import insert, inspect, select
 
+from models.assessment import Assessment
 from models.db import new_id
 from models.handoff import Handoff, Status
 from models.transaction import transaction
@@ -122,8 +123,10 @@ def past_weeks(service: Service, team: Team) -> None:
     with environment(service.variables), transaction(team.junior.account_id) as session:
         pattern = session.scalars(select(Handoff).where(Handoff.status == Status.RESOLVED)).first()
         assert pattern is not None
-        columns = [each.key for each in inspect(Handoff).column_attrs if each.key not in ("card", "search")]
-        values = {name: getattr(pattern, name) for name in columns}
+        written = session.scalars(
+            select(Assessment).filter_by(handoff_id=pattern.id, generation=pattern.generation)
+        ).first()
+        assert written is not None
         now = datetime.now(UTC)
         for number in range(160):
             began = now - timedelta(days=number % 28, minutes=7 * number % 600)
@@ -134,4 +137,14 @@ def past_weeks(service: Service, team: Team) -> None:
                 "claimed_at": began + timedelta(minutes=43 * exp(1.6 * sin(3 * number))),
                 "first_action_at": began + timedelta(minutes=43 * exp(1.6 * sin(3 * number)) + 8 * wave),
             }
-            session.execute(insert(Handoff).values(**values | times | {"id": new_id(), "search": ""}))
+            copy = {"id": new_id(), "search": ""}
+            session.execute(insert(Handoff).values(**columns(pattern) | times | copy))
+            state = "failed" if number % 53 == 0 else "fallback" if number % 9 == 0 else "succeeded"
+            its_own = {"id": new_id(), "handoff_id": copy["id"], "state": state, "queued_at": began}
+            session.execute(insert(Assessment).values(**columns(written) | its_own))
+
+
+def columns(row: Any) -> dict[str, Any]:
+    """What a row holds, without what the database makes itself."""
+    names = [each.key for each in inspect(type(row)).column_attrs if each.key not in ("card", "search")]
+    return {name: getattr(row, name) for name in names}

@@ -126,6 +126,8 @@ def test_a_handoff_is_worked_from_queue_to_resolution_with_the_keyboard_alone(te
     tab_to(page, "Add step")
     page.keyboard.press("Enter")
     expect(page.locator("#step-6")).to_contain_text("Set TLS 1.2.")
+    tab_to(page, "Resolve")
+    page.keyboard.press("Enter")
     tab_to(page, "What fixed it")
     page.keyboard.type("TLS 1.2")
     tab_to(page, "Resolve")

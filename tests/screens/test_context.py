@@ -27,6 +27,7 @@ def test_the_four_sections_can_be_read_without_claiming(team: Team, page_of: Pag
     page = context_of(page_of, team.senior, handoff)
     headings = page.locator("#context section:visible > h2")
     expect(headings).to_have_text(["Problem summary", "What has been tried", "AI assessment", "Start here"])
+    expect(page.locator(".lead")).to_have_text(re.compile("^Since this morning"))  # and not the title again
     expect(page.locator("#problem")).to_contain_text("Please tell me whether this is the relay or the copier.")
     expect(page.locator(".step")).to_have_count(5)
     expect(page.locator("#step-3")).to_contain_text("Failed")
@@ -68,6 +69,8 @@ def test_two_seniors_race_and_the_loser_learns_kindly_who_won(team: Team, page_o
     notice = slow.locator("#flash .notice")
     expect(notice).to_contain_text(f"{team.senior.name} took “Wanted by two” a moment before you")
     expect(notice).to_be_focused()
+    notice.get_by_role("button", name="Dismiss").click()
+    expect(slow.locator("#heading")).to_be_focused()
     slow.unroute("**/api/v1/feed*")
     expect(slow.locator(".card .title")).to_have_text(["Still free"])
     assert team.junior.call("GET", f"/handoffs/{handoff['id']}")["claimed_by"]["name"] == team.senior.name
@@ -79,6 +82,7 @@ def test_a_claim_by_another_is_seen_while_reading(team: Team, page_of: PageOf) -
     expect(page.get_by_role("button", name="Start here")).to_be_visible()
     team.senior2.call("POST", f"/handoffs/{handoff['id']}/claim")
     expect(page.locator("#start")).to_contain_text(f"{team.senior2.name} took it")
+    expect(page.get_by_role("heading", name="Taken")).to_be_visible()
     expect(page.get_by_role("button", name="Start here")).to_have_count(0)
 
 
@@ -132,6 +136,7 @@ def test_the_context_dissolves_into_the_session_where_the_work_is_done(team: Tea
     page.get_by_role("button", name="Add step").click()
     expect(page.locator("#step-3")).to_contain_text("Put the driver back to 6.3.")
     expect(page.get_by_label("What you did or saw")).to_be_focused()
+    expect(page.get_by_label("Kind")).to_have_value("action")
     expect(page.locator("#assessment .origin")).to_contain_text("written 1 step ago")
     page.get_by_role("button", name="Write it again").click()
     expect(page.locator("#assessment .origin")).to_contain_text("version 2")
@@ -139,6 +144,7 @@ def test_the_context_dissolves_into_the_session_where_the_work_is_done(team: Tea
     page.get_by_label("What was wrong or missing").fill("It missed the driver.")
     page.get_by_role("button", name="Incomplete").click()
     expect(page.locator("#assessment .said")).to_have_text("Thank you, noted.")
+    page.locator("summary", has_text="Resolve").click()
     page.get_by_label("What fixed it").fill("The old driver.")
     page.get_by_role("button", name="Resolve").click()
     expect(page.locator("#start")).to_contain_text(re.compile("Resolved .* by " + team.senior.name))
@@ -166,6 +172,7 @@ def test_what_is_being_typed_survives_live_changes(team: Team, page_of: PageOf) 
     page = context_of(page_of, team.senior, handoff)
     page.get_by_role("button", name="Start here").click()
     page.get_by_label("What you did or saw").fill("Half a sen")
+    page.locator("summary", has_text="Resolve").click()
     page.get_by_label("What fixed it").fill("Not yet")
     team.junior.call("POST", "/sessions/T-1/steps", {"kind": "note", "text": "The customer called."})
     expect(page.locator("#step-3")).to_contain_text("The customer called.")
@@ -181,6 +188,8 @@ def test_ones_own_handoff_and_a_viewer_find_no_start(team: Team, page_of: PageOf
     expect(watching.locator("#start")).to_contain_text("You can read along")
     for page in (own, watching):
         expect(page.get_by_role("button", name="Start here")).to_have_count(0)
+    expect(own.get_by_role("button", name="Write it again")).to_be_visible()
+    expect(watching.locator("#context").get_by_role("button")).to_have_count(0)
     own.get_by_role("button", name="Withdraw it").click()
     expect(own.locator("#start")).to_contain_text("has withdrawn it")
 

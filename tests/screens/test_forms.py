@@ -44,7 +44,6 @@ def test_a_junior_hands_off_and_sees_who_has_it(team: Team, page_of: PageOf) -> 
         ("The cable is fine.", None),
     ]
     team.senior.call("POST", f"/handoffs/{made['id']}/claim")
-    page.reload()
     expect(page.locator("#mine")).to_contain_text(f"with {team.senior.name}")
 
 

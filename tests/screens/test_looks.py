@@ -69,6 +69,7 @@ def keep(page: Page, name: str, mode: str) -> None:
     size = page.viewport_size or {"width": 1280, "height": 900}
     height = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size({"width": size["width"], "height": max(height, size["height"])})
+    page.wait_for_function("[...document.images].every((image) => image.complete)")
     page.screenshot(path=build_folder() / f"{name}-{mode}.png", animations="disabled")
     page.set_viewport_size(size)
 

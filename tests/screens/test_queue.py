@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import func, update
 
-from tests.screens.service import Team
+from models.handoff import Handoff
+from models.transaction import upkeep
+from tests.conftest import environment
+from tests.screens.service import Service, Team
 from tests.stack import wait_for
 
 PageOf = Callable[..., Page]
@@ -113,7 +118,9 @@ def test_filters_and_search_narrow_the_queue_and_live_in_the_address(team: Team,
     page.get_by_label("Mine").uncheck()
     page.get_by_label("Status").select_option("Taken")
     assert titles(page) == ["Mailbox"]
-    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("Search").fill("nobody wrote this")
+    page.get_by_role("button", name="Show all that are waiting").click()
+    assert titles(page) == ["Printer", "Router"]
     # Only a step says it, and steps are not on the cards.
     page.get_by_label("Search").fill("hypervisor")
     expect(page.locator(".card .title")).to_have_text(["Router"])
@@ -123,14 +130,57 @@ def test_filters_and_search_narrow_the_queue_and_live_in_the_address(team: Team,
     expect(page.locator(".card .title")).to_have_text(["There is no such thing"])
 
 
-def test_a_returning_an_overdue_and_a_targeted_handoff_say_so(team: Team, page_of: PageOf) -> None:
+def test_a_returning_and_a_targeted_handoff_say_so(team: Team, page_of: PageOf) -> None:
     for _ in range(2):
         handoff = team.junior.hand_off("T-1")
         team.junior.call("POST", f"/handoffs/{handoff['id']}/withdraw")
     team.junior.ready("T-1", target_user_id=team.senior.id)
+    team.junior.ready("T-2")
     page = page_of(team.senior)
-    expect(page.locator(".card")).to_contain_text("Third time here")
-    expect(page.locator(".card")).to_contain_text("For you")
+    expect(page.locator(".card .badges")).to_have_text(["Third time hereFor you", ""])
+
+
+def test_a_claim_without_an_action_comes_back_into_the_queue_as_overdue(
+    team: Team, page_of: PageOf, service: Service
+) -> None:
+    handoff = team.junior.ready()
+    team.senior2.call("POST", f"/handoffs/{handoff['id']}/claim")
+    page = page_of(team.senior)
+    live(page)
+    expect(page.get_by_text("All clear")).to_be_visible()
+    with environment(service.variables), upkeep() as session:
+        long_ago = {"claimed_at": func.now() - timedelta(hours=2)}
+        session.execute(update(Handoff).where(Handoff.id == handoff["id"]).values(long_ago))
+    # The sweep finds it within seconds.
+    expect(page.locator(".card .badges")).to_have_text("Overdue")
+    team.senior.call("POST", f"/handoffs/{handoff['id']}/claim")
+    page.get_by_label("Status").select_option("Taken")
+    expect(page.locator(".card .badges")).to_have_text("Yours")
+
+
+def test_a_card_tells_its_age_by_the_servers_clock_and_grows_older(team: Team, page_of: PageOf) -> None:
+    team.junior.ready()
+    page = page_of(team.senior, "about:blank")
+    page.clock.install(time=datetime.now() + timedelta(days=3))  # a machine whose clock is wrong
+    page.goto("/queue")
+    live(page)
+    age = page.locator(".card .age")
+    expect(age).to_have_text(re.compile(r"^\d+ s$"))
+    page.route("**/api/v1/feed*", lambda route: route.abort())
+    page.clock.fast_forward(timedelta(hours=3) / timedelta(milliseconds=1))
+    page.clock.run_for(10_000)  # ages are told anew every ten seconds
+    expect(age).to_have_text(re.compile(r"^3 h \d min$"))
+
+
+def test_what_is_new_has_a_dot_until_it_was_looked_at(team: Team, page_of: PageOf) -> None:
+    team.junior.ready("T-1", title="There before")
+    page = page_of(team.senior)
+    live(page)
+    team.junior.ready("T-2", title="New")
+    expect(page.locator(".card:has(.dot:visible) .title")).to_have_text(["New"])
+    expect(page.locator(".dot:visible")).to_have_text("Unread")
+    page.get_by_role("link", name="New", exact=True).focus()
+    expect(page.locator(".dot:visible")).to_have_count(0)
 
 
 def test_the_keyboard_alone_walks_claims_and_gets_help(team: Team, page_of: PageOf) -> None:
@@ -145,6 +195,8 @@ def test_the_keyboard_alone_walks_claims_and_gets_help(team: Team, page_of: Page
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     page.keyboard.press("j")
+    page.keyboard.press("c")
+    expect(page.locator("#polite")).to_be_empty()  # in the help, keys do nothing
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(focused).to_have_text("Number 2")
@@ -164,6 +216,23 @@ def test_the_keyboard_alone_walks_claims_and_gets_help(team: Team, page_of: Page
     page.keyboard.press("j")
     page.keyboard.press("c")
     expect(page.get_by_role("heading", name="Your move")).to_be_visible()
+
+
+def test_each_role_is_offered_only_what_it_may_do(team: Team, page_of: PageOf) -> None:
+    team.junior.ready()
+    for somebody, places, pick in (
+        (team.viewer, ["Queue"], "Open"),
+        (team.senior, ["Queue", "Hand off", "Analytics"], "Pick up"),
+        (team.admin, ["Queue", "Hand off", "Analytics", "Batches"], "Pick up"),
+    ):
+        page = page_of(somebody)
+        expect(page.get_by_role("navigation").get_by_role("link")).to_have_text(places)
+        expect(page.locator(".card .button")).to_have_text(pick)
+    page = page_of(team.viewer)
+    live(page)
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    expect(page.locator("#flash")).to_contain_text("Viewers cannot take handoffs.")
 
 
 def test_single_keys_can_be_turned_off(team: Team, page_of: PageOf) -> None:

@@ -111,6 +111,8 @@ def test_a_hidden_tab_polls_slowly_and_at_once_when_it_is_looked_at(team: Team, 
     page.clock.run_for(10_000)
     assert page.evaluate("1")
     assert polls == []
+    page.clock.pause_at(page.evaluate("Date.now() + 4000"))  # no timer rings from here on
+    polls.clear()
     hide(page, False)
     wait_for(lambda: page.evaluate("1") and polls, "a poll at once")
 
@@ -132,6 +134,32 @@ def test_the_seconds_to_the_next_try_count_down(team: Team, page_of: PageOf) -> 
     page.route("**/api/v1/feed*", lambda route: route.fulfill(status=503, headers={"Retry-After": "9"}, body=""))
     expect(page.locator("#connection")).to_have_text(re.compile(r"Reconnecting in [789] s"))
     expect(page.locator("#connection")).to_have_text(re.compile(r"Reconnecting in [3456] s"))
+
+
+def test_a_list_that_is_no_longer_live_says_since_when_and_goes_on(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.senior, "about:blank")
+    page.clock.install()
+    page.goto("/queue")
+    live(page)
+    page.route("**/api/v1/feed*", lambda route: route.abort())
+    state = page.locator("#connection")
+    expect(state).to_contain_text("Reconnecting")
+    before = page.evaluate("new Date(Date.now() - 60_000).toISOString()")
+    page.clock.fast_forward(300_000)
+    expect(state).to_have_text(re.compile(r"Stale since \d+:\d\d( [AP]M)?, next try in \d+ s"))
+    since = page.evaluate(SAID_TIME, state.inner_text())
+    assert before <= since <= page.evaluate("new Date(Date.now() - 240_000).toISOString()")
+    expect(page.locator("#polite")).to_have_text("The list is no longer live.")
+    page.unroute("**/api/v1/feed*")
+    page.clock.fast_forward(30_000)
+    live(page)
+
+
+# The moment of today that a text names, to the minute.
+SAID_TIME = """(text) => {
+  const [clock] = text.match(/\\d+:\\d\\d( [AP]M)?/);
+  return new Date(`${new Date().toDateString()} ${clock}`).toISOString();
+}"""
 
 
 def test_two_tabs_share_one_poller_and_the_other_takes_over_when_it_closes(team: Team, open_browser: Open) -> None:

@@ -15,6 +15,7 @@ const period = byId("period");
 let shown = null;
 
 const said = (seconds) => (seconds === null ? "–" : seconds < 10 ? `${seconds.toFixed(1)} s` : span(seconds));
+const whole = (seconds) => said(seconds).replaceAll(" ", "\u00a0");
 const chosen = () => period.querySelector(":checked").value;
 
 async function load() {
@@ -47,12 +48,25 @@ function draw(found) {
     el("div", { className: "plots" },
       ...Object.entries(TIMES).map(([name, title]) => waiting(title, name, found, days)),
       volume(found, days), byState(found),
-      el("section", { className: "panel definition", attrs: { "aria-labelledby": "h-definition" } }, el("h2", { id: "h-definition" }, "What is measured"), el("p", {}, found.metric_definition))));
+      el("section", { className: "panel definition", attrs: { "aria-labelledby": "h-definition" } }, el("h2", { id: "h-definition" }, "What is measured"), definitions())));
+}
+
+const MEANINGS = {
+  "Time to ready": "From the handoff, or from its escalation if it was parked first, until its assessment is there.",
+  "Time to claim": "From the same moment until somebody takes it. After a release or a reassignment the present claim counts.",
+  "Time to first action": "From the claim until the one who took it adds a step.",
+};
+
+function definitions() {
+  return [
+    el("dl", {}, Object.entries(MEANINGS).map(([name, meaning]) => el("div", {}, el("dt", {}, name), el("dd", {}, meaning)))),
+    el("p", {}, "A handoff counts on the day, in UTC, on which its wait began. Half of the waits are shorter than the median (p50), 95 of 100 are shorter than p95. What has not happened yet counts in none of the times."),
+  ];
 }
 
 function totals(found) {
   const times = Object.entries(TIMES).map(([name, title]) =>
-    el("div", {}, el("dt", {}, `${title}, median`), el("dd", {}, said(found[name].p50), el("small", {}, `p95 ${said(found[name].p95)} · mean ${said(found[name].avg)}`))));
+    el("div", {}, el("dt", {}, `${title}, median`), el("dd", {}, said(found[name].p50), el("small", {}, `p95 ${whole(found[name].p95)} · mean ${whole(found[name].avg)}`))));
   const counts = el("div", {}, el("dt", {}, "Handoffs"), el("dd", {}, String(found.n_handoffs),
     el("small", {}, `${found.n_ready} ready · ${found.n_claimed} claimed · ${found.n_with_action} with action`)));
   return el("dl", { className: "totals" }, counts, ...times);
@@ -65,7 +79,7 @@ function panel(title, plot, table, ...more) {
 }
 
 function waiting(title, name, found, days) {
-  const legend = el("p", { className: "legend", attrs: { "aria-hidden": "true" } }, el("span", {}, "p50"), el("span", { className: "of-p95" }, "p95"));
+  const legend = el("p", { className: "legend", attrs: { "aria-hidden": "true" } }, el("span", {}, "Median (p50)"), el("span", { className: "of-p95" }, "p95"));
   const rows = found.by_day.map((day) => [day.day, said(day[name].p50), said(day[name].p95), said(day[name].avg)]);
   return panel(title, waitingPlot(`${title} by day, p50 and p95. The table below has the numbers.`, days, (index) => found.by_day[index][name]),
     table(title, ["Day", "p50", "p95", "Mean"], rows), legend);
@@ -78,7 +92,8 @@ function volume(found, days) {
 }
 
 function byState(found) {
-  const states = found.by_assessment_state;
+  const order = Object.keys(STATES);
+  const states = found.by_assessment_state.toSorted((one, other) => order.indexOf(one.assessment_state) - order.indexOf(other.assessment_state));
   const rows = states.map((each) => [STATES[each.assessment_state] ?? each.assessment_state, each.n_handoffs, ...Object.keys(TIMES).flatMap((name) => [said(each[name].p50), said(each[name].p95)])]);
   const heads = ["Assessment", "Handoffs", "Ready p50", "p95", "Claim p50", "p95", "Action p50", "p95"];
   return panel("By assessment", barPlot("Handoffs by what became of their assessment. The table below has the numbers.", states.map((each) => STATES[each.assessment_state] ?? each.assessment_state), states.map((each) => each.n_handoffs), (name) => name),

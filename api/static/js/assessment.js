@@ -4,7 +4,7 @@ import { post } from "./api.js";
 import { announce } from "./announce.js";
 import { el, refill } from "./dom.js";
 import { keepDraft } from "./drafts.js";
-import { evidence, pastCase } from "./evidence.js";
+import { elsewhere, evidence } from "./evidence.js";
 import { flash } from "./flash.js";
 import { age, clock, moment, plural, source, why } from "./words.js";
 
@@ -64,7 +64,7 @@ function content(shown) {
     list("What we know", shown.what_we_know, similar),
     el("div", {}, el("h3", {}, "Similar past cases"),
       similar.length
-        ? el("ul", { className: "plain" }, similar.map((each) => el("li", {}, pastCase(each.handoff_id, similar), " ", el("span", { className: "ticket" }, each.digest))))
+        ? el(similar.length > 1 ? "ol" : "ul", { className: "plain" }, similar.map((each) => el("li", {}, elsewhere(each.handoff_id, each.title), el("p", { className: "ticket" }, each.digest))))
         : el("p", { className: "state-line" }, "No similar case found.")),
     shown.questions.length > 0 &&
       el("div", {}, el("h3", {}, "Open questions"), el("ul", { className: "plain" }, shown.questions.map((each) => el("li", { className: "ticket" }, each)))),
@@ -89,7 +89,7 @@ function origin(shown) {
     : "up to date with every step";
   return el("p", { className: "origin" },
     [`Written ${source(shown.source) ?? ""}`.trim(), shown.finished_at && moment(shown.finished_at), `version ${shown.generation}`].filter(Boolean).join(" · "),
-    " · ", el("span", { className: shown.steps_newer ? "badge newer" : "" }, newer));
+    shown.steps_newer ? " " : " · ", el("span", { className: shown.steps_newer ? "badge newer" : "" }, newer));
 }
 
 function tools(view) {
@@ -114,7 +114,7 @@ async function again(button, { handoff, changed }) {
 
 function feedback(handoff, shown) {
   const said = el("p", { className: "said", attrs: { role: "status" } });
-  const comment = el("textarea", { name: "comment", rows: 2, maxLength: 2000, id: "feedback-comment" });
+  const comment = el("textarea", { name: "comment", rows: 1, maxLength: 2000, id: "feedback-comment" });
   const button = (rating, text) =>
     el("button", { type: "button", data: { key: `rate-${rating}` }, attrs: { "aria-pressed": "false" }, on: { click: (event) => rate(event.currentTarget, rating) } }, text);
   const form = el("form", { className: "feedback", on: { submit: (event) => event.preventDefault() } },

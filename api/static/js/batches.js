@@ -47,12 +47,14 @@ function showEstimate(found) {
     found.count > 0 ? el("button", { type: "button", className: "primary", on: { click: (event) => begin(event.currentTarget) } }, `Start with ${plural(found.count, "handoff")}`) : "",
   );
   box.hidden = false;
+  byId("dry").classList.remove("primary");
   box.focus();
 }
 
 function forgetEstimate() {
   checked = null;
   byId("estimate").hidden = true;
+  byId("dry").classList.add("primary");
 }
 
 async function begin(button) {

@@ -2,7 +2,7 @@
 
 import { me, mayWrite } from "./api.js";
 import { el, say } from "./dom.js";
-import { PRIORITY, age, moment, plural, returns, source } from "./words.js";
+import { PRIORITY, age, belowTitle, moment, plural, returns, source } from "./words.js";
 
 // A card for a handoff: {node, show(card), unread(bool), tick(), leave(note)}.
 export function makeCard(card) {
@@ -77,7 +77,7 @@ function write(node, parts, card) {
 
 function facts(card) {
   const { session } = card;
-  const parts = [session.external_id, session.client, session.category, plural(session.steps_count, "step")];
+  const parts = [session.external_id, session.client, session.category, plural(session.steps_count, "step").replace(" ", "\u00a0")];
   return `${parts.filter(Boolean).join(" · ")} · from ${card.handed_off_by.name}`;
 }
 
@@ -98,7 +98,7 @@ function writeAssessment(parts, card) {
   const { assessment } = card;
   const pending = card.assessment_state === "queued" || card.assessment_state === "running";
   if (assessment?.summary) {
-    say(parts.summary, assessment.summary);
+    say(parts.summary, belowTitle(assessment.summary, card.session.title));
     const from = [`Confidence ${assessment.confidence}`, source(assessment.source), pending && "being written anew"];
     say(parts.origin, from.filter(Boolean).join(" · "));
   } else if (pending) {

@@ -43,9 +43,12 @@ function label(atX, atY, text, anchor = "middle") {
   return node;
 }
 
+// "21 Nov" of "2026-11-21", in the order of the reader's language.
+const shortDay = (day) => new Date(`${day}T12:00`).toLocaleDateString([], { day: "numeric", month: "short" });
+
 function dayLabels(days, at) {
   const every = Math.ceil(days.length / 5);
-  return days.map((day, index) => (index % every === 0 ? label(at(index), HEIGHT - 8, day.slice(5)) : null)).filter(Boolean);
+  return days.map((day, index) => (index % every === 0 ? label(at(index), HEIGHT - 8, shortDay(day)) : null)).filter(Boolean);
 }
 
 function line(name, days, value, y) {
@@ -61,7 +64,7 @@ function line(name, days, value, y) {
 }
 
 // How many, by day or by name.
-export function barPlot(title, names, counts, shorten = (name) => name.slice(5)) {
+export function barPlot(title, names, counts, shorten = shortDay) {
   const most = Math.max(1, ...counts);
   const slot = inner.width / names.length;
   const y = (count) => TOP + inner.height * (1 - count / most);

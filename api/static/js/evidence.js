@@ -2,7 +2,7 @@
 
 import { byId, calm, el } from "./dom.js";
 
-const WORDS = { title: "title", problem: "problem", reason: "reason", ask: "ask" };
+const WORDS = { title: "Title", problem: "Problem", reason: "Reason", ask: "Request" };
 const PLACES = { title: "heading", problem: "evidence-problem", reason: "evidence-reason", ask: "evidence-ask" };
 
 // Links for these evidence ids. An id of a kind we do not know is left out.
@@ -18,13 +18,19 @@ function link(id, similar) {
   return WORDS[id] ? here(PLACES[id], WORDS[id]) : null;
 }
 
-// "Past case", opened beside this page, so that the place here is kept.
-export function pastCase(id, similar = []) {
-  const title = similar.find((each) => each.handoff_id === id)?.title;
+// "Past case 2", numbered as in the list of similar cases.
+function pastCase(id, similar) {
+  const at = similar.findIndex((each) => each.handoff_id === id);
+  const number = at >= 0 && similar.length > 1 ? ` ${at + 1}` : "";
+  return elsewhere(id, `Past case${number}`, similar[at]?.title ?? "");
+}
+
+// A link to another handoff, opened beside this page, so that the place here is kept.
+export function elsewhere(id, text, title = "") {
   return el(
     "a",
-    { href: `/handoffs/${encodeURIComponent(id)}`, className: "chip", target: "_blank", rel: "noopener", data: { key: `past-${id}` } },
-    title ? `Past case: ${title}` : "Past case",
+    { href: `/handoffs/${encodeURIComponent(id)}`, className: "chip", target: "_blank", rel: "noopener", title, data: { key: `past-${id}` } },
+    text,
     el("span", { className: "unseen" }, " (opens in a new tab)"),
   );
 }

@@ -8,7 +8,6 @@ import { Problem, call, me, now, seconds, signInAgain } from "./api.js";
 const FIRST_BACKOFF = 1;
 const LAST_BACKOFF = 30;
 const HIDDEN_SECONDS = 15; // nobody is looking; the title still counts
-const STALE_MS = 15000;
 const SILENT_MS = 60000; // a polling tab that says nothing for so long is stuck
 const SLEPT_MS = 120000;
 
@@ -181,8 +180,7 @@ class Follower {
   }
 
   troubled(wait) {
-    const kind = now() - this.lastGood > STALE_MS ? "stale" : "reconnecting";
-    return { kind: navigator.onLine ? kind : "offline", retryAt: now() + wait * 1000, since: this.lastGood };
+    return { kind: navigator.onLine ? "reconnecting" : "offline", retryAt: now() + wait * 1000, since: this.lastGood };
   }
 
   good() {

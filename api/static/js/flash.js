@@ -25,8 +25,12 @@ export function flash(text, kind = "info") {
     "div",
     { className: `notice ${kind}`, tabIndex: -1, attrs: { role: kind === "bad" ? "alert" : "status" } },
     el("p", {}, text),
-    el("button", { type: "button", className: "quiet", on: { click: () => notice.remove() } }, "Dismiss"),
+    el("button", { type: "button", className: "quiet", on: { click: dismiss } }, "Dismiss"),
   );
+  function dismiss() {
+    notice.remove();
+    byId("heading").focus();
+  }
   byId("flash").replaceChildren(notice);
   return notice;
 }

@@ -8,7 +8,7 @@ import { follow } from "./feed.js";
 import { showFlash } from "./flash.js";
 import { showStart } from "./start.js";
 import { showSteps } from "./steps.js";
-import { PRIORITY, STATUS, age, moment, returns } from "./words.js";
+import { PRIORITY, STATUS, age, belowTitle, moment, returns } from "./words.js";
 import { showAddStep, showWork } from "./work.js";
 
 const TICK_MS = 1000;
@@ -89,7 +89,6 @@ function drawSections() {
   else showStart(byId("start"), { handoff, changed });
   showAddStep(byId("add"), { handoff, changed, shown: view.mode === "session" });
   say(byId("h-tried"), view.mode === "session" ? "Session" : "What has been tried");
-  say(byId("h-start"), view.mode === "session" ? "Your move" : "Start here");
 }
 
 // The context turns into the session; the reader is told, and led to the heading.
@@ -118,7 +117,7 @@ function drawHead(handoff) {
   const by = el("p", { className: "by" }, `Handed off by ${handoff.handed_off_by.name}, `,
     el("time", { dateTime: handoff.created_at, title: moment(handoff.created_at), data: { age: handoff.created_at } }, `${age(handoff.created_at)} ago`));
   const head = byId("case-head");
-  head.replaceChildren(byId("heading"), badges, line, by);
+  head.replaceChildren(byId("heading"), el("div", { className: "case-facts" }, badges, line, by));
 }
 
 function drawProblem(handoff) {
@@ -126,7 +125,7 @@ function drawProblem(handoff) {
   const summary = handoff.assessment?.summary;
   refill(
     byId("problem").querySelector(".fill"),
-    summary && el("p", { className: "lead" }, summary),
+    summary && el("p", { className: "lead" }, belowTitle(summary, session.title)),
     el("dl", { className: "asks" },
       part("reason", "Why it was handed off", handoff.reason),
       handoff.ask && part("ask", "What is needed from you", handoff.ask),

@@ -2,7 +2,9 @@
 
 import { get, me, post } from "./api.js";
 import { announce } from "./announce.js";
+import { showConnection } from "./connection.js";
 import { byId, el, refill } from "./dom.js";
+import { follow } from "./feed.js";
 import { flash, showFlash } from "./flash.js";
 import { KIND, OUTCOME, PRIORITY, STATUS, ago, returns } from "./words.js";
 import { people } from "./work.js";
@@ -148,15 +150,17 @@ async function showLists() {
   }
 }
 
+const whose = (item) => item.claimed_by && `${item.status === "resolved" ? "by" : "with"} ${item.claimed_by.name}`;
+
 function list(items, empty, parked = false) {
   if (!items.length) return el("p", { className: "state-line" }, empty);
   return el("ul", {}, items.map((item) =>
     el("li", {},
       el("div", { className: "grow" },
-        el("a", { href: `/handoffs/${item.id}`, className: "title" }, item.session.title),
-        el("p", { className: "facts" }, [item.session.external_id, STATUS[item.status], item.claimed_by && `with ${item.claimed_by.name}`,
+        el("a", { href: `/handoffs/${item.id}`, className: "title", data: { key: item.id } }, item.session.title),
+        el("p", { className: "facts" }, [item.session.external_id, STATUS[item.status], whose(item),
           item.priority !== "normal" && PRIORITY[item.priority], returns(item.returns), ago(item.created_at)].filter(Boolean).join(" · "))),
-      parked && el("button", { type: "button", attrs: { "aria-label": `Escalate ${item.session.title}` }, on: { click: (event) => escalate(event.currentTarget, item) } }, "Escalate"))));
+      parked && el("button", { type: "button", data: { key: `escalate-${item.id}` }, attrs: { "aria-label": `Escalate ${item.session.title}` }, on: { click: (event) => escalate(event.currentTarget, item) } }, "Escalate"))));
 }
 
 async function escalate(button, item) {
@@ -185,4 +189,13 @@ people().then((all) => {
   for (const person of all) if (person.id !== me.id) select.append(el("option", { value: person.id, selected: person.id === chosen }, person.name));
 });
 showFlash();
-showLists();
+// The lists follow the feed, as the queue does.
+follow({
+  async load() {
+    const { cursor } = await get("/feed?cursor=now");
+    await showLists();
+    return cursor;
+  },
+  onEvents: (events) => events.some((event) => event.handoff.handed_off_by.id === me.id) && showLists(),
+  onState: showConnection,
+});

@@ -167,11 +167,18 @@ function showState(count) {
   const box = byId("state");
   box.hidden = count > 0;
   established.hidden = established.childElementCount === 0;
+  byId("waiting-head").hidden = loaded && established.hidden;
   if (count > 0 || !loaded) return;
   const [title, detail] = narrowed()
     ? ["Nothing matches", "No open handoff fits this filter."]
     : ["All clear", "Nobody is waiting. New handoffs appear here by themselves."];
-  box.replaceChildren(el("p", { className: "state-title" }, title), el("p", {}, detail));
+  const all = el("button", { type: "button", on: { click: showAll } }, "Show all that are waiting");
+  box.replaceChildren(el("p", { className: "state-title" }, title), el("p", {}, detail), narrowed() ? el("p", {}, all) : "");
+}
+
+function showAll() {
+  byId("filters").reset();
+  byId("f-q").focus();
 }
 
 async function claimCurrent(id) {

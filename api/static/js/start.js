@@ -3,9 +3,11 @@
 import { isAdmin, me, mayWrite, post } from "./api.js";
 import { announce } from "./announce.js";
 import { claim } from "./claim.js";
-import { el, refill } from "./dom.js";
+import { el, refill, say } from "./dom.js";
 import { flash } from "./flash.js";
 import { ago, clock } from "./words.js";
+
+const TITLES = { claimed: "Taken", resolved: "Resolved", withdrawn: "Withdrawn", parked: "Parked" };
 
 // Fill the section for somebody who has not taken the handoff.
 export function showStart(section, { handoff, changed }) {
@@ -13,6 +15,7 @@ export function showStart(section, { handoff, changed }) {
   const key = JSON.stringify([handoff.status, handoff.claimed_by?.id, first?.text]);
   if (section.dataset.key === key) return;
   section.dataset.key = key;
+  say(section.querySelector("h2"), TITLES[handoff.status] ?? (handoff.handed_off_by.id === me.id ? "Your handoff" : "Start here"));
   refill(section.querySelector(".fill"), ...parts(handoff, first, changed));
 }
 
@@ -21,8 +24,8 @@ function parts(handoff, first, changed) {
   if (handoff.status === "resolved") return [line(`Resolved ${ago(handoff.resolved_at)}${handoff.claimed_by ? ` by ${handoff.claimed_by.name}` : ""}.`), back()];
   if (handoff.status === "withdrawn") return [line(`${handoff.handed_off_by.name} has withdrawn it.`), back()];
   const own = handoff.handed_off_by.id === me.id;
-  if (handoff.status === "parked") return [line("Parked. Nobody else sees it yet."), own && mayWrite && move("Escalate now", "escalate", handoff, changed)];
-  if (own) return [line("You handed this off, so somebody else takes it."), mayWrite && move("Withdraw it", "withdraw", handoff, changed)];
+  if (handoff.status === "parked") return [line(`Only ${own ? "you" : handoff.handed_off_by.name} and the admins see it.`), own && mayWrite && move("Escalate now", "escalate", handoff, changed)];
+  if (own) return [line("You handed this off, so somebody else takes it."), mayWrite && move("Withdraw it", "withdraw", handoff, changed, "")];
   if (!mayWrite) return [line("You can read along; taking it needs the role engineer.")];
   if (handoff.target && handoff.target.id !== me.id && !isAdmin) return [line(`It is meant for ${handoff.target.name}.`)];
   return [
@@ -36,7 +39,7 @@ const line = (text) => el("p", { className: "state-line" }, text);
 const back = () => el("a", { className: "button", href: "/queue", data: { key: "back" } }, "Back to the queue");
 
 function taken(handoff) {
-  return el("div", { attrs: { role: "status" } },
+  return el("div", { className: "stack", attrs: { role: "status" } },
     el("p", {}, el("strong", {}, handoff.claimed_by.name), ` took it at ${clock(handoff.claimed_at)}. You can read along.`), back());
 }
 
@@ -51,7 +54,7 @@ async function start(button, handoff, changed) {
   }
 }
 
-function move(text, verb, handoff, changed) {
+function move(text, verb, handoff, changed, className = "primary") {
   const act = async (event) => {
     const button = event.currentTarget;
     button.disabled = true;
@@ -63,5 +66,5 @@ function move(text, verb, handoff, changed) {
       button.disabled = false;
     }
   };
-  return el("button", { type: "button", className: "primary", data: { key: verb }, on: { click: act } }, text);
+  return el("button", { type: "button", className, data: { key: verb }, on: { click: act } }, text);
 }

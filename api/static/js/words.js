@@ -48,11 +48,17 @@ export function span(seconds) {
 }
 
 export const ago = (time) => (now() - Date.parse(time) < 5000 ? "just now" : `${age(time)} ago`);
-export const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+export const clock = (time) => new Date(time).toLocaleTimeString([], { timeStyle: "short" });
 export const moment = (time) =>
   new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 
 const NTH = ["", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
+
+// A summary without the title at its beginning, where the title stands above it anyway.
+export function belowTitle(summary, title) {
+  const rest = summary.startsWith(title) ? summary.slice(title.length).replace(/^[\s.:,;–-]+/, "") : "";
+  return rest || summary;
+}
 
 // "Third time here"; null the first time.
 export function returns(count) {

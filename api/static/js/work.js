@@ -2,12 +2,13 @@
 
 import { get, me, post } from "./api.js";
 import { announce } from "./announce.js";
-import { el, refill } from "./dom.js";
+import { el, refill, say } from "./dom.js";
 import { keepDraft } from "./drafts.js";
 import { flash, flashLater } from "./flash.js";
 import { KIND, OUTCOME, clock } from "./words.js";
 
-const option = (value, text, chosen) => el("option", { value, selected: value === chosen }, text);
+// What is chosen at first is chosen again after a reset of the form.
+const option = (value, text, chosen) => el("option", { value, defaultSelected: value === chosen }, text);
 
 // The form below the steps. It is made once, so that live changes do not touch what is being typed.
 export function showAddStep(section, { handoff, changed, shown }) {
@@ -19,7 +20,7 @@ export function showAddStep(section, { handoff, changed, shown }) {
     el("textarea", { id: "step-text", name: "text", rows: 3, required: true, maxLength: 8000 }),
     el("div", { className: "row" },
       field("step-kind", "Kind", el("select", { id: "step-kind", name: "kind" }, Object.entries(KIND).map(([value, text]) => option(value, text, "action")))),
-      field("step-outcome", "Outcome", el("select", { id: "step-outcome", name: "outcome" }, option("", "Not known yet"), Object.entries(OUTCOME).map(([value, text]) => option(value, text)))),
+      field("step-outcome", "Outcome", el("select", { id: "step-outcome", name: "outcome" }, option("", "Not known"), Object.entries(OUTCOME).map(([value, text]) => option(value, text)))),
       el("button", { className: "primary" }, "Add step")));
   const forget = keepDraft(form, `step-${handoff.id}`);
   form.addEventListener("submit", (event) => {
@@ -44,15 +45,16 @@ export function showWork(section, { handoff, changed }) {
   const key = `work ${handoff.claimed_by.id}`;
   if (section.dataset.key === key) return;
   section.dataset.key = key;
+  say(section.querySelector("h2"), "Your move");
   const whose = handoff.claimed_by.id === me.id ? "You have it" : `${handoff.claimed_by.name} has it`;
   refill(section.querySelector(".fill"),
     el("p", { className: "state-line" }, `${whose} since ${clock(handoff.claimed_at)}.`),
-    fold("Resolve", resolveForm(handoff, changed), true),
+    fold("Resolve", resolveForm(handoff, changed)),
     fold("Give it to somebody else", reassignForm(handoff, changed)),
     fold("Put it back into the queue", releaseForm(handoff)));
 }
 
-const fold = (title, form, open = false) => el("details", { open }, el("summary", {}, title), form);
+const fold = (title, form) => el("details", {}, el("summary", {}, title), form);
 
 function resolveForm(handoff, changed) {
   const form = el("form", { className: "stack" },

@@ -106,7 +106,7 @@ def test_wishes_and_general_remarks_are_no_reports(text: str, ended: str | None)
     "text",
     [
         "We have deployed a change to ensure that the sensitive data does not leak.",
-        "If the object was changed and rebuilt, it will not work.",
+        "However, if the table was changed in such a way, it does not start.",
         "This can be done by trying to compile the procedure, which does not need a restart.",
         "The reason I chose it when I installed the system, does that not make it more difficult?",
     ],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from models.case import Case
-from tasks.assessors.outcome import outcomes
+from tasks.assessors.outcome import Attempt, outcomes
 from tasks.assessors.similarity import repeats
 from tasks.assessors.text import clip, digest
 
@@ -176,12 +176,13 @@ class _Evidence:
         return {**item, "evidence": real}
 
 
-def verify(content: Mapping[str, Any], case: Case) -> Verified:
+def verify(content: Mapping[str, Any], case: Case, *, attempts: Sequence[Attempt] | None = None) -> Verified:
     """Hold `content` (valid by ReplySchema or DraftSchema) against the case it speaks of.
 
     The result is valid by DraftSchema. Facts and attempts without surviving evidence are dropped, a likely
     cause without any becomes null and the confidence low, suggestions that repeat a failed step move to
-    do_not_repeat, and `similar` is always the server's own list.
+    do_not_repeat, and `similar` is always the server's own list. `attempts` are those of the case, for who has
+    read it already.
     """
     ids = _Evidence(case.evidence_ids())
     facts, tried, cause, steps = (
@@ -190,20 +191,20 @@ def verify(content: Mapping[str, Any], case: Case) -> Verified:
         ids.keep(content["likely_cause"]) if content["likely_cause"] else None,
         [ids.keep(item) for item in content["suggested_steps"]],
     )
-    known, attempts = _grounded(facts), _grounded(tried)
-    fresh, moved = _split_repeats(steps, attempts, case)
+    known, listed = _grounded(facts), _grounded(tried)
+    fresh, moved = _split_repeats(steps, listed, outcomes(case) if attempts is None else attempts)
     unfounded = cause is not None and not cause["evidence"]
     checked = {
         "summary": content["summary"],
         "what_we_know": known,
-        "do_not_repeat": (attempts + moved)[:TRIED_COUNT],
+        "do_not_repeat": (listed + moved)[:TRIED_COUNT],
         "likely_cause": None if unfounded else cause,
         "suggested_steps": fresh,
         "confidence": "low" if unfounded else content["confidence"],
         "similar": similar_cases(case),
         "questions": list(content["questions"]),
     }
-    lost = len(facts) + len(tried) - len(known) - len(attempts)
+    lost = len(facts) + len(tried) - len(known) - len(listed)
     return Verified(checked, ids.dropped, lost, len(steps) - len(fresh))
 
 
@@ -226,11 +227,11 @@ def _grounded(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _split_repeats(
-    steps: list[dict[str, Any]], attempts: list[dict[str, Any]], case: Case
+    steps: list[dict[str, Any]], tried: list[dict[str, Any]], attempts: Sequence[Attempt]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Suggestions that are new, and those that repeat a failure, as attempts with that failure's evidence."""
-    failed = [(verdict.text, verdict.evidence) for verdict in outcomes(case) if verdict.outcome == "failed"]
-    listed = [(item["text"], tuple(item["evidence"])) for item in attempts]
+    failed = [(verdict.text, verdict.evidence) for verdict in attempts if verdict.outcome == "failed"]
+    listed = [(item["text"], tuple(item["evidence"])) for item in tried]
     fresh: list[dict[str, Any]] = []
     moved: list[dict[str, Any]] = []
     for step in steps:

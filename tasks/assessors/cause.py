@@ -29,17 +29,19 @@ _WEAK = re.compile(
     r"|\bas a result of\b"
 )
 _DOUBT = re.compile(
-    r"\b(?:find|know|obtain|trace|identify|analy[sz]e|determine|get|provide"
+    r"\b(?:"
+    r"(?:find|know|obtain|trace|identify|analy[sz]e|determine|get|provide"
     r"|investigate)(?: \w+){0,6} (?:root )?cause\b"
-    r"|\b(?:often|usually|sometimes|always|once but|as (?:told|reported)|its told)\b|\bpending with\b|"
-    r"\bnot (?:caused|due|because|related|the)\b|n't (?:caused|due|because|related|the|be)\b|\bno idea\b"
-    r"|\bunknown\b|\bnot sure\b"
-    r"|\bunable to (?:find|identify)|\bwhat (?:is|was|caused)|\bfind (?:out )?(?:the )?(?:root )?cause"
-    r"|\bonce (?:we|you)"
-    r"|\b(?:check|see|know|confirm|verify|investigate|tell|advise)(?: \w+){0,2} (?:if|whether|why)\b"
-    r"|\bdue (?:date|by)\b|\bask\w* because\b"
-    r"|\bbecause (?:we|i|you|they) (?:need|want|have|had|are|will|would|can|could|think|did|do|don't)"
-    r"|\b(?:n't|not) (?:find|found|see)\b"
+    r"|(?:often|usually|sometimes|always|once but|as (?:told|reported)|its told)\b|pending with\b"
+    r"|not (?:caused|due|because|related|the)\b|no idea\b"
+    r"|unknown\b|not sure\b"
+    r"|unable to (?:find|identify)|what (?:is|was|caused)|find (?:out )?(?:the )?(?:root )?cause"
+    r"|once (?:we|you)"
+    r"|(?:check|see|know|confirm|verify|investigate|tell|advise)(?: \w+){0,2} (?:if|whether|why)\b"
+    r"|due (?:date|by)\b|ask\w* because\b"
+    r"|because (?:we|i|you|they) (?:need|want|have|had|are|will|would|can|could|think|did|do|don't)"
+    r"|(?:n't|not) (?:find|found|see)\b"
+    r")|n't (?:caused|due|because|related|the|be)\b"
 )
 _FRAGMENT = re.compile(r"(?:because|due to|cause)\b|(?:i|we) (?:want|need|like|am|'m|have to)\b")
 _ROUTINE = re.compile(
@@ -61,19 +63,14 @@ class Cause:
 def strength(text: str) -> int:
     """2 when the sentence states a cause outright, 1 when it hints at one, 0 when it does neither."""
     low = plain(text[:600])
-    if (
-        low.rstrip().endswith("?")
-        or _FRAGMENT.match(low)
-        or is_noise(text)
-        or _DOUBT.search(low)
-        or _ROUTINE.search(low)
-    ):
+    outright = _STRONG.search(low) is not None
+    if not outright and not _WEAK.search(low):
         return 0
-    if len(stems(text)) < 3:
+    if low.rstrip().endswith("?") or _FRAGMENT.match(low) or is_noise(text):
         return 0
-    if _STRONG.search(low):
-        return 2
-    return int(bool(_WEAK.search(low)) and has_error(text) and verdict(text) != "worked")
+    if _DOUBT.search(low) or _ROUTINE.search(low) or len(stems(text)) < 3:
+        return 0
+    return 2 if outright else int(has_error(text) and verdict(text) != "worked")
 
 
 def stated(spoken: Sequence[Sentence]) -> Cause | None:

@@ -14,7 +14,7 @@ from tasks.assessors.outcome import Attempt, Reading, read, step_sentences, unso
 from tasks.assessors.similarity import overlap, repeats, stems
 from tasks.assessors.text import Sentence, excerpt, has_error_text, sentences, technical
 
-PROMPT_VERSION = "extractive-1"
+PROMPT_VERSION = "extractive-2"
 FACT_LENGTH = 300
 FACT_COUNT = 10
 TRIED_COUNT = 8
@@ -32,18 +32,19 @@ class Extractive:
 
     def assess(self, case: Case, *, deadline: float) -> Draft:
         """A verified draft; the same case always gives the same one. `deadline` is not needed."""
-        checked = draft.verify(self._content(case), case)
+        reading = read(case)
+        checked = draft.verify(self._content(case, reading), case, attempts=reading.attempts)
         return Draft(checked.content, "extractive", PROMPT_VERSION, checked.dropped_evidence)
 
-    def _content(self, case: Case) -> dict[str, Any]:
+    def _content(self, case: Case, reading: Reading) -> dict[str, Any]:
         spoken = everything_said(case)
-        reading = read(case)
         likely = self._likely_cause(case, spoken)
         open_questions = questions.unanswered(case)
         tried = attempts_not_to_repeat(reading)
+        told = summary.write(case, spoken, reading)
         content: dict[str, Any] = {
-            "summary": summary.write(case, spoken, reading),
-            "what_we_know": known_facts(spoken, reading),
+            "summary": told,
+            "what_we_know": known_facts(spoken, reading, [told]),
             "do_not_repeat": tried,
             "likely_cause": {"text": likely.text, "evidence": list(likely.evidence)} if likely else None,
             "suggested_steps": self._suggestions(case, reading, open_questions),
@@ -93,13 +94,16 @@ def everything_said(case: Case) -> list[Sentence]:
     return said + sentences(case.reason, "reason") + sentences(case.ask or "", "ask")
 
 
-def known_facts(spoken: Sequence[Sentence], reading: Reading) -> list[dict[str, Any]]:
-    """The most telling statements in the order they were made, without what do_not_repeat says."""
+def known_facts(spoken: Sequence[Sentence], reading: Reading, said: Sequence[str]) -> list[dict[str, Any]]:
+    """The most telling statements in the order they were made, without what do_not_repeat says.
+
+    Of statements of the same weight those that `said` has no words of come first.
+    """
     tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
     told = [s for s in spoken if s.source not in ("reason", "ask") and s.text not in tried and facts.is_fact(s)]
     return [
         {"text": excerpt(sentence.text, FACT_LENGTH), "evidence": [sentence.source]}
-        for sentence in facts.choose(told, count=FACT_COUNT)
+        for sentence in facts.choose(told, count=FACT_COUNT, known=said)
     ]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from heapq import heapify, heappop, heappush
 
 from tasks.assessors import cause
+from tasks.assessors.offers import is_proposal
 from tasks.assessors.questions import asks
 from tasks.assessors.similarity import overlap, stems
 from tasks.assessors.text import CACHED, Sentence, has_error, has_error_text, technical
-from tasks.assessors.wording import is_attempt, is_proposal, verdict
+from tasks.assessors.wording import is_attempt, verdict
 
 CONSIDERED = 120  # sentences compared with each other; the weightiest of longer sessions
 NEW_WORD = 0.35
@@ -17,11 +19,15 @@ NEW_NAME = 1.5
 
 
 def is_fact(sentence: Sentence) -> bool:
-    """A statement with substance: no question, no request, no advice."""
+    """A statement with substance: no question, no request, no advice. The problem text may ask for what is wrong."""
     text = sentence.text
-    if text.rstrip().endswith("?") and not has_error_text(text):
+    if len(stems(text)) < 3 and not (technical(text) or has_error(text)):
         return False
-    if asks(text) or (len(stems(text)) < 3 and not (technical(text) or has_error(text))):
+    if len(text.split()) < 3 and not has_error_text(text):
+        return False  # a lone name or number says nothing of itself
+    if sentence.source == "problem" or (text.rstrip().endswith("?") and has_error_text(text)):
+        return True
+    if text.rstrip().endswith("?") or asks(text):
         return False
     return is_attempt(text) or not is_proposal(text)
 
@@ -52,14 +58,19 @@ def choose(
     left = sorted(told, key=lambda s: (-weight(s), order[id(s)]))[:CONSIDERED]
     seen = {word for text in known for word in stems(text)}
     chosen: list[Sentence] = []
-    while left and len(chosen) < count:
-        best = max(left, key=lambda s: (_worth(s, seen, by_length), -order[id(s)]))
-        left.remove(best)
+    # What a sentence is worth only ever falls while others are chosen, so an old figure is an upper bound.
+    queue = [(-_worth(s, seen, by_length), order[id(s)], s) for s in left]
+    heapify(queue)
+    while queue and len(chosen) < count:
+        bound, place, best = heappop(queue)
         if len(best.text) + 2 > room or _adds_nothing(best, chosen):
+            continue
+        worth = -_worth(best, seen, by_length)
+        if worth > bound and queue and (worth, place) > queue[0][:2]:
+            heappush(queue, (worth, place, best))
             continue
         chosen.append(best)
         room -= len(best.text) + 2
-        left = [s for s in left if len(s.text) + 2 <= room]
         seen |= stems(best.text)
     return sorted(chosen, key=lambda s: order[id(s)])
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.case import Case, CaseStep
+from tasks.assessors.offers import asks_to_look, is_proposal, may_be_advice
+from tasks.assessors.replies import is_output, only_denies, reports, says_done, says_result
 from tasks.assessors.similarity import repeats, stems
 from tasks.assessors.text import (
     Sentence,
@@ -20,12 +22,9 @@ from tasks.assessors.text import (
 from tasks.assessors.wording import (
     attempt_outcome,
     clauses,
+    fails_when,
     is_attempt,
-    is_proposal,
-    may_be_advice,
     only_looked,
-    reports,
-    says_done,
     says_tried,
     verdict,
 )
@@ -33,6 +32,7 @@ from tasks.assessors.wording import (
 REPLY_WINDOW = 8  # steps within which a report is taken to be about the last attempt or proposal
 NEAR_WINDOW = 3  # the same, where the words alone do not show what the report is about
 CHARACTERS_READ = 120_000  # of a whole session; shared evenly among its steps
+LONGEST_REPLY = 160  # characters of a sentence that is taken to answer a proposal with an error
 LEAST_READ = 240  # of one step
 KNOWN_OUTCOMES = ("worked", "failed", "partial")
 
@@ -56,6 +56,14 @@ class Reading:
     proposals: list[Attempt] = field(default_factory=list)  # never taken up
     advice: Attempt | None = None  # the last statement that may have been meant as a proposal
     asked: tuple[int, str | None] = (-9, None)  # step index and author of the last plain question
+    turns: list[int] = field(default_factory=list)  # of each step: how often the speaker had changed before it
+
+    def apart(self, at: int, index: int) -> int:
+        """How many turns lie between two steps; the problem text (-1) stands one turn before the first."""
+        return self._turn(index) - self._turn(at)
+
+    def _turn(self, at: int) -> int:
+        return self.turns[at] if at >= 0 else -1
 
 
 def outcomes(case: Case) -> list[Attempt]:
@@ -65,7 +73,7 @@ def outcomes(case: Case) -> list[Attempt]:
 
 def read(case: Case) -> Reading:
     """Follow the session once and tell what was tried, how it ended, and what is still open."""
-    reading = Reading()
+    reading = Reading(turns=_turns(case.steps))
     for sentence in sentences(case.problem, "problem"):
         _read_sentence(reading, sentence, None, -1)
     for index, step in enumerate(case.steps):
@@ -74,6 +82,15 @@ def read(case: Case) -> Reading:
     open_ones = [p for p in reading.proposals[-40:] if not any(repeats(p.text, text) for text in done)]
     reading.proposals = open_ones
     return reading
+
+
+def _turns(steps: Sequence[CaseStep]) -> list[int]:
+    """One turn is what one person says without a break; without a name every step is one."""
+    turns: list[int] = []
+    for index, step in enumerate(steps):
+        same = index > 0 and step.author is not None and step.author == steps[index - 1].author
+        turns.append((turns[-1] + (not same)) if turns else 0)
+    return turns
 
 
 def step_sentences(case: Case, step: CaseStep) -> Iterator[Sentence]:
@@ -114,10 +131,14 @@ def _read_sentence(reading: Reading, sentence: Sentence, step: CaseStep | None, 
         # "Since I installed it, it fails" is the problem, not a try: there only a plain report counts.
         ended = ended if step is None else attempt_outcome(sentence.text)
         reading.attempts.append(replace(told, outcome=ended))
+    elif step is not None and fails_when(sentence.text):
+        reading.attempts.append(replace(told, outcome="failed"))
+    elif step is not None and is_output(sentence.text):
+        _settle(reading, "failed", sentence, author, index)
     elif step is not None and step.kind != "observation" and is_proposal(sentence.text):
         reading.proposals.append(told)
     elif ended is not None:
-        _settle(reading, ended, sentence.source, author, index)
+        _settle(reading, ended, sentence, author, index)
     elif reports(sentence.text) and has_error(sentence.text):
         _settle_own(reading, sentence, author, index)
     else:
@@ -140,10 +161,17 @@ def _remember(reading: Reading, told: Attempt) -> None:
 
 
 def _settle_own(reading: Reading, sentence: Sentence, author: str | None, index: int) -> None:
-    """An error told right after an own attempt is what came of it."""
-    own = _last(reading.attempts, index, NEAR_WINDOW - 1, lambda a: a.outcome is None and a.author == author)
+    """An error told right after an own attempt, or in answer to a proposal, is what came of it."""
+    own = _last(reading, reading.attempts, index, NEAR_WINDOW - 1, lambda a: a.outcome is None and a.author == author)
     if own is not None and (has_error_text(sentence.text) or own.at == index):
         reading.attempts[reading.attempts.index(own)] = _ended(own, "failed", sentence.source)
+        return
+    offered = _offer_for(reading, author, index)
+    if offered is None or author is None or offered not in reading.proposals:
+        return
+    near = reading.apart(offered.at, index) <= NEAR_WINDOW and len(sentence.text) <= LONGEST_REPLY
+    if near and says_result(sentence.text) and has_error_text(sentence.text) and not asks_to_look(offered.text):
+        _take_up(reading, offered, "failed", sentence.source)
 
 
 def _read_reply(reading: Reading, step: CaseStep, index: int) -> None:
@@ -151,7 +179,7 @@ def _read_reply(reading: Reading, step: CaseStep, index: int) -> None:
     short = unaddressed(step.text[:200]).strip()
     ended = says_done(short)
     offered = _offer_for(reading, step.author, index)
-    if ended is None or offered is None or index - offered.at > NEAR_WINDOW + 1:
+    if ended is None or offered is None or reading.apart(offered.at, index) > NEAR_WINDOW + 1:
         return
     last = reading.attempts[-1] if reading.attempts else None
     if last is not None and last.at == index:
@@ -159,28 +187,28 @@ def _read_reply(reading: Reading, step: CaseStep, index: int) -> None:
     _take_up(reading, offered, ended, f"step:{step.seq}")
 
 
-def _settle(reading: Reading, ended: str, source: str, author: str | None, index: int) -> None:
+def _settle(reading: Reading, ended: str, sentence: Sentence, author: str | None, index: int) -> None:
     """Give the report `ended` to the last thing it can be about: an own attempt or another's proposal."""
     latest = max((a.at for a in reading.attempts), default=-1)
     pending = (None, "unknown")
-    own = _last(reading.attempts, index, REPLY_WINDOW, lambda a: a.outcome in pending and a.at == latest)
-    offered = _offer_for(reading, author, index)
+    own = _last(reading, reading.attempts, index, REPLY_WINDOW, lambda a: a.outcome in pending and a.at == latest)
+    offered = _offer_for(reading, author, index, denied=only_denies(sentence.text))
     if offered is not None and (own is None or offered.at > own.at):
-        _take_up(reading, offered, ended, source)
+        _take_up(reading, offered, ended, sentence.source)
     elif own is not None:
         # "Neither helped" speaks of everything that the same text tells of.
         for attempt in [a for a in reading.attempts if a.at == own.at and a.outcome in (None, "unknown")]:
-            reading.attempts[reading.attempts.index(attempt)] = _ended(attempt, ended, source)
+            reading.attempts[reading.attempts.index(attempt)] = _ended(attempt, ended, sentence.source)
 
 
-def _offer_for(reading: Reading, author: str | None, index: int) -> Attempt | None:
-    """What another person proposed last, unless the same person asked something since."""
-    offered = _last(reading.proposals, index, REPLY_WINDOW, lambda a: author is None or a.author != author)
+def _offer_for(reading: Reading, author: str | None, index: int, *, denied: bool = False) -> Attempt | None:
+    """What another person proposed last, unless the same person asked something since; `denied` by a bare no: anybody."""
+    offered = _last(reading, reading.proposals, index, REPLY_WINDOW, lambda a: author is None or a.author != author)
     near = reading.advice
-    if near is not None and near.author != author and index - near.at <= NEAR_WINDOW:
+    if near is not None and near.author != author and reading.apart(near.at, index) <= NEAR_WINDOW:
         offered = near if offered is None or near.at > offered.at else offered
     asked_at, asker = reading.asked
-    if offered is not None and asked_at > offered.at and asker == offered.author:
+    if offered is not None and asked_at > offered.at and (asker == offered.author or (denied and asker != author)):
         return None
     return offered
 
@@ -193,8 +221,10 @@ def _take_up(reading: Reading, offered: Attempt, ended: str, source: str) -> Non
     reading.attempts.append(_ended(offered, ended, source))
 
 
-def _last(items: list[Attempt], index: int, within: int, fits: Callable[[Attempt], bool]) -> Attempt | None:
-    recent = (item for item in reversed(items[-20:]) if index - item.at <= within)
+def _last(
+    reading: Reading, items: list[Attempt], index: int, within: int, fits: Callable[[Attempt], bool]
+) -> Attempt | None:
+    recent = (item for item in reversed(items[-20:]) if reading.apart(item.at, index) <= within)
     return next((item for item in recent if fits(item)), None)
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from models.case import Case
-from tasks.assessors import facts
+from tasks.assessors import cause, facts
+from tasks.assessors.offers import is_proposal
 from tasks.assessors.outcome import Attempt, Reading, unsolved
 from tasks.assessors.questions import asks
 from tasks.assessors.similarity import overlap, stems
 from tasks.assessors.text import Sentence, clip, excerpt, fill, has_error, is_noise, sentences, squeeze
-from tasks.assessors.wording import is_attempt, is_proposal, verdict
+from tasks.assessors.wording import is_attempt, verdict
 
 LENGTH = 600
-PROBLEM_LENGTH = 400
+PROBLEM_LENGTH = 450
+RECENT = 8  # sentences among which one that tells how things stand is preferred to the last
 LAST_LENGTH = 150
 NEED_LENGTH = 130
 TITLE_LENGTH = 200
@@ -55,12 +58,20 @@ def _covers(text: str, title: str) -> bool:
 
 
 def _more(spoken: Sequence[Sentence], said: Sequence[str], room: int) -> str:
-    """What else is known, as far as there is room."""
+    """What else is known, as far as there is room; then what else was said, so that no room is lost."""
     if room < LEAST_ADDITION:
         return ""
-    told = [s for s in spoken if s.source not in ("reason", "ask") and facts.is_fact(s)]
+    told = [s for s in spoken if s.source not in ("reason", "ask")]
     fresh = [s for s in told if not any(s.text.rstrip(".") in text for text in said)]
-    return fill([s.text for s in facts.choose(fresh, room=room - 2, by_length=True, known=said)], room - 1)
+    stated = [s for s in fresh if facts.is_fact(s)]
+    chosen = facts.choose(stated, room=room - 2, by_length=True, known=said)
+    left = room - sum(len(s.text) + 2 for s in chosen) - 2
+    if left >= LEAST_ADDITION:
+        others = [s for s in fresh if s not in chosen]
+        known = [*said, *(s.text for s in chosen)]
+        more = facts.choose(others, room=left, by_length=True, known=known)
+        chosen = [s for s in fresh if s in chosen or s in more]
+    return fill([s.text for s in chosen], room - 1)
 
 
 def _state(reading: Reading, last: str) -> str:
@@ -82,10 +93,17 @@ def _named(failed: Sequence[Attempt]) -> str:
 
 
 def _last_news(spoken: Sequence[Sentence], problem: str) -> str:
-    told = [s.text for s in spoken if s.source.startswith("step:") and _is_news(s.text)]
-    if not told or told[-1].rstrip(".") in problem:
+    """The latest sentence that tells how things stand, or else the latest that tells anything."""
+    backwards = (s.text for s in reversed(spoken) if s.source.startswith("step:") and _is_news(s.text))
+    recent = list(islice(backwards, RECENT))
+    last = next((text for text in recent if _tells_state(text)), recent[0] if recent else "")
+    if not last or last.rstrip(".") in problem:
         return ""
-    return fill([f"Last: {excerpt(told[-1], LAST_LENGTH)}"], LAST_LENGTH + 10)
+    return fill([f"Last: {excerpt(last, LAST_LENGTH)}"], LAST_LENGTH + 10)
+
+
+def _tells_state(text: str) -> bool:
+    return verdict(text) is not None or is_attempt(text) or has_error(text) or cause.strength(text) > 0
 
 
 def _is_news(text: str) -> bool:

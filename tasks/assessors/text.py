@@ -24,8 +24,8 @@ _INLINE_TAG = re.compile(
     re.I,
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？؟।])[\"'”’)\]]?\s+")
-_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|approx|mr|mrs|ms|dr|st|fig|ver|v|dept)|\b\w|^\d{1,2})\.$", re.I)
-_ADDRESSED = re.compile(r"^(?:@\w{1,40}[:,]?|\w{1,25}[:,])\s+(?=\S)")
+_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|approx|mr|mrs|ms|dr|st|fig|ver|v|dept)|\b\w|^\d{1,2})\.$")
+_ADDRESSED = re.compile(r"^(?:@\w{1,40}[:,]?|user_\d{1,5}[:,]?|\w{1,25}[:,])\s+(?=\S)")
 _NICK = re.compile(r"^(?:@|user_\w+|\w*\d\w*[:,])")
 
 _GREETING = re.compile(
@@ -34,14 +34,14 @@ _GREETING = re.compile(
 _SIGN_OFF = re.compile(
     r"(?:(?:best|kind|kindest|warm|many|with|my) )?(?:regards|thanks|thank you|br|cheers|sincerely|thx"
     r"|rgds|yours"
-    r"|best wishes|respectfully)\b[^.?:]{0,30}[.!,]?$"
+    r"|best wishes|respectfully)\b[^.?:]{0,50}[.!,]?$"
 )
 _SIGNATURE = re.compile(r"(?:--|__|sent from my|get outlook|tel[.:]|phone:|mobile:|ph_user\b.{0,40}$)")
 _QUOTED = re.compile(r"(?:>|from:|sent:|to:|cc:|subject:|on .{4,80} wrote:$|-{3,} ?original message)")
 _BOILERPLATE = re.compile(
-    r"ticket (?:has been|is|was) (?:assigned|created|opened)|kindly be informed|has been assigned to you"
-    r"|\breminders?\b|\bdue date\b|\bre-?open (?:it|the|this)\b|last comment|any (?:new )?updates?\b"
-    r"|waiting (?:for )?(?:your|the)"
+    r"\b(?:ticket (?:has been|is|was) (?:assigned|created|opened)|kindly be informed|has been assigned to you"
+    r"|reminders?\b|due date\b|re-?open (?:it|the|this)\b|last comment|any (?:new )?updates?\b"
+    r"|a?waiting (?:for )?(?:your|the)"
     r"|(?:do not|don't) hesitate|feel free to|get back to you|will (?:consider|close) (?:this|it|the)"
     r"|consider (?:this|it|the) (?:ticket|issue|case)|confidential|unsubscribe|disclaimer|intended recipient"
     r"|thanks? (?:you )?in advance|in case you need|please join|join(?:ing)? the|connect us|update you"
@@ -49,8 +49,8 @@ _BOILERPLATE = re.compile(
     r"|appreciate your (?:usual )?(?:support|assistance|help)|for your (?:kind )?(?:attention|cooperation"
     r"|patience|time)"
     r"|noted with thanks|we are working on it|still working on|under (?:our |the )?.{0,20}investigation"
-    r"|can (?:any|some)(?:one|body) (?:here )?help|^help\b.{0,12}$|duration: \d|(?:hope|trust) (?:this"
-    r"|you)|nice day"
+    r"|can (?:any|some)(?:one|body) (?:here )?help|duration: \d|(?:hope|trust) (?:this"
+    r"|you)|nice day)|^help\b.{0,12}$"
 )
 _PERSISTS = re.compile(r"\bstill (?:the )?(?:same|not|fail\w*|exist\w*|error)")
 _ACK = re.compile(
@@ -60,6 +60,7 @@ _ACK = re.compile(
     r"(?:[ ,.!:;)(]+\w{0,15}){0,3}$"
 )
 
+# Both are searched in lower case, which is much faster than ignoring the case.
 _ERROR = re.compile(
     r"\b(?:error|errors|exception|fail|fails|failed|failing|failure|fatal|denied|refused|rejected|timeout"
     r"|timed out"
@@ -70,26 +71,23 @@ _ERROR = re.compile(
     r"|slow|down|offline|broken"
     r"|panic|segfault|warning|blocked|lost|loss|duplicate[ds]?|wrong|incorrect|vulnerabilit\w{1,4}"
     r"|no (?:response|signal|sound)"
-    r"|bug|issue|problem)\b|0x[0-9a-f]{2,}|\b(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5}\b",
-    re.I,
+    r"|bug|issue|problem)\b|0x[0-9a-f]{2,}|\b(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5}\b"
 )
 _STRONG_ERROR = re.compile(
     r"\b(?:error|exception|failed|fatal|denied|refused|timed out|timeout|not found|unreachable|panic"
-    r"|segfault|missing)\b"
-    r"|0x[0-9a-f]{2,}|\b[A-Z]{2,12}[-_]\d{2,}\b|\b(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5}\b"
-    r"|[\"“‘«][^\"”’»\n]{6,160}[\"”’»]",
-    re.I,
+    r"|segfault|missing|[a-z]{2,12}[-_]\d{2,}|(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5})\b"
+    r"|0x[0-9a-f]{2,}"
+    r"|[\"“‘«][^\"”’»\n]{6,160}[\"”’»]"
 )
 _TECHNICAL = re.compile(
-    r"(?:[a-z]:\\|\\\\|/)[\w.+-]{2,60}(?:[\\/][\w.+@-]{1,60})*"  # paths
+    r"(?:[a-zA-Z]:\\|\\\\|/)[\w.+-]{2,60}(?:[\\/][\w.+@-]{1,60})*"  # paths
     r"|\b[\w-]{1,40}(?:\.[\w-]{1,40}){1,5}\b"  # hosts, files, versions
-    r"|\b[a-z]{1,12}[-_]?\d[\w-]{0,30}\b|\b\d[\w-]{0,12}[a-z]\b"  # SRV-02, KB5034441, 32bit
-    r"|\b[a-z]{2,30}[_-][a-z\d_-]{2,40}\b"  # package_names
-    r"|\b[A-Z]{2,10}\b",  # LDAP
+    r"|\b[a-zA-Z]{1,12}[-_]?\d[\w-]{0,30}\b|\b\d[\w-]{0,12}[a-zA-Z]\b"  # SRV-02, KB5034441, 32bit
+    r"|\b[a-zA-Z]{2,30}[_-][a-zA-Z\d_-]{2,40}\b"  # package_names
+    r"|\b[a-zA-Z]{2,10}\b",  # LDAP
     re.I,
 )
 _UPPER = re.compile(r"[A-Z]{2,10}$")
-_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ def window(text: str, longest: int) -> str:
 
 def squeeze(text: str) -> str:
     """One line, single spaces."""
-    return _SPACE.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 @lru_cache(maxsize=CACHED)
@@ -146,7 +144,8 @@ def clip(text: str, longest: int) -> str:
 
 def excerpt(text: str, longest: int) -> str:
     """Like `clip`, but when the error stands late in a long line, the part that holds it."""
-    found = _STRONG_ERROR.search(text) or _ERROR.search(text)
+    low = text.lower()
+    found = _STRONG_ERROR.search(low) or _ERROR.search(low)
     if len(text) <= longest or found is None or found.end() < longest - 20:
         return clip(text, longest)
     start = text.rfind(" ", 0, max(1, found.start() - longest // 3)) + 1
@@ -199,7 +198,7 @@ def _split(paragraph: str) -> list[str]:
     start = 0
     for end in _SENTENCE_END.finditer(paragraph):
         so_far = paragraph[start : end.start()]
-        if _ABBREVIATION.search(so_far[-12:]) or len(so_far) < 4:
+        if _ABBREVIATION.search(so_far[-12:].lower()) or len(so_far) < 4:
             continue
         pieces.append(squeeze(paragraph[start : end.end()]))
         start = end.end()
@@ -227,19 +226,21 @@ def is_noise(sentence: str) -> bool:
 @lru_cache(maxsize=CACHED)
 def has_error(text: str) -> bool:
     """Whether the words report that something is wrong."""
-    return bool(_ERROR.search(text[:1000]))
+    return bool(_ERROR.search(text[:1000].lower()))
 
 
 @lru_cache(maxsize=CACHED)
 def has_error_text(text: str) -> bool:
     """Whether an error message, a code or a quotation stands in it."""
-    return bool(_STRONG_ERROR.search(text[:1000]))
+    return bool(_STRONG_ERROR.search(text[:1000].lower()))
 
 
 @lru_cache(maxsize=CACHED)
 def technical(text: str) -> frozenset[str]:
     """Names that must be kept word for word: paths, hosts, versions, codes, abbreviations."""
-    found = (match.group() for match in _TECHNICAL.finditer(text[:1000]))
+    # No name holds a space, and a plain word is none: the others are few.
+    likely = " ".join(token for token in text[:1000].split() if not token.isalpha() or token.isupper())
+    found = (match.group() for match in _TECHNICAL.finditer(likely))
     return frozenset(name.lower() for name in found if not name.isalpha() or _UPPER.match(name))
 
 

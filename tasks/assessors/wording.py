@@ -19,6 +19,11 @@ def one_of(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns))
 
 
+def at_word(*patterns: str) -> re.Pattern[str]:
+    """The same for patterns that all begin at a word: that is looked for once, which makes the search fast."""
+    return re.compile(rf"\b(?:{'|'.join(patterns)})")
+
+
 def words(text: str) -> str:
     """A group that matches any of the space-separated words (an underscore stands for a space)."""
     return "(?:" + "|".join(text.replace("_", " ") if "_" in text else text for text in text.split()) + ")"
@@ -35,38 +40,41 @@ _STILL = words(
 )
 _SAME = words(r"error issue problem result results thing message behaviou?r symptom symptoms story again")
 _LUCK = words("luck chance change difference effect joy improvement success dice avail result results")
-_FAILED = one_of(
-    rf"\b(?:did|does|do|is|was|has|have|had|would|will|could|can|are|were|wo|ca)(?:n'?t| ?not| never)"
+_FAILED = at_word(
+    rf"(?:did|does|do|is|was|has|have|had|would|will|could|can|are|were|wo|ca)(?:n'?t| ?not| never)"
     rf"(?: \w+){{0,2}} {_HELPS}\w*",
-    rf"\b(?:dident|didint|dosent|dosn'?t|doesnot|didnot)(?: \w+){{0,2}} {_HELPS}\w*",
-    rf"\b(?:no|without|zero)(?: \w+)? {_LUCK}\b",
-    rf"\b(?:neither|none)(?: \w+){{0,4}} {_HELPS}\w*",
-    r"\bto no avail\b|\bin vain\b|\bno go\b|\bnope\b|\bunsuccessful(?:ly)?\b|\bmade (?:it|things) worse",
-    r"\bwent (?:\w+ )?wrong\b|\bunable to (?:reproduce|replicate|simulate)\b|\buseless\b",
-    rf"\bstill(?: \w+){{0,4}} {_STILL}\b|\bstill$|^same(?: \w+)?(?: here)?$",
-    r"\bstill (?:\w+ )?(?:hang|drop|freez|loop|prompt|disconnect|flicker|reboot|restart|bounc|repeat|tim)\w*",
-    r"\b(?:and|but|result|results|,) (?:is |was |it'?s |are )?(?:still )?(?:the )?same\b",
-    rf"\b(?:the|with|get|got|gets|gives|gave|and|but|,) same (?:\w+ ){{0,2}}?{_SAME}",
+    rf"(?:dident|didint|dosent|dosn'?t|doesnot|didnot)(?: \w+){{0,2}} {_HELPS}\w*",
+    rf"(?:no|without|zero)(?: \w+)? {_LUCK}\b",
+    rf"(?:neither|none)(?: \w+){{0,4}} {_HELPS}\w*",
+    r"to no avail\b|in vain\b|no go\b|nope\b|unsuccessful(?:ly)?\b|made (?:it|things) worse",
+    r"went (?:\w+ )?wrong\b|unable to (?:reproduce|replicate|simulate)\b",
+    rf"still(?: \w+){{0,4}} {_STILL}\b|still$|^same(?: \w+)?(?: here)?$",
+    r"still (?:\w+ )?(?:hang|drop|freez|loop|prompt|disconnect|flicker|reboot|restart|bounc|repeat|tim)\w*",
+    r"(?:and|but|result|results|,) (?:is |was |it'?s |are )?(?:still )?(?:the )?same\b",
+    rf"(?:the|with|get|got|gets|gives|gave|and|but|,) same (?:\w+ ){{0,2}}?{_SAME}",
     rf"^same (?:\w+ ){{0,2}}?{_SAME}",
-    r"\b(?:issue|problem|error|it|same|symptoms?)(?: \w+){0,2}"
+    r"(?:issue|problem|error|it|same|symptoms?)(?: \w+){0,2}"
     r" (?:persist\w*|remain\w*|continu\w*|reappear\w*|recur\w*|returned|came back|is back|comes back)\b",
-    r"\bhappen\w* again\b|\bfail(?:s|ed)? again\b|\bagain (?:the )?same\b|\b(?:but|then)(?: \w+)? (?:came"
+    r"happen\w* again\b|fail(?:s|ed)? again\b|again (?:the )?same\b|(?:but|then)(?: \w+)? (?:came"
     r"|comes) back\b",
-    r"\bnothing (?:changed|changes|happens|happened|works|worked|helps|helped|yet)\b",
-    r"\b(?:not|isn'?t|aren'?t|wasn'?t) (?:\w+ )?(?:working|fixed|solved|resolved|helping|helpful"
+    r"nothing (?:changed|changes|happens|happened|works|worked|helps|helped|yet)\b",
+    r"(?:not|isn'?t|aren'?t|wasn'?t) (?:\w+ )?(?:working|fixed|solved|resolved|helping|helpful"
     r"|(?:any )?better)\b",
-    r"\b(?:it|that|this|restart|reinstall\w*|update|upgrade|install\w*|attempt|rollback|deploy\w*|which)"
+    r"(?:it|that|this|restart|reinstall\w*|update|upgrade|install\w*|attempt|rollback|deploy\w*|which)"
     r" (?:also |just |then )?fail(?:ed|s)\b",
-    r"\bcommand not found\b|\bno such (?:file|package|command)\b|\brolled back automatically\b",
+    rf"(?:no|none of the|neither)(?: \w+){{0,4}} {words('works worked working helps helped work')} ?(?:either|$)",
+    r"command not found\b|no such (?:file|package|command)\b|rolled back automatically\b",
 )
-_NEW_TROUBLE = re.compile(r"\b(?:a |an |get |got |with )?(?:different|another|new) (?:error|issue|problem)\b")
+_NEW_TROUBLE = re.compile(
+    r"\b(?:different|new) error\b|\b(?:get|got|gives|with|now|but) (?:a |an )?(?:different|another|new) (?:error|issue|problem)\b"
+)
 _WORKED = one_of(
-    r"\b(?:works|worked|fixed|solved|resolved|did the trick|did it|success|successful|successfully|sorted"
+    r"\b(?:works|worked|fixed|solved|resolved|did the trick|did it|success|successes|successful|successfully|sorted"
     r"|succeeded|helped)\b",
     r"\b(?:is|are|was|it'?s|now|its|started|back|running|all) (?:now )?(?:working|functioning|operational"
     r"|back (?:up|online|to normal)|fine|normal|up and running|gone|ok|okay)\b",
     r"\b(?:no longer|no more|without)(?: \w+){0,2} (?:error\w*|issue\w*|problem\w*|fail\w*|happen\w*|occur\w*"
-    r"|crash\w*|appear\w*|any)\b",
+    r"|crash\w*|appear\w*)\b",
     r"\bwoo ?hoo\b|\bback (?:up|online|to normal)\b|\bconnected now\b",
 )
 _PARTIAL = one_of(
@@ -80,9 +88,13 @@ _PARTIAL = one_of(
     r" (?:then|but|and then|until)\b",
     r"\bonly (?:some|half|one|a few|part)\b|\bworkaround\b|\bsome (?:users|of them|machines|pcs) still\b",
 )
+# Before a word of failure: it is what shall not happen.
+_WISHED = re.compile(
+    r"\b(?:ensure|make sure|making sure|so that|in order|prevents?|avoids?|maybe|perhaps|probably)\b[^,;]{0,60}$"
+)
 # Before a word of success: it did not happen, not yet, or not here.
 _UNREAL = re.compile(
-    r"(?:n'?t|\b(?:not|no|never|none|hardly|without|if|hope\w*|should|shall|would|will|must|may|might"
+    r"(?:n't|\b(?:dont|cant|wont|isnt|doesnt|didnt|wasnt|couldnt|wouldnt|hasnt|havent|not|no|never|none|hardly|without|if|hope\w*|should|shall|would|will|must|may|might"
     r"|could|can"
     r"|to be|to get|get|until|till|once|when|needs?|nobody|unless|please|pls|how|used to|before|to|whether"
     r"|always|usually|does|it all|what|only|there is a|was|previously))(?: \w+){0,2}$"
@@ -132,10 +144,16 @@ _ATTEMPT = one_of(
     r"^(?:removing|reinstalling|restarting|rebooting|changing|running|disabling|enabling|updating|clearing"
     r"|replacing) \w+",
 )
+# The deed as a noun: "the restart did not help".
+_FELL_SHORT = re.compile(
+    r"\b(?:reboot|restart|(?:re-?)?install|updat|upgrad|reset|rollback|replac|downgrad|format|remov|disabl|enabl|chang|clear"
+    rf"|delet|flush|rebuild|recreat|workaround)\w*[^.;!?]{{0,90}}? (?:did|does|do|has|have)(?:n'?t| not)(?: \w+){{0,2}}"
+    rf" {_HELPS}"
+)
 _NOT_DONE = re.compile(
     r"(?:n't|\b(?:not|never|nothing|nobody|will|should|can|could|would|please|kindly|must|to be|need to"
-    r"|needs to|going to|want to"
-    r"|let me|before|if|when|who|which)) (?:\w+ )?(?:be |been |have |has )?(?:been )?$"
+    r"|needs to|going to|want to|be done by"
+    r"|let me|before|if|when|who|which|(?:what|all) (?:i|we)(?: have|'ve)?)) (?:\w+ )?(?:be |been |have |has )?(?:been )?$"
 )
 _ORDER = re.compile(
     r"(?:please|kindly|pls) (?!note|not |be |find)|(?:we|i) was hoping\b|(?:if|when|once|unless|shall"
@@ -165,66 +183,21 @@ _ASKING = re.compile(
     r"(?:have|has|did|do|does|is|are|was|can|could|what|why|how|which|when|where|who|should|would|will"
     r"|any|may)\b"
 )
+_SHORT_QUESTION = re.compile(r"\W*(?:any|what|how|why|ideas?|suggestions?|help|please|pls|anyone|is there)\b")
+_GENERAL = re.compile(
+    r"\b(?:afaik|as far as i know|many people|most people)\b|^(?:are|r|do|can|will|did|have) (?:you|u)\b"
+)
 _OTHERS = re.compile(
     r"\b(?:some(?:one|body)|others?|people|me too|i also|having|who)\b.{0,30}\bsame (?:issue|problem|error)"
 )
-_REPORTS = re.compile(
-    r"(?:but|and|now|then|still|however|unfortunately|it|that|this|hmm+|i get|i got|i'm getting|getting"
-    r"|get|got|gives"
-    r"|says|with|after)\b"
-)
 
-_ASIDE = re.compile(
-    r"\b(?:please|kindly|pls|just|maybe|perhaps|then|so|first|ok|okay|well|and|also|now|next|or|hi|hey"
-    r"|dear|ah|hmm"
-    r"|sorry|simply),? "
+_WHENEVER = re.compile(
+    r"\b(?:when(?:ever)?|if|every ?time|'?cause|because|,) (?:i|we) (?:try (?:to )?\w+|type|run|execute|enter|launch|(?:re)?boot|restart"
+    r"|(?:re)?install)\b"
+    r"|\b(?:is|are|'s|'re) (?:\w+ )?(?:installed|enabled|disabled|set|checked|unmuted|up to date|updated|configured|selected"
+    r"|connected|plugged in|loaded)\b(?=.{0,80}(?:\bstill\b|\bbut\b))"
+    r"|^[\"'`][^\"'`]{4,80}[\"'`] (?:gives|returns|says|fails|shows|throws)\b"
 )
-_OFFER = re.compile(
-    r"(?:you (?:can|could|should|may|might|need to|have to|must|want to|ought to)|can you|could you|would you"
-    r"|i(?:'d| would)(?: suggest| recommend| try)?(?: to| that you)?|make sure (?:you|to|that)|try to"
-    r"|i (?:suggest|recommend|think you should|advise)(?: to| that you| you(?: to)?)?|let'?s"
-    r"|we (?:need to|should|can|could)|what (?:about|if you)|how about|have you (?:already )?tried"
-    r"|did you try"
-    r"|it is recommended to|we recommend(?: to)?|the (?:next|first) thing (?:i'd do )?is|you'?ll (?:need"
-    r"|have) to"
-    r"|all you (?:need|have) to do is)\b"
-)
-_FREE_OFFER = re.compile(r"(?:have you|did you|what|how|make sure|.*\btry\b)")
-_IMPERATIVE = re.compile(
-    r"(?:try|run|type|use|using|check|install\w{0,3}|remov\w{1,3}|restart\w{0,3}|reboot\w{0,3}|edit|open"
-    r"|add|set"
-    r"|go to|do|make sure|ensure|verify|enabl\w{1,3}|disabl\w{1,3}|change|updat\w{1,3}|upgrad\w{1,3}"
-    r"|delete|ping|look"
-    r"|reinstall\w{0,3}|clear|press|boot|reset|test|execute|download|configure|replace|compare|start|stop"
-    r"|switch"
-    r"|plug|unplug|recreate|rebuild|re-?generate|roll ?back|revert|modprobe|sudo|gksudo|apt-get|aptitude"
-    r"|dpkg|mount"
-    r"|export|import|click|select|create|copy|move|put|turn|login|log|connect|unify|increase|clean|rerun"
-    r"|re-run|retry"
-    r"|read|see)\b"
-)
-_COMMAND = re.compile(
-    r"(?:^|[`'\":>;&(|]\s?|\b(?:run|type|do|with|try|execute|use) )(?:(?:sudo|gksudo|apt-get|aptitude"
-    r"|dpkg|modprobe|chmod|chown|systemctl|service|netsh|ipconfig|ifconfig|sfc"
-    r"|gpupdate|chkdsk|dism|ping|nslookup|dig|mount|fsck|lspci|lsusb|dmesg|grep) [\w/.-]|\b(?:get|set"
-    r"|restart|test)-[a-z])"
-)
-_TOLD_BAD = re.compile(
-    r"\b(?:failed|not permitted|has been (?:solved|resolved|fixed)|is (?:solved|resolved|fixed)|bad idea"
-    r"|not recommended)\b"
-)
-_NOT_A_STEP = re.compile(
-    r"(?:us|me|note|advi[cs]e|find|be informed|confirm|update us|provide|share|let|join|close|contact"
-    r"|send|refer"
-    r"|see (?:the )?(?:attached|below)|check (?:and|it|this|if|whether|the (?:attached|last|below|same))\b"
-    r"|check your end|inform|arrange|have|give|post|update (?:if|on|me|the (?:status|ticket|case))"
-    r"|consider|be|feel|wait"
-    r"|keep|make sure to (?:inform|have|let|keep)|do (?:it|so|that|the needful)|try (?:it|them|this|that"
-    r"|again)$)\b"
-)
-_LED_IN = words(r"yes yeah yep i i've i_have we already just ok okay have did and well hmm also we've we_have")
-_THAT = words("that it this so all both them already")
-_DID_IT = re.compile(rf"(?:{_LED_IN},? ){{0,4}}(?:tried(?: {_THAT})*|did(?: {_THAT})+|done(?: {_THAT})*)\b")
 
 
 def _without_question(low: str) -> str:
@@ -233,8 +206,9 @@ def _without_question(low: str) -> str:
     if not low.endswith("?"):
         return low
     cut = max(low.rfind(mark) for mark in (", ", " - ", "; ", ". ", ".. "))
-    told = low[: max(cut, 0)]
-    return told if len(told.split()) >= 4 and not _ASKING.match(told) else low
+    told, asked = low[: max(cut, 0)], low[max(cut, 0) :]
+    hung = len(told.split()) >= 4 and (_SHORT_QUESTION.match(asked) or len(asked.split()) <= 3)
+    return told if hung and not _ASKING.match(told) else low
 
 
 @lru_cache(maxsize=CACHED)
@@ -250,17 +224,24 @@ def verdict(text: str) -> str | None:
     low = low.strip(" .!,;:-*").replace("not only", "")
     if _HYPOTHETICAL.match(low) or low.endswith("?"):
         return None
-    beside = _WAITING.search(low) or _OTHERS.search(low)
-    failures = [found.start() for found in _FAILED.finditer(low) if not _IF.search(low[: found.start()][-60:])]
-    failures = [] if beside else failures
-    successes = [found.start() for found in _WORKED.finditer(low) if _is_real(low, found.start())]
-    if _PARTIAL.search(low) and (failures or successes):
+    failures = [found.span() for found in _FAILED.finditer(low) if _is_told(low[: found.start()][-70:])]
+    if failures and (_WAITING.search(low) or _OTHERS.search(low) or _GENERAL.search(low)):
+        failures = []
+    positive = [found.start() for found in _WORKED.finditer(low) if _is_real(low, found.start())]
+    # "No other player works" is one report, not two.
+    successes = [at for at in positive if not any(start <= at < end for start, end in failures)]
+    if (failures or successes) and _PARTIAL.search(low):
         return "partial"
     if not failures:
         return "worked" if successes else "partial" if _NEW_TROUBLE.search(low) else None
     if not successes:
         return "failed"
-    return "worked" if max(successes) > max(failures) else "partial"
+    return "worked" if max(successes) > max(failures)[0] else "partial"
+
+
+def _is_told(before: str) -> bool:
+    """Whether a failure after these words happened, and is neither a condition nor a wish."""
+    return not _IF.search(before[-60:]) and not _WISHED.search(before)
 
 
 def _is_real(low: str, start: int) -> bool:
@@ -276,8 +257,13 @@ def attempt_end(text: str) -> int | None:
     low = _without_question(plain(text[:500]))
     if low.endswith("?") or _ORDER.match(low):
         return None
-    done = (found for found in _ATTEMPT.finditer(low) if not _NOT_DONE.search(_before(low, found.end())))
-    return next((found.end() for found in done), None)
+    done = (found for found in _ATTEMPT.finditer(low) if _is_done(_before(low, found.end())))
+    fell_short = _FELL_SHORT.search(low)
+    return next((found.end() for found in done), fell_short.end() if fell_short else None)
+
+
+def _is_done(before: str) -> bool:
+    return not _NOT_DONE.search(before) and not _IF.search(before[-60:].rstrip())
 
 
 def _before(low: str, end: int) -> str:
@@ -296,9 +282,14 @@ def attempt_outcome(text: str) -> str | None:
     ended, done = verdict(text), attempt_end(text)
     if ended is None and _TRIED_BUT.search(plain(text[:500])):
         return "failed"
-    if ended is None and done is not None and _BAD_RESULT.search(plain(text[done : done + 300])):
+    if ended is None and done is not None and _went_badly(plain(text[done : done + 300])):
         return "failed"
     return ended
+
+
+def _went_badly(low: str) -> bool:
+    found = _BAD_RESULT.search(low)
+    return found is not None and not _WISHED.search(low[: found.start()][-70:])
 
 
 def only_looked(text: str) -> bool:
@@ -316,70 +307,21 @@ def says_tried(text: str) -> bool:
     return bool(_TRIED.search(plain(text[:500])))
 
 
-def reports(text: str) -> bool:
-    """Whether the sentence goes on about what came of something ("but now it says …")."""
-    return bool(_REPORTS.match(plain(text[:60])))
-
-
-def says_done(text: str) -> str | None:
-    """A short "did that" or "already tried": failed when it is called a try or old news, else unknown."""
-    low = plain(text[:200]).strip()
-    if len(low) > 120 or low.endswith("?"):
-        return None
-    if _DID_IT.match(low):
-        return "failed" if "tried" in low or "already" in low else "unknown"
-    return "failed" if re.search(r"\balready\b", low) and (is_attempt(text) or " is already" in low) else None
-
-
-@lru_cache(maxsize=CACHED)
-def is_proposal(text: str) -> bool:
-    """Whether the sentence tells someone to try something."""
-    low = plain(text[:300]).lstrip(" -*•\"'(0123456789.)")
-    if _NOT_A_STEP.match(_ASIDE.sub("", low[:60])):
+def fails_when(text: str) -> bool:
+    """Whether it tells of a command or a setting in the present that does not do its work."""
+    low = _without_question(plain(text[:500]))
+    if low.endswith("?"):
         return False
-    asks = low.rstrip().endswith("?")
-    starts = [low, *low.split(", ")[1:3]]
-    return any(_tells_to(start, asks) for start in starts)
-
-
-_SHOWS = re.compile(r"\b(?:gives|gave|says|said|shows|showed|returns|returned|reports|tells)\b")
-_TIME = re.compile(r"\b\d{1,2}:\d\d\b|\b\d{1,2} ?(?:am|pm)\b|\btomorrow\b|\btoday\b|\bnext week\b")
-
-
-def _tells_to(low: str, asks: bool) -> bool:
-    low = _ASIDE.sub("", low[:60]) + low[60:]
-    offer = _OFFER.match(low)
-    rest = low[offer.end() :].lstrip() if offer else low
-    rest = _ASIDE.sub("", rest[:40]) + rest[40:]
-    if _NOT_A_STEP.match(rest) or len(rest.split()) < 2:
-        return False
-    if offer and not _TIME.search(rest) and _FREE_OFFER.match(offer.group()):
-        return True
-    if asks and not offer:
-        return rest.startswith("try ")
-    if _TOLD_BAD.search(rest) or _TIME.search(rest):
-        return False
-    return bool(_IMPERATIVE.match(rest)) or bool(_COMMAND.search(low) and not _SHOWS.search(low))
-
-
-_ADVICE = re.compile(
-    r"\byou(?:'ll)? (?:\w+ )?(?:need to|have to|want to|can|could)\b|\b(?:should|must)\b(?!(?: not"
-    r"|n't)? be\b)"
-    r"|\b(?:use|set|try|better)\b|https?://|\bfind (?:the )?(?:below|attached)\b"
-)
-
-
-def may_be_advice(text: str) -> bool:
-    """A weaker sign than `is_proposal`: words that steer, or a link."""
-    return bool(_ADVICE.search(plain(text[:500])))
+    found = _WHENEVER.search(low)
+    return found is not None and _went_badly(low[found.end() :][:200])
 
 
 @lru_cache(maxsize=CACHED)
 def clauses(text: str) -> tuple[str, ...]:
     """The parts of a sentence that tells of two attempts with different ends; else the sentence whole."""
     parts = [part.strip() for part in _CLAUSE.split(text[:1000]) if part.strip()]
-    if len(parts) < 2 or len(text) > 1000:
+    if len(parts) < 2 or len(text) > 1000 or not is_attempt(parts[0]):
         return (text,)
     ends = [verdict(part) for part in parts]
     told = {end for end, part in zip(ends, parts, strict=True) if end and (is_attempt(part) or end == "worked")}
-    return tuple(parts) if len(told) > 1 and is_attempt(parts[0]) else (text,)
+    return tuple(parts) if len(told) > 1 else (text,)

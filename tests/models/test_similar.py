@@ -62,6 +62,16 @@ def test_nothing_is_found_for_another_topic_or_for_no_words(world: World) -> Non
         assert found(world, asked) == []
 
 
+def test_a_word_of_the_titles_counts_more_than_one_of_the_problems(world: World) -> None:
+    said = "The nightly run ended early and nobody was told."
+    titled = resolve(world, "T-1", title="Veeam snapshot", problem=said)
+    buried = resolve(world, "T-2", title=said, problem="Veeam snapshot")
+    past = found(world, f"Veeam snapshot\n{said}", least=0.0)
+    assert [str(each.handoff_id) for each in past] == [titled, buried]
+    assert past[0].score > past[1].score
+    assert all(each.score <= 1 for each in past)
+
+
 def test_only_resolved_handoffs_count_and_never_the_case_itself(world: World) -> None:
     world.junior.hand_off("T-1", **SPOOLER)
     assert found(world) == []

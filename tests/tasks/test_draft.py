@@ -156,6 +156,7 @@ def test_a_suggestion_that_repeats_a_listed_attempt_goes_without_a_second_entry(
         "Check the print spooler log",
         "Roll back the driver to 6.2.0",
         "Open a ticket with HP",
+        "Ask whether anybody prints while the spooler is under load",
     ],
 )
 def test_a_suggestion_about_something_else_stays(text: str) -> None:

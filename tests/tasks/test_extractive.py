@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from models.case import Case, CaseStep
 from tasks.assessors.extractive import Extractive
+from tasks.assessors.offers import is_proposal
 from tasks.assessors.outcome import CHARACTERS_READ, outcomes, step_sentences
 from tasks.assessors.text import sentences
-from tasks.assessors.wording import clauses, is_attempt, is_proposal, verdict
+from tasks.assessors.wording import clauses, is_attempt, verdict
 from tasks.draft import DraftSchema
 from tests.tasks.cases import PAST_ID, PRINTER, case, past, step
 
@@ -36,7 +37,7 @@ def tried(*steps: CaseStep | str, **rest: Any) -> dict[str, str]:
 
 def test_the_draft_names_its_source_and_version() -> None:
     draft = Extractive().assess(PRINTER, deadline=0)
-    assert (draft.source, draft.prompt_version, draft.provider_calls) == ("extractive", "extractive-1", 0)
+    assert (draft.source, draft.prompt_version, draft.provider_calls) == ("extractive", "extractive-2", 0)
 
 
 def test_the_same_case_gives_the_same_draft() -> None:

@@ -108,7 +108,8 @@ def test_a_shortened_text_says_how_much_is_missing() -> None:
     body = fenced(a_case(problem="start " + "x" * 10_000 + " finish"))
     assert body["problem"].startswith("start ")
     assert body["problem"].endswith(" finish")
-    assert "characters left out" in body["problem"]
+    assert "[… 6014 characters left out …]" in body["problem"]
+    assert body["problem"].count("x") == 10_000 - 6014
 
 
 def test_texts_are_hidden_before_they_are_shortened() -> None:

@@ -17,7 +17,7 @@ from tests.conftest import environment
 from tests.faults.site import Load, Site
 from tests.servers import Servers
 from tests.stack import signal_group, wait_for
-from tests.tasks.accepted import accept
+from tests.tasks.accepted import a_world, accept
 from tests.world import intake
 
 
@@ -118,6 +118,23 @@ def test_a_flood_of_bulk_work_does_not_delay_a_person(site: Site) -> None:
     of_lane = "SELECT count(*) FROM assessments WHERE state IN ('queued', 'running') AND lane = '{}'"
     wait_for(lambda: site.ask(of_lane.format("interactive")) == [(0,)], "the person to be served")
     assert site.ask(of_lane.format("bulk"))[0][0] > 10
+
+
+def test_a_flood_of_one_account_does_not_delay_the_first_of_another(site: Site) -> None:
+    site.worker("interactive", concurrency=2)
+    site.behave("slow", seconds=0.5)
+    Load(site).post(40)
+    in_calls(site, 2)
+    with environment(site.servers.environment(site.database)):
+        other = a_world("Umbra")
+    assert site.call("POST", "/handoffs", intake("U-1"), **other.junior.headers)[0] == 202
+    site.drained()
+    overtook = site.ask(f"""
+        SELECT count(*) FROM handoffs AS flood JOIN handoffs AS one ON one.account_id = '{other.account_id}'
+        WHERE flood.account_id <> one.account_id AND flood.ready_at BETWEEN one.created_at AND one.ready_at""")
+    # The two that were being written, and as many that a slot had just begun.
+    assert overtook[0][0] <= 4
+    assert states(site) == [("succeeded", None, 1)] * 41
 
 
 @pytest.mark.parametrize("settings", [{"WORKER_DEAF_SECONDS": "2"}])

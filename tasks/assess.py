@@ -33,13 +33,23 @@ LAST_CRASHES = 2  # of the offline assessor after that; then nothing of this han
 def assess(account_id: str, assessment_id: str, **_: Any) -> None:
     """Write the assessment whose turn it is, most often the one named, and make its handoff ready.
 
-    Safe to run twice, at once, anywhere.
+    Safe to run twice, at once, anywhere. After one that had to be alone comes the next: the others' wake-ups
+    found nothing that they might have.
     """
+    named = UUID(account_id), UUID(assessment_id)
+    while _take_turn(*named) >= turn.SUSPECT_CRASHES:
+        pass
+
+
+def _take_turn(account_id: UUID, assessment_id: UUID) -> int:
+    """One attempt of whatever is due next; returns how often it had crashed before. -1: nothing is due."""
     with upkeep() as session:
-        lease = turn.take(session, UUID(account_id), UUID(assessment_id))
-    if lease:
-        logs.bind(account=str(lease.account_id), assessment=str(lease.assessment_id))
-        _hold(lease)
+        lease = turn.take(session, account_id, assessment_id)
+    if lease is None:
+        return -1
+    logs.bind(account=str(lease.account_id), assessment=str(lease.assessment_id))
+    _hold(lease)
+    return lease.crashes
 
 
 def run(account_id: UUID, assessment_id: UUID, *, late: bool = False) -> bool:

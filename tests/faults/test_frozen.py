@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -76,3 +77,18 @@ def test_a_worker_keeps_its_result_until_a_frozen_postgres_is_back(site: Site, p
     assert worker.poll() is None
     assert site.ask("SELECT state, attempts FROM assessments") == [("succeeded", 1)] * 2
     assert site.calls == 2
+
+
+def test_intake_answers_one_after_another_while_redis_is_frozen(site: Site, doomed: Servers) -> None:
+    assert site.call("GET", "/queue")[0] == 200
+    doomed.redis.freeze()
+    # Twice what a flood needs on a slow machine, and less than a wait of half a second for each would take.
+    gate = threading.Timer(15, doomed.redis.thaw)
+    gate.start()
+    try:
+        for n in range(40):
+            assert site.call("POST", "/handoffs", intake(f"T-{n}"))[0] == 202
+        assert gate.is_alive()
+    finally:
+        gate.cancel()
+        doomed.redis.thaw()

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+import tasks.assess
 from models import turn
 from models.assessment import Lease
 from models.transaction import upkeep
@@ -66,3 +67,36 @@ def test_what_a_dead_worker_holds_does_not_count_as_running(world: World) -> Non
     later = [accept(other, f"U-{n}")[1] for n in range(2)]
     change("assessments", first, "lease_until = now() - interval '1 second'")
     assert [taken(world, second) for _ in range(2)] == [second, later[0]]
+
+
+TWICE_IN_A_CRASH = f"attempts = {turn.SUSPECT_CRASHES}"
+
+
+def test_what_may_have_killed_its_worker_is_written_alone(world: World) -> None:
+    suspects = [accept(world, f"T-{n}")[1] for n in range(3)]
+    for each in suspects:
+        change("assessments", each, TWICE_IN_A_CRASH)
+    fresh = accept(world, "T-4")[1]
+    got = at_once(8, lambda: taken(world, fresh))
+    assert sorted(each for each in got if each) == sorted([suspects[0], fresh])
+    change("assessments", suspects[0], "state = 'failed', lease_until = NULL")
+    assert [taken(world, fresh) for _ in range(2)] == [suspects[1], None]
+
+
+def test_what_failed_without_a_crash_is_no_suspect(world: World) -> None:
+    retried = [accept(world, f"T-{n}")[1] for n in range(3)]
+    log = '[{"result": "retried"}, {"result": "retried"}]'
+    for each in retried:
+        change("assessments", each, f"attempts = 3, attempt_log = '{log}'")
+    assert [taken(world, retried[0]) for _ in range(2)] == retried[:2]
+    suspect = accept(a_world("Umbra"))[1]
+    change("assessments", suspect, TWICE_IN_A_CRASH)
+    assert [taken(world, retried[0]) for _ in range(2)] == [suspect, retried[2]]
+
+
+def test_one_wake_up_is_enough_for_all_suspects(world: World) -> None:
+    suspects = [accept(world, f"T-{n}")[1] for n in range(3)]
+    for each in suspects:
+        change("assessments", each, TWICE_IN_A_CRASH)
+    tasks.assess.assess(str(world.account_id), str(suspects[2]))
+    assert [row("assessments", each).state for each in suspects] == ["succeeded"] * 3

@@ -1,8 +1,9 @@
-"""Servers that are stopped and still connected: every wait for them ends while they are."""
+"""Servers that are frozen or gone: every wait for them ends, and what tries to reach them does not tire of it."""
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tasks import RECONNECT_SECONDS
 from tests.faults.site import Load, Site
 from tests.servers import Servers
 from tests.stack import wait_for
@@ -92,3 +94,19 @@ def test_intake_answers_one_after_another_while_redis_is_frozen(site: Site, doom
     finally:
         gate.cancel()
         doomed.redis.thaw()
+
+
+@pytest.mark.parametrize("process", ["beat", "start_worker"])
+def test_redis_is_looked_for_at_an_even_pace_while_it_is_away(site: Site, doomed: Servers, process: str) -> None:
+    doomed.redis.stop()
+    try:
+        getattr(site, process)()
+        pauses = wait_for(lambda: third(re.findall(r"Trying again in ([\d.]+) seconds", site.logs())), "three tries")
+    finally:
+        doomed.redis.start()
+    assert [float(pause) for pause in pauses] == [RECONNECT_SECONDS] * 3
+
+
+def third(found: list[str]) -> list[str]:
+    """The first three, when there are as many."""
+    return found[:3] if len(found) >= 3 else []

@@ -23,6 +23,7 @@ from api import (
     health,
     pages,
     people,
+    quick_poll,
     reference,
     sessions,
 )
@@ -31,6 +32,12 @@ from models import logs
 from models.errors import NotFound
 
 MAX_BODY_BYTES = 1024 * 1024
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
 BEARER = "A token of `flask tokens issue`; also a JWT of the main product, where that is switched on."
 
 
@@ -62,6 +69,7 @@ def create_app() -> Flask:
     app.before_request(_begin)
     app.after_request(_secure)
     cors.install(app)
+    quick_poll.install(app, SECURITY_HEADERS)
     return app
 
 
@@ -73,8 +81,6 @@ def _begin() -> None:
 
 
 def _secure(response: Response) -> Response:
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("X-Frame-Options", "DENY")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
     return response

@@ -81,13 +81,19 @@ def identify() -> Caller:
             raise _unauthorized("Your session has ended; sign in again.")
         cookie.refuse_forged_write()
         return signed_in
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
+    secret = bearer(request.headers.get("Authorization", ""))
+    if not secret:
         raise _unauthorized("Send Authorization: Bearer <token>.")
-    found = verify(secret.strip())
+    found = verify(secret)
     if found is None:
         raise _unauthorized("The token is unknown, expired or revoked.")
     return found
+
+
+def bearer(header: str) -> str:
+    """The token in an Authorization header; empty: there is none."""
+    scheme, _, secret = header.partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def verify(secret: str) -> Caller | None:
@@ -100,19 +106,25 @@ def verify_digest(digest: str) -> Caller | None:
     return _believed(digest, lambda: _stored(digest))
 
 
-def _believed(digest: str, find: Callable[[], tuple[Caller, datetime | None] | None]) -> Caller | None:
+def remembered(digest: str) -> Caller | None:
+    """The caller of a token that was verified a moment ago; None: the database must be asked."""
     with _lock:
         known = _verified.get(digest)
     if known is None:
-        known = find()
-        if known is None:
-            return None
-        with _lock:
-            _verified[digest] = known
-    found, expires_at = known
-    if expires_at is not None and expires_at <= datetime.now(UTC):
         return None
-    return found
+    found, expires_at = known
+    return found if expires_at is None or expires_at > datetime.now(UTC) else None
+
+
+def _believed(digest: str, find: Callable[[], tuple[Caller, datetime | None] | None]) -> Caller | None:
+    if found := remembered(digest):
+        return found
+    known = find()
+    if known is None:
+        return None
+    with _lock:
+        _verified[digest] = known
+    return remembered(digest)
 
 
 def _authenticated(secret: str) -> tuple[Caller, datetime | None] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Flask, request, session
@@ -18,6 +19,9 @@ from itsdangerous import URLSafeTimedSerializer
 
 from api.errors import Problem
 from models.settings import settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 NAME = "escalation"
 LIFETIME = timedelta(hours=12)  # a working day; then the token is asked for again
@@ -73,6 +77,13 @@ def token_digest() -> str | None:
     """The digest of the token that this browser signed in with, or None."""
     found = session.get("token")
     return found if isinstance(found, str) else None
+
+
+def token_digest_in(app: Flask, environ: WSGIEnvironment) -> str | None:
+    """The same for a request that Flask has not begun."""
+    found = app.session_interface.open_session(app, app.request_class(environ))
+    digest = found.get("token") if found else None
+    return digest if isinstance(digest, str) else None
 
 
 def csrf_token() -> str:

@@ -11,13 +11,16 @@ from flask import Response, request
 from flask_smorest import Blueprint
 from sqlalchemy import Text, cast
 
+from api import answers, feed_answers
 from api import cursor as cursors
-from api.answers import page_position, page_token, signing_keys
+from api.answers import page_position, page_token
 from api.auth import caller, requires
 from api.cursor import Cursor, CursorError
 from api.docs import problems
 from api.errors import Problem
+from api.feed_answers import Said
 from api.parsing import StrictParser
+from api.quick_poll import caught_up, counted
 from api.schemas import FeedQuery, FeedSchema, QueuePageSchema, QueueQuery
 from models import feed
 from models.db import dump_json
@@ -31,9 +34,6 @@ blueprint.ARGUMENTS_PARSER = StrictParser()
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 100
 
-# How long to wait for the next poll, by how long nothing happened: (quiet for less than, seconds).
-RHYTHM = ((30, 1.5), (600, 3.0), (3600, 5.0), (float("inf"), 10.0))
-JITTER = 0.2
 RESET_SPREAD_MS = 3000  # clients that are reset together come back apart
 
 
@@ -50,7 +50,7 @@ class Ask:
         if self.text == "now":
             return None
         try:
-            return cursors.decode(self.text, account_id, signing_keys())
+            return cursors.decode(self.text, account_id, answers.signing_keys())
         except CursorError as error:
             raise Problem(400, "cursor_invalid", "This is not a cursor of this feed; load the queue.") from error
 
@@ -69,19 +69,23 @@ def poll(query: dict[str, str]) -> Response:
     ask = _understood(query)
     account_id = caller().account_id
     at = ask.cursor(account_id)
-    polled = heads().poll(account_id, caller().token_id, at.epoch if at else "")
+    polled = counted(request.environ) or heads().poll(account_id, caller().token_id, at.epoch if at else "")
     if polled.wait_seconds > 0:
         headers = {"Retry-After": str(int(polled.wait_seconds) + 1)}
         raise Problem(429, "too_fast", "Poll more slowly.", headers=headers)
-    if at and polled.hint and polled.hint.head == at.seq and at.scope == cursors.SCOPE:
-        return _nothing_new(at, polled.hint.pace, polled.hint.quiet_seconds)
+    if at and (hint := caught_up(at, polled)):
+        return _sent(_nothing_new(account_id, at, hint.pace, hint.quiet_seconds))
     page = _read(account_id, at, ask, fill=polled.missing)
     if at is None:
         at = Cursor(page.epoch, page.head)
     _refuse_what_cannot_continue(at, page)
     if at.seq == page.head:
-        return _nothing_new(at, page.pace, page.quiet_seconds)
-    return _news(at, page, ask)
+        return _sent(_nothing_new(account_id, at, page.pace, page.quiet_seconds))
+    return _sent(_news(account_id, at, page, ask))
+
+
+def _nothing_new(account_id: UUID, at: Cursor, pace: float, quiet_seconds: float) -> Said:
+    return feed_answers.nothing_new(account_id, at, pace, quiet_seconds, request.headers.get("If-None-Match"))
 
 
 def _read(account_id: UUID, at: Cursor | None, ask: Ask, *, fill: bool) -> feed.Page:
@@ -129,59 +133,20 @@ def _refuse_what_cannot_continue(at: Cursor, page: feed.Page) -> None:
     )
 
 
-def _news(at: Cursor, page: feed.Page, ask: Ask) -> Response:
+def _news(account_id: UUID, at: Cursor, page: feed.Page, ask: Ask) -> Said:
     events = page.events[: ask.limit]
     more = len(page.events) > ask.limit
     to = events[-1][0] if more else page.head
     if ask.collapse == "none" and [seq for seq, _ in events] != list(range(at.seq + 1, to + 1)):
         raise RuntimeError("the feed has a hole")
-    return _page(
-        Cursor(page.epoch, to), at.seq, page.head, [body for _, body in events], page.pace, page.quiet_seconds
+    bodies = [body for _, body in events]
+    return feed_answers.page(
+        account_id, Cursor(page.epoch, to), at.seq, page.head, bodies, page.pace, page.quiet_seconds
     )
 
 
-def _nothing_new(at: Cursor, pace: float, quiet_seconds: float) -> Response:
-    tag = _etag(at.epoch, at.seq)
-    # `*` would match anything, also what the client has never seen.
-    if request.if_none_match.contains_weak(tag) and not request.if_none_match.star_tag:
-        return _headed(Response(status=304), tag, _interval(pace, quiet_seconds))
-    return _page(at, at.seq, at.seq, [], pace, quiet_seconds)
-
-
-def _page(to: Cursor, after: int, head: int, events: list[str], pace: float, quiet_seconds: float) -> Response:
-    """The answer, put together from events that are JSON already."""
-    more = to.seq < head
-    rest = dump_json(
-        {
-            "from": after,
-            "to": to.seq,
-            "head": head,
-            "has_more": more,
-            "cursor": cursors.encode(to, caller().account_id, signing_keys()),
-        }
-    )
-    body = f'{{"events":[{",".join(events)}],{rest[1:]}'
-    response = Response(body, mimetype="application/json")
-    return _headed(response, _etag(to.epoch, head), "0" if more and pace else _interval(pace, quiet_seconds))
-
-
-def _etag(epoch: str, head: int) -> str:
-    return f"{epoch}.{head}.{cursors.SCOPE}"
-
-
-def _headed(response: Response, tag: str, interval: str) -> Response:
-    response.headers["ETag"] = f'W/"{tag}"'
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Authorization, Cookie, Accept-Encoding"
-    response.headers["Poll-Interval"] = interval
-    return response
-
-
-def _interval(pace: float, quiet_seconds: float) -> str:
-    if pace == 0:
-        return "-1"
-    seconds = next(seconds for quiet, seconds in RHYTHM if quiet_seconds < quiet)
-    return f"{seconds * pace * random.uniform(1 - JITTER, 1 + JITTER):.2f}"
+def _sent(said: Said) -> Response:
+    return Response(said.body or None, status=said.status, headers=said.headers)
 
 
 @blueprint.get("/queue")
@@ -214,7 +179,7 @@ def queue(query: dict[str, Any]) -> Response:
     if len(rows) > limit:
         end = dump_json({"next_page": page_token("queue", query, [epoch, head, str(rows[limit - 1][0])])})
     else:
-        tail = cursors.encode(Cursor(epoch, head), account_id, signing_keys())
+        tail = cursors.encode(Cursor(epoch, head), account_id, answers.signing_keys())
         end = dump_json({"next_page": None, "cursor": tail})
     response = Response(f'{{"items":[{items}],{end[1:]}', mimetype="application/json")
     response.headers["Cache-Control"] = "private, no-cache"

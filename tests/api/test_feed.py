@@ -7,7 +7,7 @@ import base64
 import pytest
 from flask import Flask
 
-from api import feed as routes
+from api import answers, feed_answers
 from api.cursor import Cursor, encode
 from models import feed, head, settings
 from models.db import Base
@@ -200,11 +200,11 @@ def test_cursors_of_the_previous_signing_key_are_accepted_and_renewed(
 ) -> None:
     at = cursor(world.viewer)
     with monkeypatch.context() as patch:
-        patch.setattr(routes, "signing_keys", lambda: ["n" * 32, settings.settings().secret_key])
+        patch.setattr(answers, "signing_keys", lambda: ["n" * 32, settings.settings().secret_key])
         renewed = news(world.viewer, at)["cursor"]
         assert renewed != at
     with monkeypatch.context() as patch:
-        patch.setattr(routes, "signing_keys", lambda: ["n" * 32])
+        patch.setattr(answers, "signing_keys", lambda: ["n" * 32])
         assert poll(world.viewer, at).json["code"] == "cursor_invalid"
         assert news(world.viewer, renewed)["events"] == []
 
@@ -240,7 +240,7 @@ def test_polling_faster_than_a_hundred_at_once_is_429_and_says_how_long_to_wait(
     ("quiet_seconds", "seconds"), [(0, 1.5), (29, 1.5), (31, 3), (599, 3), (601, 5), (3601, 10), (10**9, 10)]
 )
 def test_the_interval_grows_with_the_quiet_and_is_spread(quiet_seconds: float, seconds: float) -> None:
-    drawn = [float(routes._interval(1.0, quiet_seconds)) for _ in range(300)]
+    drawn = [float(feed_answers._interval(1.0, quiet_seconds)) for _ in range(300)]
     assert all(0.8 * seconds - 0.01 <= interval <= 1.2 * seconds + 0.01 for interval in drawn)
     assert max(drawn) - min(drawn) > 0.2 * seconds
 

@@ -1,4 +1,4 @@
-"""Where the time of a hot path goes: `python -m tests.benchmarks.profile intake|claim|assess|queue|news`.
+"""Where the time of a hot path goes: `python -m tests.benchmarks.profile poll|news|queue|intake|claim|assess`.
 
 Runs the path in this process, against real servers, and prints what does not depend on how busy the machine is
 (SQL statements and Python calls per run), then the functions that took the most time.
@@ -58,6 +58,12 @@ def queue(service: Service, client: FlaskClient) -> Run:
     return lambda n: _get(client, "/queue?limit=200")
 
 
+def poll(service: Service, client: FlaskClient) -> Run:
+    """GET /feed with nothing new."""
+    place = _get(client, "/feed?cursor=now").json["cursor"]
+    return lambda n: _get(client, f"/feed?cursor={place}", 1 + n % 20)
+
+
 def news(service: Service, client: FlaskClient) -> Run:
     """GET /feed with 20 new events."""
     place = _get(client, "/feed?cursor=now").json["cursor"]
@@ -66,7 +72,7 @@ def news(service: Service, client: FlaskClient) -> Run:
     return lambda n: _get(client, f"/feed?cursor={place}", 1 + n % 20)
 
 
-PATHS = {path.__name__: path for path in (intake, claim, assess, queue, news)}
+PATHS = {path.__name__: path for path in (poll, news, queue, intake, claim, assess)}
 
 
 def _post(client: FlaskClient, path: str, body: bytes, bearer: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
@@ -57,9 +58,9 @@ def test_an_answer_has_every_number_or_is_none(seq: int, head: int, holes: set[i
     page = Page("aaaa", max(head, seq), 0, 1, 0, [(n, "{}") for n in stored[: limit + 1]])
     sent: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("api.feed._page", lambda to, after, *_: sent.append((after, to.seq)))
+        patch.setattr("api.feed_answers.page", lambda _, to, after, *__: sent.append((after, to.seq)))
         try:
-            _news(Cursor("aaaa", seq), page, Ask("", limit, "none"))
+            _news(UUID(int=1), Cursor("aaaa", seq), page, Ask("", limit, "none"))
         except RuntimeError:
             assert holes & set(range(seq + 1, head + 1))
             return

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
+from uuid import UUID
 
 import hypothesis.strategies as st
 import pytest
@@ -21,7 +22,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from api import feed as routes
-from api import feed_client
+from api import feed_answers, feed_client
+from api.cursor import Cursor
 from api.feed_client import Answer, FeedClient
 from models import db, feed, head
 from models import transaction as transactions
@@ -233,26 +235,23 @@ def _cursor_after_rows() -> Iterator[None]:
 
 @contextmanager
 def _no_floor_check() -> Iterator[None]:
-    plain, plain_news = routes._refuse_what_cannot_continue, routes._news
+    plain = routes._refuse_what_cannot_continue
 
     def lenient(at: routes.Cursor, page: feed.Page) -> None:
         plain(at, replace(page, floor=0))
 
-    def unchecked(at: routes.Cursor, page: feed.Page, ask: routes.Ask) -> Any:
-        return plain_news(at, page, ask)
-
-    with patch.object(routes, "_refuse_what_cannot_continue", lenient), patch.object(routes, "_news", unchecked):
+    with patch.object(routes, "_refuse_what_cannot_continue", lenient):
         yield
 
 
 @contextmanager
 def _next_is_always_the_head() -> Iterator[None]:
-    plain = routes._page
+    plain = feed_answers.page
 
-    def jumping(to: routes.Cursor, after: int, head: int, *more: Any) -> Any:
-        return plain(routes.Cursor(to.epoch, head), after, head, *more)
+    def jumping(account_id: UUID, to: Cursor, after: int, head: int, *more: Any) -> Any:
+        return plain(account_id, Cursor(to.epoch, head), after, head, *more)
 
-    with patch.object(routes, "_page", jumping):
+    with patch.object(feed_answers, "page", jumping):
         yield
 
 

@@ -1,0 +1,75 @@
+"""What the feed answers, without Flask: headers, rhythm, and the body that says "nothing new"."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from uuid import UUID
+
+from werkzeug.http import parse_etags
+
+from api import answers
+from api import cursor as cursors
+from api.cursor import Cursor
+from models.db import dump_json
+
+# How long to wait for the next poll, by how long nothing happened: (quiet for less than, seconds).
+RHYTHM = ((30, 1.5), (600, 3.0), (3600, 5.0), (float("inf"), 10.0))
+JITTER = 0.2
+
+
+@dataclass(frozen=True)
+class Said:
+    """A status, its headers and its body, for whoever sends it."""
+
+    status: int
+    headers: dict[str, str]
+    body: str = ""
+
+
+def nothing_new(account_id: UUID, at: Cursor, pace: float, quiet_seconds: float, if_none_match: str | None) -> Said:
+    """The client has everything: 304 where it names what it has, else an empty page."""
+    tags = parse_etags(if_none_match)
+    # `*` would match anything, also what the client has never seen.
+    if tags.contains_weak(_tag(at.epoch, at.seq)) and not tags.star_tag:
+        return Said(304, _headers(at.epoch, at.seq, _interval(pace, quiet_seconds)))
+    return page(account_id, at, at.seq, at.seq, [], pace, quiet_seconds)
+
+
+def page(
+    account_id: UUID, to: Cursor, after: int, head: int, events: list[str], pace: float, quiet_seconds: float
+) -> Said:
+    """The numbers from after+1 to to.seq, put together from events that are JSON already."""
+    more = to.seq < head
+    rest = dump_json(
+        {
+            "from": after,
+            "to": to.seq,
+            "head": head,
+            "has_more": more,
+            "cursor": cursors.encode(to, account_id, answers.signing_keys()),
+        }
+    )
+    interval = "0" if more and pace else _interval(pace, quiet_seconds)
+    headers = {"Content-Type": "application/json"} | _headers(to.epoch, head, interval)
+    return Said(200, headers, f'{{"events":[{",".join(events)}],{rest[1:]}')
+
+
+def _headers(epoch: str, head: int, interval: str) -> dict[str, str]:
+    return {
+        "ETag": f'W/"{_tag(epoch, head)}"',
+        "Cache-Control": "private, no-cache",
+        "Vary": "Authorization, Cookie, Accept-Encoding",
+        "Poll-Interval": interval,
+    }
+
+
+def _tag(epoch: str, head: int) -> str:
+    return f"{epoch}.{head}.{cursors.SCOPE}"
+
+
+def _interval(pace: float, quiet_seconds: float) -> str:
+    if pace == 0:
+        return "-1"
+    seconds = next(seconds for quiet, seconds in RHYTHM if quiet_seconds < quiet)
+    return f"{seconds * pace * random.uniform(1 - JITTER, 1 + JITTER):.2f}"

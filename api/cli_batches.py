@@ -19,9 +19,9 @@ from api.batch_schemas import FilterSchema, selection
 from api.batches import show
 from api.told import told
 from models import account, batch
-from models.assessment import Rating
 from models.batch import Batch
 from models.batch_filter import COVERED, Selection, estimate
+from models.feedback import Rating
 from models.handoff import Priority
 from models.transaction import transaction, upkeep
 from tasks.batch import kick

@@ -22,7 +22,7 @@ from api.cli_batches import ACCOUNT, begin
 from api.history_lines import Bad, file_digest, open_history, parse, raw_lines
 from api.schemas import Time
 from api.told import told
-from models import account, export, history, history_load
+from models import account, export, history, history_load, vocabulary
 from models.batch_filter import Selection
 from models.db import dump_json
 from models.errors import Conflict
@@ -89,6 +89,9 @@ def import_history(
     run = _prepare(file, account_name, by, dry_run, errors)
     start = _lines_done(run) if resume else 0
     _load_all(run, file, start)
+    if run.added and not dry_run:
+        with upkeep() as session:
+            vocabulary.count(session, run.account_id)  # so that assessments find the new cases at once
     verb = "would be added" if dry_run else "added"
     click.echo(f"{run.read} lines: {run.added} {verb}, {run.known} there before, {run.bad} bad")
     if assess and not dry_run:

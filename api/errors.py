@@ -62,7 +62,9 @@ def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | No
         "detail": detail,
         **{name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in facts.items()},
     }
-    response = Response(dump_json(body), status=status, mimetype="application/problem+json")
+    # A field's name comes back as it was sent, and half a surrogate pair cannot be sent.
+    text = dump_json(body).encode(errors="replace")
+    response = Response(text, status=status, mimetype="application/problem+json")
     response.headers["Cache-Control"] = "no-store"
     response.headers.update(headers or {})
     return response

@@ -26,7 +26,7 @@ from models import feed
 from models.db import dump_json
 from models.handoff import OPEN, Actor, Filter, Handoff, Priority, Status, listed
 from models.head import heads
-from models.transaction import reading, transaction
+from models.transaction import one_message, transaction
 
 blueprint = Blueprint("feed", __name__, url_prefix="/api/v1", description="What is open, and what happens to it")
 blueprint.ARGUMENTS_PARSER = StrictParser()
@@ -92,8 +92,8 @@ def _read(account_id: UUID, at: Cursor | None, ask: Ask, *, fill: bool) -> feed.
     """The feed after the cursor; where the hint is missing, it is filled with what was read."""
     lease = heads().lease(account_id, at.epoch) if at and fill else None
     after = at.seq if at else feed.MAX_SEQ
-    with reading() as connection:
-        page = feed.read_page(connection, account_id, after=after, limit=ask.limit, collapse=ask.collapse)
+    with one_message(account_id) as message:
+        page = feed.read_page(message, account_id, after=after, limit=ask.limit, collapse=ask.collapse)
     if at and lease and page.epoch == at.epoch:
         heads().fill(account_id, lease, page.head, page.epoch, page.pace, page.quiet_seconds)
     return page

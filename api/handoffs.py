@@ -30,8 +30,9 @@ from api.schemas import (
     ResolveSchema,
     TimelineSchema,
 )
-from models import assessment, card, handoff, idempotency, moves
-from models.assessment import Lane, Rating
+from models import assessment, card, feedback, handoff, idempotency, moves
+from models.assessment import Lane
+from models.feedback import Rating
 from models.handoff import Filter, Handoff, Priority, Status
 from models.timeline import timeline
 from models.transaction import numbered, transaction
@@ -233,12 +234,12 @@ def assessments(handoff_id: UUID) -> Response:
 @blueprint.arguments(FeedbackSchema)
 @blueprint.response(200, FeedbackAnswer)
 @problems(404)
-def feedback(body: dict[str, Any], handoff_id: UUID, generation: int) -> Response:
+def rate(body: dict[str, Any], handoff_id: UUID, generation: int) -> Response:
     """Say what you think of a generation; saying it again replaces what you said."""
     account_id = caller().account_id
     with transaction(account_id) as session:
         found = handoff.find(session, account_id, handoff_id, seen_by=actor())
-        said = assessment.give_feedback(
+        said = feedback.give(
             session,
             account_id,
             handoff_id,

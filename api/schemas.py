@@ -7,8 +7,9 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
-from models.assessment import Rating, State
+from models.assessment import State
 from models.feed import EventType
+from models.feedback import Rating
 from models.handoff import OPEN, Intent, Priority, Status
 from models.session import Outcome, StepKind
 from tasks.draft import DraftSchema

@@ -3,11 +3,11 @@
 from alembic import context
 from sqlalchemy import create_engine, pool
 
-from models import account, assessment, batch, db, feed, handoff, history, idempotency, session, vocabulary
+from models import account, assessment, batch, db, feed, feedback, handoff, history, idempotency, session, vocabulary
 from models.db import Base
 
 # Importing the tables is what fills the metadata.
-TABLES = (account, assessment, batch, feed, handoff, history, idempotency, session, vocabulary)
+TABLES = (account, assessment, batch, feed, feedback, handoff, history, idempotency, session, vocabulary)
 
 
 def run() -> None:

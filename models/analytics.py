@@ -15,7 +15,8 @@ DEFINITION = (
     " time_to_first_action from claimed_at to the first step that the claimer added later. Seconds; what would be"
     " negative counts as 0. A handoff that is not ready, not claimed or without an action is left out of that time"
     " and shows in the counts; after a release or a reassignment the current claim counts. p50 and p95 are"
-    " interpolated linearly (percentile_cont). These are waiting times; they say nothing of what"
+    " interpolated linearly (percentile_cont). Imported history counts as handoffs; its times were not measured here"
+    " and are left out. These are waiting times; they say nothing of what"
     " would have happened otherwise."
 )
 
@@ -36,11 +37,13 @@ _MEASURE = text("""
             greatest(date_part('epoch', ready_at - began), 0) AS time_to_ready,
             greatest(date_part('epoch', claimed_at - began), 0) AS time_to_claim,
             greatest(date_part('epoch', first_action_at - claimed_at), 0) AS time_to_first_action,
-            ready_at IS NOT NULL AS ready, claimed_at IS NOT NULL AS claimed,
-            claimed_at IS NOT NULL AND first_action_at IS NOT NULL AS acted
+            ready_at IS NOT NULL AND i IS NULL AS ready, claimed_at IS NOT NULL AND i IS NULL AS claimed,
+            claimed_at IS NOT NULL AND first_action_at IS NOT NULL AND i IS NULL AS acted
         FROM begun LEFT JOIN assessments AS a
             ON a.account_id = :account AND a.handoff_id = begun.id AND a.generation = begun.generation
             AND a.queued_at >= :since
+        LEFT JOIN (SELECT handoff_id AS i FROM imported_handoffs WHERE account_id = :account) AS imported
+            ON i = begun.id
     )
     SELECT state, day, grouping(state, day) AS level, count(*) AS n_handoffs,
         count(*) FILTER (WHERE ready) AS n_ready,

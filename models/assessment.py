@@ -21,23 +21,20 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Numeric,
+    Row,
     String,
     Text,
     and_,
     func,
-    literal,
     or_,
     select,
     text,
-    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.db import Base, CreatedAt, MaybeTime, Time, new_id, quoted, stored_enum
-from models.errors import NotFound
+from models.db import Base, CreatedAt, MaybeTime, Runs, Time, dump_json, new_id, quoted, stored_enum
 from models.settings import settings
 
 
@@ -56,14 +53,6 @@ class Lane(StrEnum):
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
-
-
-class Rating(StrEnum):
-    """What a reader thinks of an assessment."""
-
-    HELPFUL = "helpful"
-    WRONG = "wrong"
-    INCOMPLETE = "incomplete"
 
 
 UNFINISHED = (State.QUEUED, State.RUNNING)
@@ -132,24 +121,6 @@ class Assessment(Base):
     )
 
 
-class Feedback(Base):
-    """What one person said about one generation."""
-
-    __tablename__ = "assessment_feedback"
-
-    account_id: Mapped[UUID] = mapped_column(primary_key=True)
-    assessment_id: Mapped[UUID] = mapped_column(primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(primary_key=True)
-    rating: Mapped[Rating] = mapped_column(stored_enum(Rating, name="rating"))
-    comment: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[Time] = mapped_column(server_default=func.now())
-
-    __table_args__ = (
-        ForeignKeyConstraint(["account_id", "assessment_id"], ["assessments.account_id", "assessments.id"]),
-        ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
-    )
-
-
 @dataclass(frozen=True)
 class Lease:
     """The right to write one generation, until `until` or until somebody else's attempt begins."""
@@ -171,6 +142,14 @@ class Lease:
         return self.seconds_to_deadline - (time.monotonic() - self.taken_at)
 
 
+# SQL as it is sent, here and below: putting a statement together anew takes longer than PostgreSQL needs for it.
+_QUEUE = """
+    INSERT INTO assessments (account_id, id, handoff_id, generation, lane, state, asked_by_id, deadline_at)
+    VALUES (%(account)s, %(id)s, %(handoff)s, %(generation)s, %(lane)s, 'queued', %(by)s,
+        now() + %(limit)s * interval '1 s')
+"""
+
+
 def queue(
     session: Session,
     account_id: UUID,
@@ -182,18 +161,18 @@ def queue(
 ) -> UUID:
     """A new generation, waiting for a worker. Its deadline starts now."""
     limit = settings().assess_deadline_seconds if lane is Lane.INTERACTIVE else settings().bulk_deadline_seconds
-    row = Assessment(
-        account_id=account_id,
-        id=new_id(),
-        handoff_id=handoff_id,
-        generation=generation,
-        lane=lane,
-        asked_by_id=asked_by,
-        deadline_at=func.now() + timedelta(seconds=limit),
-    )
-    session.add(row)
-    session.flush()
-    return row.id
+    assessment_id = new_id()
+    values = {
+        "account": str(account_id),
+        "id": str(assessment_id),
+        "handoff": str(handoff_id),
+        "generation": generation,
+        "lane": lane,
+        "by": asked_by and str(asked_by),
+        "limit": limit,
+    }
+    session.connection().exec_driver_sql(_QUEUE, values)
+    return assessment_id
 
 
 def has_open(session: Session, account_id: UUID, handoff_id: UUID, generation: int) -> bool:
@@ -211,46 +190,40 @@ def has_open(session: Session, account_id: UUID, handoff_id: UUID, generation: i
     )
 
 
-def take_lease(session: Session, account_id: UUID, assessment_id: UUID, *, late: bool = False) -> Lease | None:
+# What taking a lease changes, and what as_lease() is told of it.
+TAKING = """
+    state = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now()),
+    lease_until = now() + %(lease)s * interval '1 s'
+"""
+TAKEN = """
+    account_id, id, handoff_id, generation, lane, attempts, attempt_log,
+    extract(epoch FROM deadline_at - now())::float8
+"""
+_TAKE = f"""
+    UPDATE assessments SET {TAKING}
+    WHERE account_id = %(account)s AND id = %(assessment)s
+        AND (state = 'queued' AND (not_before <= now() OR %(late)s) OR state = 'running' AND lease_until < now())
+    RETURNING {TAKEN}
+"""
+
+
+def take_lease(runs: Runs, account_id: UUID, assessment_id: UUID, *, late: bool = False) -> Lease | None:
     """Become the one who writes this generation; counts an attempt. None: it has ended, waits, or is taken.
 
     All comparisons use the database's clock, so that a worker with a wrong one harms nobody. `late` does not
     wait for a retry that is due later: the sweep takes what is past its deadline.
     """
-    due = true() if late else Assessment.not_before <= func.now()
-    taken = session.execute(
-        update(Assessment)
-        .where(Assessment.account_id == account_id, Assessment.id == assessment_id)
-        .where(
-            or_(
-                and_(Assessment.state == State.QUEUED, due),
-                and_(Assessment.state == State.RUNNING, Assessment.lease_until < func.now()),
-            )
-        )
-        .values(
-            state=State.RUNNING,
-            attempts=Assessment.attempts + 1,
-            started_at=func.coalesce(Assessment.started_at, func.now()),
-            lease_until=_lease_end(),
-        )
-        .returning(
-            Assessment.handoff_id,
-            Assessment.generation,
-            Assessment.lane,
-            Assessment.attempts,
-            Assessment.attempt_log,
-            func.extract("epoch", Assessment.deadline_at - func.now()),
-        )
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
-    if taken is None:
-        return None
-    handoff_id, generation, lane, attempt, ended, seconds_left = taken
+    values = {"assessment": str(assessment_id), "late": late, "lease": settings().lease_seconds}
+    taken = runs.exec_driver_sql(_TAKE, values | {"account": str(account_id)}).one_or_none()
+    return as_lease(taken) if taken else None
+
+
+def as_lease(taken: Row[*tuple[Any, ...]]) -> Lease:
+    """The lease of a row that was taken just now."""
+    account_id, assessment_id, handoff_id, generation, lane, attempt, ended, seconds_left = taken
     tries = attempt - sum(entry["result"] == GIVEN_BACK for entry in ended)
     crashes = attempt - 1 - len(ended)
-    return Lease(
-        account_id, assessment_id, handoff_id, generation, lane, attempt, tries, crashes, float(seconds_left)
-    )
+    return Lease(account_id, assessment_id, handoff_id, generation, Lane(lane), attempt, tries, crashes, seconds_left)
 
 
 def _lease_end() -> ColumnElement[datetime]:
@@ -285,41 +258,27 @@ def renew(session: Session, leases: list[Lease]) -> set[UUID]:
     )
 
 
-def owned(lease: Lease) -> ColumnElement[bool]:
-    """The fence: the row, as long as no later attempt has begun and it has not ended.
+# The fence: the row as long as no later attempt has begun and it has not ended. A lease that ran out still owns
+# a row that nobody has taken since: its result is as good as the next one's.
+_END_ATTEMPT = """
+    UPDATE assessments SET {changes}, lease_until = NULL, attempt_log = attempt_log || jsonb_build_array(
+        jsonb_build_object('attempt', %(attempt)s, 'at', clock_timestamp(), 'result', %(result)s::text,
+            'error', %(error)s::text))
+    WHERE account_id = %(account)s AND id = %(assessment)s AND attempts = %(attempt)s
+        AND state IN ('queued', 'running')
+    RETURNING id
+"""
+_SUMS = ("provider_calls", "tokens_in", "tokens_out", "cost")
 
-    A lease that ran out still owns a row that nobody has taken since: its result is as good as the next one's.
-    """
-    return and_(
-        Assessment.account_id == lease.account_id,
-        Assessment.id == lease.assessment_id,
-        Assessment.attempts == lease.attempt,
-        Assessment.state.in_(UNFINISHED),
-    )
 
-
-def finish(session: Session, lease: Lease, state: State, **values: Any) -> bool:
+def finish(runs: Runs, lease: Lease, state: State, **values: Any) -> bool:
     """End this generation if the lease still holds. False: somebody else's attempt has it; write nothing."""
-    return (
-        session.execute(
-            update(Assessment)
-            .where(owned(lease))
-            .values(
-                state=state,
-                finished_at=func.clock_timestamp(),
-                lease_until=None,
-                attempt_log=_logged(lease.attempt, state.value, values.get("error_kind")),
-                **_added_up(values),
-            )
-            .returning(Assessment.id)
-            .execution_options(synchronize_session=False)
-        ).first()
-        is not None
-    )
+    changes = f"state = '{state}', finished_at = clock_timestamp()"
+    return _end_attempt(runs, lease, changes, values, result=state, error_kind=values.get("error_kind"))
 
 
 def put_back(
-    session: Session,
+    runs: Runs,
     lease: Lease,
     *,
     delay_seconds: float,
@@ -328,52 +287,27 @@ def put_back(
     **spent: Any,
 ) -> bool:
     """Queue it again after a failed try, not before `delay_seconds`. False: the lease was lost."""
-    return (
-        session.execute(
-            update(Assessment)
-            .where(owned(lease))
-            .values(
-                state=State.QUEUED,
-                lease_until=None,
-                not_before=func.now() + timedelta(seconds=delay_seconds),
-                # So the sweep wakes it as soon as it is due.
-                woken_at=func.now() + timedelta(seconds=delay_seconds - settings().requeue_after_seconds),
-                wakes=0,
-                attempt_log=_logged(lease.attempt, result, error_kind),
-                **_added_up(spent),
-            )
-            .returning(Assessment.id)
-            .execution_options(synchronize_session=False)
-        ).first()
-        is not None
-    )
+    # Woken so long ago that the sweep wakes it as soon as it is due.
+    woken = delay_seconds - settings().requeue_after_seconds
+    changes = f"""state = 'queued', wakes = 0, not_before = now() + {delay_seconds:f} * interval '1 s',
+        woken_at = now() + {woken:f} * interval '1 s'"""
+    return _end_attempt(runs, lease, changes, spent, result=result, error_kind=error_kind)
 
 
-_SUMS = ("provider_calls", "tokens_in", "tokens_out", "cost")
-
-
-def give_back(session: Session, lease: Lease) -> bool:
+def give_back(runs: Runs, lease: Lease) -> bool:
     """Queue it again at once, because this worker stops; the try does not count. False: the lease was lost."""
-    return put_back(session, lease, delay_seconds=0, error_kind=None, result=GIVEN_BACK)
+    return put_back(runs, lease, delay_seconds=0, error_kind=None, result=GIVEN_BACK)
 
 
-def _added_up(values: dict[str, Any]) -> dict[str, Any]:
+def _end_attempt(
+    runs: Runs, lease: Lease, changes: str, values: dict[str, Any], *, result: str, error_kind: str | None
+) -> bool:
     """What failed tries spent counts too: the sums grow, everything else is set."""
-    return {name: getattr(Assessment, name) + value if name in _SUMS else value for name, value in values.items()}
-
-
-def _logged(attempt: int, result: str, error_kind: str | None) -> ColumnElement[Any]:
-    entry = func.jsonb_build_object(
-        literal("attempt"),
-        attempt,
-        literal("at"),
-        func.clock_timestamp(),
-        literal("result"),
-        literal(result),
-        literal("error"),
-        literal(error_kind, String),
-    )
-    return Assessment.attempt_log.op("||")(func.jsonb_build_array(entry))
+    sets = [f"{name} = {name} + %({name})s" if name in _SUMS else f"{name} = %({name})s" for name in values]
+    sent = {name: dump_json(value) if isinstance(value, dict) else value for name, value in values.items()}
+    fence = {"account": str(lease.account_id), "assessment": str(lease.assessment_id), "attempt": lease.attempt}
+    sql = _END_ATTEMPT.format(changes=", ".join([changes, *sets]))
+    return runs.exec_driver_sql(sql, {**sent, **fence, "result": result, "error": error_kind}).first() is not None
 
 
 def end_open(session: Session, account_id: UUID, handoff_id: UUID, *, error_kind: str) -> None:
@@ -419,35 +353,3 @@ def sent(session: Session, account_id: UUID, handoff_id: UUID, generation: int) 
             Assessment.generation == generation,
         )
     ).one_or_none()
-
-
-def give_feedback(
-    session: Session,
-    account_id: UUID,
-    handoff_id: UUID,
-    generation: int,
-    *,
-    by: UUID,
-    rating: Rating,
-    comment: str | None,
-) -> Feedback:
-    """Store what this person says of this generation, in place of what they said before."""
-    assessment_id = session.scalars(
-        select(Assessment.id).where(
-            Assessment.account_id == account_id,
-            Assessment.handoff_id == handoff_id,
-            Assessment.generation == generation,
-        )
-    ).one_or_none()
-    if assessment_id is None:
-        raise NotFound("There is no such generation.")
-    said = upsert(Feedback).values(
-        account_id=account_id, assessment_id=assessment_id, user_id=by, rating=rating, comment=comment
-    )
-    return session.scalars(
-        said.on_conflict_do_update(
-            index_elements=["account_id", "assessment_id", "user_id"],
-            set_={"rating": said.excluded.rating, "comment": said.excluded.comment, "created_at": func.now()},
-        ).returning(Feedback),
-        execution_options={"populate_existing": True},
-    ).one()

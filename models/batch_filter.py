@@ -13,8 +13,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from models.assessment import Assessment, Feedback, Rating, State
+from models.assessment import Assessment, State
 from models.db import dump_json
+from models.feedback import Feedback, Rating
 from models.handoff import Handoff, Priority, Status
 from models.history import ImportedHandoff
 from models.session import TroubleshootingSession

@@ -7,90 +7,45 @@ tells a reader whether to open it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
 
 from models.account import User
 from models.assessment import Assessment
-from models.handoff import Handoff
 from models.session import SessionStep, TroubleshootingSession, steps_of
 
 PROBLEM_CHARS = 500  # of the problem, on a card
 
-Shown = aliased(Assessment, name="shown")
-
-
-def _name_of(user_id: Any) -> Any:
-    return select(User.name).where(User.account_id == Handoff.account_id, User.id == user_id).scalar_subquery()
-
-
-_NEWEST_STATE = (
-    select(Assessment.state)
-    .where(
-        Assessment.account_id == Handoff.account_id,
-        Assessment.handoff_id == Handoff.id,
-        Assessment.generation == Handoff.generation,
-    )
-    .scalar_subquery()
-)
+# What is told of a generation: the names are the columns of Assessment.
+_GENERATION = (
+    "generation", "state", "content", "source", "prompt_version", "input_hash", "steps_seen", "queued_at",
+    "started_at", "finished_at", "attempts", "provider_calls", "dropped_evidence", "tokens_in", "tokens_out",
+    "cost", "error_kind",
+)  # fmt: skip
 
 # Names and state are subqueries, not joins: planning a join of seven tables took longer than running it.
-_FACTS: Select[*tuple[Any, ...]] = (
-    select(
-        Handoff.id,
-        Handoff.intent,
-        Handoff.status,
-        Handoff.version,
-        Handoff.priority,
-        Handoff.reason,
-        Handoff.ask,
-        TroubleshootingSession.external_id,
-        TroubleshootingSession.title,
-        TroubleshootingSession.problem,
-        TroubleshootingSession.category,
-        TroubleshootingSession.client,
-        TroubleshootingSession.asset,
-        TroubleshootingSession.steps_count,
-        Handoff.handed_off_by_id,
-        _name_of(Handoff.handed_off_by_id).label("author"),
-        Handoff.target_id,
-        _name_of(Handoff.target_id).label("target"),
-        Handoff.claimed_by_id,
-        _name_of(Handoff.claimed_by_id).label("claimer"),
-        Handoff.created_at,
-        Handoff.ready_at,
-        Handoff.claimed_at,
-        Handoff.first_action_at,
-        Handoff.resolved_at,
-        Handoff.resolution,
-        Handoff.seq,
-        Handoff.returns,
-        Handoff.overdue,
-        _NEWEST_STATE.label("state"),
-        Shown,
-    )
-    .join(
-        TroubleshootingSession,
-        and_(
-            TroubleshootingSession.account_id == Handoff.account_id,
-            TroubleshootingSession.id == Handoff.session_id,
-        ),
-    )
-    .outerjoin(
-        Shown,
-        and_(
-            Shown.account_id == Handoff.account_id,
-            Shown.handoff_id == Handoff.id,
-            Shown.generation == Handoff.shown_generation,
-        ),
-    )
-    .execution_options(populate_existing=True)
-)
+_FACTS = f"""
+    SELECT h.id, h.intent, h.status, h.version, h.priority, h.reason, h.ask, s.external_id, s.title, s.problem,
+        s.category, s.client, s.asset, s.steps_count, h.handed_off_by_id, h.target_id, h.claimed_by_id,
+        (SELECT name FROM users WHERE account_id = h.account_id AND id = h.handed_off_by_id) AS author,
+        (SELECT name FROM users WHERE account_id = h.account_id AND id = h.target_id) AS target,
+        (SELECT name FROM users WHERE account_id = h.account_id AND id = h.claimed_by_id) AS claimer,
+        h.created_at, h.ready_at, h.claimed_at, h.first_action_at, h.resolved_at, h.resolution, h.seq, h.returns,
+        h.overdue, (
+            SELECT newest.state FROM assessments AS newest
+            WHERE newest.account_id = h.account_id AND newest.handoff_id = h.id AND newest.generation = h.generation
+        ) AS newest_state, {", ".join(f"shown.{column}" for column in _GENERATION)}
+    FROM handoffs AS h
+    JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
+    LEFT JOIN assessments AS shown ON shown.account_id = h.account_id AND shown.handoff_id = h.id
+        AND shown.generation = h.shown_generation
+    WHERE h.account_id = %(account)s AND h.id = ANY(%(ids)s::uuid[])
+"""
 
 Facts = Row[*tuple[Any, ...]]  # one of _FACTS: all that both forms are made of
 Keys = Collection[tuple[UUID, UUID]]  # (account, handoff)
@@ -98,14 +53,16 @@ Keys = Collection[tuple[UUID, UUID]]  # (account, handoff)
 
 def facts(session: Session, keys: Keys) -> dict[tuple[UUID, UUID], Facts]:
     """What is known of these handoffs, as the transaction sees them."""
-    by_account: dict[UUID, list[UUID]] = defaultdict(list)
+    session.flush()
+    by_account: dict[UUID, list[str]] = defaultdict(list)
     for account_id, handoff_id in keys:
-        by_account[account_id].append(handoff_id)
-    found: dict[tuple[UUID, UUID], Facts] = {}
-    for account_id, ids in by_account.items():
-        rows: Iterable[Facts] = session.execute(_FACTS.where(Handoff.account_id == account_id, Handoff.id.in_(ids)))
-        found.update(((account_id, row.id), row) for row in rows)
-    return found
+        by_account[account_id].append(str(handoff_id))
+    connection = session.connection()
+    return {
+        (account_id, row.id): row
+        for account_id, ids in by_account.items()
+        for row in connection.exec_driver_sql(_FACTS, {"account": str(account_id), "ids": ids})
+    }
 
 
 def cards(session: Session, keys: Keys) -> Mapping[tuple[UUID, UUID], dict[str, Any]]:
@@ -120,14 +77,15 @@ def whole(session: Session, account_id: UUID, handoff_id: UUID) -> dict[str, Any
 
 def full(row: Facts) -> dict[str, Any]:
     """The full form."""
-    return _shown(row) | {"assessment": row.shown and full_assessment(row.shown, row.steps_count)}
+    told = None if row.generation is None else full_assessment(row, row.steps_count)
+    return _shown(row) | {"assessment": told}
 
 
 def short(row: Facts) -> dict[str, Any]:
     """The card."""
     card = _shown(row)
     card["session"]["problem"] = shortened(card["session"]["problem"])
-    card["assessment"] = row.shown and _short_assessment(row.shown)
+    card["assessment"] = None if row.generation is None else _short_assessment(row)
     return card
 
 
@@ -166,7 +124,7 @@ def _shown(row: Facts) -> dict[str, Any]:
         "seq": row.seq,
         "returns": row.returns,
         "overdue": row.overdue,
-        "assessment_state": row.state,
+        "assessment_state": row.newest_state,
         "assessment": None,
     }
 
@@ -180,7 +138,7 @@ def rfc3339(time: datetime | None) -> str | None:
     return None if time is None else time.isoformat()
 
 
-def _short_assessment(shown: Assessment) -> dict[str, Any]:
+def _short_assessment(shown: Facts) -> dict[str, Any]:
     content = shown.content or {}
     cause = content.get("likely_cause")
     return {
@@ -191,7 +149,7 @@ def _short_assessment(shown: Assessment) -> dict[str, Any]:
     }
 
 
-def full_assessment(row: Assessment, steps_count: int) -> dict[str, Any]:
+def full_assessment(row: Assessment | Facts, steps_count: int) -> dict[str, Any]:
     """One generation with its content, and how many steps came after it."""
     content = row.content or {}
     empty: dict[str, Any] = {

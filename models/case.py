@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
-from sqlalchemy.orm import Session
-
-from models.handoff import Handoff
-from models.session import TroubleshootingSession, steps_of
+from models.db import Runs
 
 SEARCHED_CHARS = 2000  # of title and problem, in the search for past cases
 
@@ -47,7 +45,7 @@ class PastCase:
 
 @dataclass(frozen=True)
 class Case:
-    """Everything an assessment may rest on, read in one transaction and held without a connection."""
+    """Everything an assessment may rest on, held without a connection."""
 
     account_id: UUID
     handoff_id: UUID
@@ -72,55 +70,66 @@ class Case:
         )
 
 
-def load(session: Session, account_id: UUID, handoff_id: UUID, assessment_id: UUID) -> Case:
+_SUBJECT = """
+    SELECT s.title, s.problem, h.reason, h.ask, s.category, s.client, s.asset, (
+        SELECT json_agg(json_build_array(t.seq, t.kind, t.text, t.outcome, t.at, t.author) ORDER BY t.seq)
+        FROM session_steps AS t WHERE t.account_id = s.account_id AND t.session_id = s.id
+    ) AS steps
+    FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
+    WHERE h.account_id = %(account)s AND h.id = %(handoff)s
+"""
+
+
+def load(runs: Runs, account_id: UUID, handoff_id: UUID, assessment_id: UUID) -> Case:
     """The case of a handoff, with the past cases that are like it."""
-    found = session.get_one(Handoff, (account_id, handoff_id))
-    kept = session.get_one(TroubleshootingSession, (account_id, found.session_id))
-    steps = steps_of(session, account_id, kept.id)
+    values = {"account": str(account_id), "handoff": str(handoff_id)}
+    found: Any = runs.exec_driver_sql(_SUBJECT, values).one()
     return Case(
         account_id=account_id,
         handoff_id=handoff_id,
         assessment_id=assessment_id,
-        title=kept.title,
-        problem=kept.problem,
+        title=found.title,
+        problem=found.problem,
         reason=found.reason,
         ask=found.ask,
-        category=kept.category,
-        client=kept.client,
-        asset=kept.asset,
-        steps=tuple(CaseStep(step.seq, step.kind, step.text, step.outcome, step.at, step.author) for step in steps),
-        past=tuple(similar(session, account_id, f"{kept.title}\n{kept.problem}", besides=handoff_id)),
+        category=found.category,
+        client=found.client,
+        asset=found.asset,
+        steps=tuple(_step(*step) for step in found.steps or ()),
+        past=tuple(similar(runs, account_id, f"{found.title}\n{found.problem}", besides=handoff_id)),
     )
 
 
+def _step(seq: int, kind: str, text: str, outcome: str | None, at: str | None, author: str | None) -> CaseStep:
+    return CaseStep(seq, kind, text, outcome, None if at is None else datetime.fromisoformat(at), author)
+
+
+# Few ids in a second statement: joined to the function, the planner might read all of the account.
+_NEAR = "SELECT id, score FROM similar_handoffs(%(words)s, %(besides)s, %(most)s, %(least)s::real)"
+_PAST = """
+    SELECT h.id, s.title, s.problem, h.resolution, h.root_cause
+    FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
+    WHERE h.account_id = %(account)s AND h.id = ANY(%(ids)s::uuid[])
+"""
+
+
 def similar(
-    session: Session, account_id: UUID, words: str, *, besides: UUID, most: int = 5, least: float = LEAST_SCORE
+    runs: Runs, account_id: UUID, words: str, *, besides: UUID, most: int = 5, least: float = LEAST_SCORE
 ) -> list[PastCase]:
     """The account's resolved handoffs that are most like these words, the best first; none scored below `least`.
 
     The search itself is the database function `similar_handoffs`, which reads the account from the
     transaction's scope; the account is named here once more.
     """
-    asked = func.similar_handoffs(words[:SEARCHED_CHARS], besides, most, least).table_valued("id", "score")
-    scores = {handoff_id: float(score) for handoff_id, score in session.execute(select(asked.c.id, asked.c.score))}
+    asked = {"words": words[:SEARCHED_CHARS], "besides": str(besides), "most": most, "least": least}
+    near: Iterable[Any] = runs.exec_driver_sql(_NEAR, asked)
+    scores = {handoff_id: float(score) for handoff_id, score in near}
     if not scores:
         return []
-    # Few ids in a second statement: joined to the function, the planner might read all of the account.
-    rows = session.execute(
-        select(Handoff, TroubleshootingSession)
-        .join(
-            TroubleshootingSession,
-            and_(
-                TroubleshootingSession.account_id == Handoff.account_id,
-                TroubleshootingSession.id == Handoff.session_id,
-            ),
-        )
-        .where(Handoff.account_id == account_id, Handoff.id.in_(scores))
-    )
+    named = {"account": str(account_id), "ids": [str(handoff_id) for handoff_id in scores]}
+    rows: Iterable[Any] = runs.exec_driver_sql(_PAST, named)
     past = {
-        found.id: PastCase(
-            found.id, kept.title, kept.problem, found.resolution or "", found.root_cause, scores[found.id]
-        )
-        for found, kept in rows
+        row.id: PastCase(row.id, row.title, row.problem, row.resolution or "", row.root_cause, scores[row.id])
+        for row in rows
     }
     return [past[handoff_id] for handoff_id in scores if handoff_id in past]

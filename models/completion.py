@@ -5,15 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from prometheus_client import Counter
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models import assessment, feed
-from models.assessment import Assessment, Lane, Lease, State
+from models.assessment import Lane, Lease, State
 from models.feed import EventType
-from models.handoff import Handoff, Status, lock
 
 FENCED = Counter("escalation_fenced_finishes", "Results that came after somebody else's attempt had begun")
+
+
+_BEFORE = """
+    SELECT h.ready_at IS NULL AS unready, shown.state, shown.content, shown.source
+    FROM handoffs AS h LEFT JOIN assessments AS shown ON shown.account_id = h.account_id
+        AND shown.handoff_id = h.id AND shown.generation = h.shown_generation
+    WHERE h.account_id = %(account)s AND h.id = %(handoff)s FOR UPDATE OF h
+"""
+_AFTER = """
+    UPDATE handoffs SET shown_generation = coalesce(%(shown)s::int, shown_generation),
+        status = CASE WHEN ready_at IS NULL AND status = 'pending' THEN 'ready' ELSE status END,
+        ready_at = coalesce(ready_at, now()), version = version + %(told)s::int
+    WHERE account_id = %(account)s AND id = %(handoff)s
+"""
 
 
 def complete(session: Session, lease: Lease, state: State, **values: Any) -> bool:
@@ -23,48 +35,26 @@ def complete(session: Session, lease: Lease, state: State, **values: Any) -> boo
     later one is told when it changed something, or when a person asked for it. A generation without good
     content leaves the last good one shown.
     """
-    handoff = lock(session, lease.account_id, lease.handoff_id)
-    before = _shown(session, handoff)
-    if not assessment.finish(session, lease, state, **values):
+    runs = session.connection()
+    handoff = {"account": str(lease.account_id), "handoff": str(lease.handoff_id)}
+    before: Any = runs.exec_driver_sql(_BEFORE, handoff).one()
+    if not assessment.finish(runs, lease, state, **values):
         FENCED.inc()
         return False
-    if _is_better(state, before):
-        handoff.shown_generation = lease.generation
-    if handoff.ready_at is None:
-        handoff.ready_at = func.now()
-        if handoff.status is Status.PENDING:
-            handoff.status = Status.READY
-        _tell(session, handoff, EventType.READY)
-    elif lease.lane is Lane.INTERACTIVE or _changed(before, state, values):
-        _tell(session, handoff, EventType.REASSESSED)
-    session.flush()
+    told = before.unready or lease.lane is Lane.INTERACTIVE or _changed(before, state, values)
+    shown = lease.generation if _is_better(state, before.state) else None
+    runs.exec_driver_sql(_AFTER, handoff | {"shown": shown, "told": told})
+    if told:
+        event = EventType.READY if before.unready else EventType.REASSESSED
+        feed.collect(session, lease.account_id, lease.handoff_id, event, by=None)
     return True
 
 
-def _shown(session: Session, handoff: Handoff) -> Assessment | None:
-    if handoff.shown_generation is None:
-        return None
-    return session.scalars(
-        select(Assessment).where(
-            Assessment.account_id == handoff.account_id,
-            Assessment.handoff_id == handoff.id,
-            Assessment.generation == handoff.shown_generation,
-        )
-    ).one()
-
-
-def _is_better(state: State, before: Assessment | None) -> bool:
+def _is_better(state: State, shown: str | None) -> bool:
     if state is State.FALLBACK:
-        return before is None or before.state is not State.SUCCEEDED
+        return shown != State.SUCCEEDED
     return state is State.SUCCEEDED
 
 
-def _changed(before: Assessment | None, state: State, values: dict[str, Any]) -> bool:
-    if before is None:
-        return True
+def _changed(before: Any, state: State, values: dict[str, Any]) -> bool:
     return (before.state, before.content, before.source) != (state, values.get("content"), values.get("source"))
-
-
-def _tell(session: Session, handoff: Handoff, event: EventType) -> None:
-    handoff.version += 1
-    feed.collect(session, handoff.account_id, handoff.id, event, by=None)

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import URL, DateTime, Engine, Enum, MetaData, create_engine, event, func, make_url
+from sqlalchemy import URL, CursorResult, DateTime, Engine, Enum, MetaData, create_engine, event, func, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
@@ -65,6 +65,13 @@ def dump_json(value: Any) -> str:
 def quoted(values: Iterable[StrEnum]) -> str:
     """The values as an SQL list, for the predicate of a partial index."""
     return ", ".join(f"'{value.value}'" for value in values)
+
+
+class Runs(Protocol):
+    """What statements written as SQL are sent through: a connection, or a transaction's Message."""
+
+    def exec_driver_sql(self, sql: str, values: Any, /) -> CursorResult[Any]:
+        """Send this with these values."""
 
 
 def url() -> URL:
@@ -126,17 +133,21 @@ def engine() -> Engine:
     return made
 
 
-def _prepare(connection: Any, *_: Any) -> None:
+def _prepare(connection: Any, record: Any, *_: Any) -> None:
     silence.statements_take(connection, settings().statement_seconds)
-    _refuse_ended(connection)
+    _refuse_ended(connection, record)
 
 
-def _refuse_ended(connection: Any) -> None:
+def _refuse_ended(connection: Any, record: Any) -> None:
     """Tell the pool to connect anew where the server has ended an idle connection.
 
     Such a connection has something to be read: the farewell, or its end. Looking costs a microsecond where a
-    ping would cost every transaction a round trip.
+    ping would cost every transaction a round trip. A connection made just now is not looked at: refused twice
+    in a row, the pool would raise what no caller takes for a database that is away.
     """
+    if "given out" not in record.info:
+        record.info["given out"] = True
+        return
     if connection.closed:
         raise DisconnectionError
     look = select.poll()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -20,7 +20,6 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    Connection,
     ForeignKey,
     Index,
     String,
@@ -37,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.db import Base, Time, dump_json, stored_enum
+from models.db import Base, Runs, Time, dump_json, stored_enum
 
 MAX_SEQ = 2**63 - 1
 MAX_EVENTS = 200  # in one transaction: what is numbered at once is locked at once
@@ -246,9 +245,7 @@ _EVENT_JSON = """
     || to_json(e.created_at)::text || ',"handoff":' || e.card::text || '}'
 """
 
-# The scope of row-level security is set in the same message as the query, so that news costs one round trip.
 _PAGE = """
-    SELECT set_config('role', 'escalation_app', true), set_config('app.account_id', %(account)s, true);
     SELECT control.epoch, f.head, f.floor, control.pace,
         extract(epoch FROM clock_timestamp() - f.changed_at)::float8, page.seq, page.body
     FROM feeds AS f CROSS JOIN feed_control AS control LEFT JOIN LATERAL ({rows}) AS page ON true
@@ -269,9 +266,9 @@ _ROWS = {
 _PAGES = {collapse: _PAGE.format(rows=rows) for collapse, rows in _ROWS.items()}
 
 
-def read_page(connection: Connection, account_id: UUID, *, after: int, limit: int, collapse: str) -> Page:
+def read_page(connection: Runs, account_id: UUID, *, after: int, limit: int, collapse: str) -> Page:
     """The feed after a number, in one statement and so in one snapshot. `collapse`: none | entity."""
-    rows = connection.exec_driver_sql(
+    rows: Sequence[Any] = connection.exec_driver_sql(
         _PAGES[collapse], {"account": str(account_id), "after": after, "limit": limit + 1}
     ).all()
     epoch, head, floor, pace, quiet = rows[0][:5]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, CursorResult
 from sqlalchemy.orm import Session, sessionmaker
 
 from models import card, db, feed
@@ -30,7 +30,7 @@ class Source:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for one statement that is its own transaction; nothing is begun or committed."""
+        """A connection whose every message is a transaction of its own; nothing is begun or committed."""
         with db.engine().connect() as connection:
             raw: Any = connection.connection.driver_connection
             # The driver's own switch: an isolation level would be two more statements to the server.
@@ -114,6 +114,35 @@ def numbered(session: Session, account_id: UUID, handoff_id: UUID) -> dict[str, 
 
 @contextmanager
 def reading() -> Iterator[Connection]:
-    """A connection for a single read that sets its own scope, as models.feed.read_page does."""
+    """A connection without a scope, for what is no account's."""
     with source.reading() as connection:
         yield connection
+
+
+class Message:
+    """Sends statements, each with its scope in one message that is a transaction of its own.
+
+    One round trip, where a transaction() of one statement takes four.
+    """
+
+    def __init__(self, connection: Connection, role: str, account_id: UUID | None) -> None:
+        self._connection = connection
+        self._scope = {"role": role, "account": str(account_id or "")}
+
+    def exec_driver_sql(self, sql: str, values: Mapping[str, Any]) -> CursorResult[Any]:
+        """Like the connection's own; `values` may use the name `account` for the scope's account alone."""
+        return self._connection.exec_driver_sql(f"{_SCOPE};{sql}", {**values, **self._scope})
+
+
+@contextmanager
+def one_message(account_id: UUID) -> Iterator[Message]:
+    """For what is done often and is a single statement, written as SQL."""
+    with source.reading() as connection:
+        yield Message(connection, APP_ROLE, account_id)
+
+
+@contextmanager
+def one_upkeep_message() -> Iterator[Message]:
+    """The same across accounts."""
+    with source.reading() as connection:
+        yield Message(connection, UPKEEP_ROLE, None)

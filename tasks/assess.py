@@ -13,7 +13,7 @@ from models.case import Case
 from models.completion import complete
 from models.redis import client
 from models.settings import SettingsError, settings
-from models.transaction import transaction, upkeep
+from models.transaction import one_message, one_upkeep_message, transaction
 from tasks import celery, patience
 from tasks.assessors import build
 from tasks.assessors.base import AssessorError, Draft
@@ -43,8 +43,8 @@ def assess(account_id: str, assessment_id: str, **_: Any) -> None:
 
 def _take_turn(account_id: UUID, assessment_id: UUID) -> int:
     """One attempt of whatever is due next; returns how often it had crashed before. -1: nothing is due."""
-    with upkeep() as session:
-        lease = turn.take(session, account_id, assessment_id)
+    with one_upkeep_message() as message:
+        lease = turn.take(message, account_id, assessment_id)
     if lease is None:
         return -1
     logs.bind(account=str(lease.account_id), assessment=str(lease.assessment_id))
@@ -58,8 +58,8 @@ def run(account_id: UUID, assessment_id: UUID, *, late: bool = False) -> bool:
     `late` takes what is past its deadline even when a retry of it is due later. The attempt is committed
     before anything of the handoff is read, so that one which kills the process is counted.
     """
-    with transaction(account_id) as session:
-        lease = assessment.take_lease(session, account_id, assessment_id, late=late)
+    with one_message(account_id) as message:
+        lease = assessment.take_lease(message, account_id, assessment_id, late=late)
     return lease is not None and _hold(lease)
 
 
@@ -83,8 +83,8 @@ def _attempt(lease: Lease) -> bool:
 
 
 def _load(lease: Lease) -> Case:
-    with transaction(lease.account_id) as session:
-        return case.load(session, lease.account_id, lease.handoff_id, lease.assessment_id)
+    with one_message(lease.account_id) as message:
+        return case.load(message, lease.account_id, lease.handoff_id, lease.assessment_id)
 
 
 def _assess(lease: Lease, subject: Case) -> bool:
@@ -131,8 +131,8 @@ def _may_retry(lease: Lease, error: AssessorError) -> bool:
 
 
 def _put_back(lease: Lease, delay: float, error: AssessorError) -> bool:
-    with transaction(lease.account_id) as session:
-        return assessment.put_back(session, lease, delay_seconds=delay, error_kind=error.kind, **_spent(error))
+    with one_message(lease.account_id) as message:
+        return assessment.put_back(message, lease, delay_seconds=delay, error_kind=error.kind, **_spent(error))
 
 
 def _delay(lease: Lease, error: AssessorError) -> float:

@@ -126,6 +126,7 @@ def test_no_value_anywhere_in_an_intake_is_a_5xx(live: World, place: tuple[Any, 
 @example(body=b'{"reason": NaN}')
 @example(body=b"1" * 5000)
 @example(body=b"1e999999")
+@example(body=b'{"\\ud800": 1}')
 @example(body=b"[" * 100_000)
 @example(body=b'{"a":' * 100_000)
 @example(body=b"null")

@@ -135,7 +135,7 @@ class Desk:
     def similar(self, asked: str) -> list[tuple[float, UUID]]:
         """What an assessor would be given, without the threshold."""
         with transaction(self.account_id) as session:
-            found = case.similar(session, self.account_id, asked, besides=self.account_id, least=0.0)
+            found = case.similar(session.connection(), self.account_id, asked, besides=self.account_id, least=0.0)
         return [(past.score, past.handoff_id) for past in found]
 
 

@@ -190,3 +190,18 @@ def test_other_periods_are_422(world: World, query: str) -> None:
 
 def test_viewers_may_not_see_the_metrics(world: World) -> None:
     assert world.viewer.get("/analytics/escalations?period=7d").status_code == 403
+
+
+def test_imported_history_counts_and_has_no_times(world: World) -> None:
+    store(world, [{"created_at": NOON, "ready_at": NOON + timedelta(seconds=n)} for n in (4, 6)])
+    with transaction(world.account_id) as session:
+        session.execute(
+            text("""
+                INSERT INTO imported_handoffs (account_id, handoff_id, key)
+                SELECT account_id, id, 'x' FROM handoffs WHERE ready_at = :ready
+            """),
+            {"ready": NOON + timedelta(seconds=4)},
+        )
+    found = measured(world)
+    assert (found["n_handoffs"], found["n_ready"]) == (2, 1)
+    assert found["time_to_ready"]["p50"] == 6

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from models import assessment, batch, batch_work, moves
-from models.assessment import Assessment, Rating, State
+from models import assessment, batch, batch_work, feedback, moves
+from models.assessment import Assessment, State
 from models.batch import Batch, BatchItem, BatchState, ItemState
 from models.batch_filter import Selection, estimate, selected
 from models.batch_work import Moving, shares
 from models.completion import complete
 from models.feed import FeedEvent
+from models.feedback import Rating
 from models.handoff import SERVICE, Handoff
 from models.transaction import transaction
 from models.upkeep import Wake
@@ -44,7 +45,7 @@ def end_all(account_id: UUID, state: State = State.SUCCEEDED, **values: object) 
 
 def end(account_id: UUID, assessment_id: UUID, state: State = State.SUCCEEDED, **values: object) -> None:
     with transaction(account_id) as session:
-        lease = assessment.take_lease(session, account_id, assessment_id)
+        lease = assessment.take_lease(session.connection(), account_id, assessment_id)
         assert lease is not None
         defaults = {"source": "m-1", "prompt_version": "1"}
         content = None if state is State.FAILED else CONTENT
@@ -215,9 +216,7 @@ def test_the_filter_finds_what_is_rated_wrong_or_written_otherwise(five: World) 
     with transaction(five.account_id) as session:
         one = session.scalars(select(Handoff.id)).first()
         assert one is not None
-        assessment.give_feedback(
-            session, five.account_id, one, 1, by=five.senior.id, rating=Rating.WRONG, comment=None
-        )
+        feedback.give(session, five.account_id, one, 1, by=five.senior.id, rating=Rating.WRONG, comment=None)
     with transaction(five.account_id) as session:
 
         def count(**wanted: object) -> int:

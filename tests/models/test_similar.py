@@ -42,7 +42,7 @@ def resolve(world: World, external_id: str, resolution: str = "Removed the new d
 
 def found(world: World, asked: str = ASKED, **more: Any) -> list[case.PastCase]:
     with transaction(world.account_id) as session:
-        return case.similar(session, world.account_id, asked, **{"besides": NOBODY, **more})
+        return case.similar(session.connection(), world.account_id, asked, **{"besides": NOBODY, **more})
 
 
 def test_the_case_about_the_same_thing_is_found_with_its_resolution(world: World) -> None:
@@ -143,7 +143,7 @@ def test_a_large_history_is_searched_by_its_index_and_few_rows_are_read(history:
         connection = session.connection()
         before = _reads(connection)
         past = case.similar(
-            session, history.account_id, "printer mail thing77 offline\nprinter mail server slow", besides=NOBODY
+            connection, history.account_id, "printer mail thing77 offline\nprinter mail server slow", besides=NOBODY
         )
         after = _reads(connection)
     assert past

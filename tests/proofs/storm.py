@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from models import db, feed, transaction
 from models.feed import EventType
 from models.head import heads
-from models.transaction import reading, upkeep
+from models.transaction import Message, one_message, upkeep
 
 Key = tuple[UUID, UUID]  # account and handoff
 PAGE = 50
@@ -32,7 +32,7 @@ class Strategy(Protocol):
 
     def number(self, session: Session, events: list[tuple[Key, str]]) -> None: ...
 
-    def after(self, connection: Connection, account_id: UUID, cursor: int) -> list[int]: ...
+    def after(self, message: Message, account_id: UUID, cursor: int) -> list[int]: ...
 
 
 class CounterRow:
@@ -44,9 +44,9 @@ class CounterRow:
             feed.collect(session, account_id, handoff_id, EventType.UPDATED, by=None, note=note)
         transaction.number(session)
 
-    def after(self, connection: Connection, account_id: UUID, cursor: int) -> list[int]:
+    def after(self, message: Message, account_id: UUID, cursor: int) -> list[int]:
         """The numbers after a cursor, and proof that each page is whole."""
-        page = feed.read_page(connection, account_id, after=cursor, limit=PAGE, collapse="none")
+        page = feed.read_page(message, account_id, after=cursor, limit=PAGE, collapse="none")
         numbers = [seq for seq, _ in page.events]
         assert numbers == list(range(cursor + 1, cursor + 1 + len(numbers)))
         assert len(numbers) > PAGE or cursor + len(numbers) == page.head
@@ -60,18 +60,18 @@ class PlainSequence:
         INSERT INTO feed_events (account_id, seq, type, handoff_id, handoff_version, note, card)
         VALUES (:account, nextval('plain'), 'handoff.updated', :handoff, 1, :note, '{}')
     """)
-    _READ = text("SELECT seq FROM feed_events WHERE account_id = :account AND seq > :cursor ORDER BY seq LIMIT 50")
+    _READ = """
+        SELECT seq FROM feed_events WHERE account_id = %(account)s AND seq > %(cursor)s ORDER BY seq LIMIT 50
+    """
 
     def number(self, session: Session, events: list[tuple[Key, str]]) -> None:
         """Take the next values of a sequence, at the same place."""
         for (account_id, handoff_id), note in events:
             session.execute(self._INSERT, {"account": account_id, "handoff": handoff_id, "note": note})
 
-    def after(self, connection: Connection, account_id: UUID, cursor: int) -> list[int]:
+    def after(self, message: Message, account_id: UUID, cursor: int) -> list[int]:
         """The numbers after a cursor."""
-        scope = text("SELECT set_config('role', 'escalation_upkeep', false)")
-        connection.execute(scope)
-        return list(connection.scalars(self._READ, {"account": account_id, "cursor": cursor}))
+        return [seq for (seq,) in message.exec_driver_sql(self._READ, {"cursor": cursor})]
 
 
 @dataclass
@@ -168,8 +168,8 @@ def _read(strategy: Strategy, account_id: UUID, stop: threading.Event, outcome: 
     while True:
         last = stop.is_set()
         try:
-            with reading() as connection:
-                numbers = strategy.after(connection, account_id, cursor)
+            with one_message(account_id) as message:
+                numbers = strategy.after(message, account_id, cursor)
         except DBAPIError:
             continue  # killed; the cursor is kept
         outcome.seen[account_id] += numbers

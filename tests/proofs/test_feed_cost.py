@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from deploy import database
 from models import feed
-from models.transaction import reading, upkeep
+from models.transaction import one_message, upkeep
 from tests.proofs.conftest import Note, scaled
 from tests.servers import Servers
 from tests.world import World
@@ -55,11 +55,10 @@ def _grow(servers: Servers, name: str, account: UUID, handoff: UUID, first: int,
 
 def _buffers(account: UUID, after: int) -> int:
     """The buffers that the service's own statement touches, as PostgreSQL counts them."""
-    scope, query = feed._PAGES["none"].split(";", 1)
-    with reading() as connection:
-        sql = f"{scope}; EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {query}"
-        values = {"account": str(account), "after": after, "limit": 101}
-        plans = ["\n".join(row[0] for row in connection.exec_driver_sql(sql, values)) for _ in range(2)]
+    sql = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {feed._PAGES['none']}"
+    with one_message(account) as message:
+        values = {"after": after, "limit": 101}
+        plans = ["\n".join(row[0] for row in message.exec_driver_sql(sql, values)) for _ in range(2)]
     assert "Seq Scan on feed_events" not in plans[1]
     found = re.search(r"Buffers: shared hit=(\d+)", plans[1])
     assert found, plans[1]

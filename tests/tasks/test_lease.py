@@ -56,7 +56,7 @@ def assessor(monkeypatch: pytest.MonkeyPatch) -> Scripted:
 
 def take(world: World, assessment_id: UUID) -> Lease | None:
     with transaction(world.account_id) as session:
-        return assessment.take_lease(session, world.account_id, assessment_id)
+        return assessment.take_lease(session.connection(), world.account_id, assessment_id)
 
 
 def test_of_many_workers_with_the_same_message_one_calls_the_model(world: World, assessor: Scripted) -> None:

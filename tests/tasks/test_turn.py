@@ -9,7 +9,7 @@ import pytest
 import tasks.assess
 from models import turn
 from models.assessment import Lease
-from models.transaction import upkeep
+from models.transaction import one_upkeep_message
 from tests.tasks.accepted import a_world, accept, at_once, change, row
 from tests.world import World
 
@@ -20,8 +20,8 @@ def world(committed: str) -> World:
 
 
 def take(world: World, named: UUID) -> Lease | None:
-    with upkeep() as session:
-        return turn.take(session, world.account_id, named)
+    with one_upkeep_message() as message:
+        return turn.take(message, world.account_id, named)
 
 
 def taken(world: World, named: UUID) -> UUID | None:

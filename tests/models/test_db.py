@@ -1,0 +1,60 @@
+"""Connections that the server ends: replaced unseen while idle, and in any case an error that says "away"."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
+
+from deploy import database
+from models import db
+from models.transaction import upkeep
+from tests.servers import Servers
+
+
+@pytest.fixture
+def end(servers: Servers, committed: str) -> Iterator[Any]:
+    """Ends a connection on the server's side, and returns once its client could know."""
+    with closing(database.connect(servers.postgres.url(committed))) as other, other.cursor() as cursor:
+
+        def ends(connection: Any, *_: Any) -> None:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+            select.select([connection], [], [])
+
+        yield ends
+
+
+def test_an_idle_connection_that_was_ended_is_replaced_unseen(end: Any) -> None:
+    with upkeep() as session:
+        ended = session.connection().connection.driver_connection
+    end(ended)
+    with upkeep() as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) != ended.info.backend_pid
+
+
+def test_a_server_that_ends_every_connection_at_once_is_away(end: Any) -> None:
+    event.listen(db.engine(), "connect", end)
+    try:
+        with pytest.raises(DBAPIError) as caught, upkeep():
+            pass
+    finally:
+        event.remove(db.engine(), "connect", end)
+    assert db.is_away(caught.value)
+
+
+def test_so_is_one_that_ends_an_idle_connection_and_then_the_new_one(end: Any) -> None:
+    with upkeep() as session:
+        ended = session.connection().connection.driver_connection
+    end(ended)
+    event.listen(db.engine(), "connect", end)
+    try:
+        with pytest.raises(DBAPIError) as caught, upkeep():
+            pass
+    finally:
+        event.remove(db.engine(), "connect", end)
+    assert db.is_away(caught.value)

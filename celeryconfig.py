@@ -33,7 +33,7 @@ worker_enable_prefetch_count_reduction = False
 # Cancelling what runs when Redis goes away would pay for the model's call a second time.
 worker_cancel_long_running_tasks_on_connection_loss = False
 
-# Redis may be away when a worker starts and for as long as it likes.
+# Redis may be away when a worker starts and for as long as it likes; how often it is looked for: tasks/__init__.py.
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_transport_options = {

@@ -190,13 +190,20 @@ def has_open(session: Session, account_id: UUID, handoff_id: UUID, generation: i
     )
 
 
-_TAKE = """
-    UPDATE assessments SET state = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now()),
-        lease_until = now() + %(lease)s * interval '1 s'
+# What taking a lease changes, and what as_lease() is told of it.
+TAKING = """
+    state = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now()),
+    lease_until = now() + %(lease)s * interval '1 s'
+"""
+TAKEN = """
+    account_id, id, handoff_id, generation, lane, attempts, attempt_log,
+    extract(epoch FROM deadline_at - now())::float8
+"""
+_TAKE = f"""
+    UPDATE assessments SET {TAKING}
     WHERE account_id = %(account)s AND id = %(assessment)s
         AND (state = 'queued' AND (not_before <= now() OR %(late)s) OR state = 'running' AND lease_until < now())
-    RETURNING handoff_id, generation, lane, attempts, attempt_log,
-        extract(epoch FROM deadline_at - now())::float8
+    RETURNING {TAKEN}
 """
 
 
@@ -207,12 +214,13 @@ def take_lease(runs: Runs, account_id: UUID, assessment_id: UUID, *, late: bool 
     wait for a retry that is due later: the sweep takes what is past its deadline.
     """
     values = {"assessment": str(assessment_id), "late": late, "lease": settings().lease_seconds}
-    taken: Row[*tuple[Any, ...]] | None = runs.exec_driver_sql(
-        _TAKE, values | {"account": str(account_id)}
-    ).one_or_none()
-    if taken is None:
-        return None
-    handoff_id, generation, lane, attempt, ended, seconds_left = taken
+    taken = runs.exec_driver_sql(_TAKE, values | {"account": str(account_id)}).one_or_none()
+    return as_lease(taken) if taken else None
+
+
+def as_lease(taken: Row[*tuple[Any, ...]]) -> Lease:
+    """The lease of a row that was taken just now."""
+    account_id, assessment_id, handoff_id, generation, lane, attempt, ended, seconds_left = taken
     tries = attempt - sum(entry["result"] == GIVEN_BACK for entry in ended)
     crashes = attempt - 1 - len(ended)
     return Lease(account_id, assessment_id, handoff_id, generation, Lane(lane), attempt, tries, crashes, seconds_left)

@@ -34,6 +34,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from models import silence
 from models.account import User
 from models.batch_filter import Selection, selected
 from models.db import Base, CreatedAt, MaybeTime, Time, new_id, quoted, stored_enum
@@ -164,7 +165,7 @@ def create(
     A batch over nothing is completed at once.
     """
     # 100,000 items are written within two seconds; ten times as many still fit.
-    session.execute(text("SET LOCAL statement_timeout = '60s'"))
+    silence.allow(session, 60)
     values = {"kind": KIND, "filter": wanted.as_json(), "identity": wanted.identity(KIND), "state": BatchState.QUEUED}
     fresh = session.scalars(
         upsert(Batch)

@@ -17,6 +17,7 @@ from sqlalchemy import URL, CursorResult, DateTime, Engine, Enum, MetaData, crea
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
+from models import silence
 from models.settings import settings
 
 # Named constraints, so that a migration can drop what another created.
@@ -104,8 +105,9 @@ def engine() -> Engine:
     """This process's engine, made at first use, so that no forked process shares a connection.
 
     A restarted PostgreSQL costs a reconnect and no error. Every wait has an end: connecting, a lock, a
-    statement, an idle transaction, a dead peer.
+    statement, an idle transaction, a dead peer, a frozen one.
     """
+    silence.watch()
     made = create_engine(
         url(),
         pool_size=int(os.environ.get("DATABASE_POOL", "10")),
@@ -115,23 +117,28 @@ def engine() -> Engine:
         json_serializer=dump_json,
         hide_parameters=True,  # they hold ticket text, and errors are logged
         connect_args={
-            "connect_timeout": 3,
+            "connection_factory": silence.Connection,
             "application_name": "escalation",
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 2,
             "tcp_user_timeout": 15_000,
             "options": (
-                "-c timezone=UTC -c lock_timeout=2s -c statement_timeout=15s"
+                f"-c timezone=UTC -c lock_timeout=2s -c statement_timeout={settings().statement_seconds:.0f}s"
                 " -c idle_in_transaction_session_timeout=10s"
             ),
         },
     )
-    event.listen(made, "checkout", _refuse_ended)
+    event.listen(made, "checkout", _prepare)
     return made
 
 
-def _refuse_ended(connection: Any, record: Any, *_: Any) -> None:
+def _prepare(connection: Any, record: Any, *_: Any) -> None:
+    silence.statements_take(connection, settings().statement_seconds)
+    _refuse_ended(connection, record)
+
+
+def _refuse_ended(connection: Any, record: Any) -> None:
     """Tell the pool to connect anew where the server has ended an idle connection.
 
     Such a connection has something to be read: the farewell, or its end. Looking costs a microsecond where a

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
-from models import feed, search
+from models import feed, search, silence
 from models.account import Role, User
 from models.db import dump_json, new_id
 from models.errors import Invalid
@@ -311,5 +311,5 @@ def analyze(session: Session) -> None:
 
     Open connections then plan anew, foreign key checks too, which would read whole tables otherwise.
     """
-    session.execute(text("SET LOCAL statement_timeout = '120s'"))
+    silence.allow(session, 120)
     session.execute(text("SELECT analyze_history()"))

@@ -18,6 +18,7 @@ class Settings:
 
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
+    statement_seconds: float
     secret_key: str | None = field(repr=False)
     previous_secret_key: str | None = field(repr=False)
     log_format: str
@@ -87,6 +88,7 @@ def _read(env: Env) -> Settings:
     return Settings(
         database_url=env.str("DATABASE_URL", validate=validate.Regexp(r"^postgres(ql)?(\+psycopg2)?://")),
         redis_url=env.str("REDIS_URL", validate=validate.Regexp(r"^(rediss?|unix)://")),
+        statement_seconds=env.float("STATEMENT_SECONDS", 15, validate=validate.Range(min=1)),
         secret_key=env.str("SECRET_KEY", None, validate=_long_enough),
         previous_secret_key=env.str("SECRET_KEY_PREVIOUS", None),
         log_format=env.str("LOG_FORMAT", "json", validate=validate.OneOf(["json", "console"])),

@@ -120,17 +120,17 @@ def reading() -> Iterator[Connection]:
 
 
 class Message:
-    """Sends statements of one account, each with its scope in one message that is a transaction of its own.
+    """Sends statements, each with its scope in one message that is a transaction of its own.
 
     One round trip, where a transaction() of one statement takes four.
     """
 
-    def __init__(self, connection: Connection, account_id: UUID) -> None:
+    def __init__(self, connection: Connection, role: str, account_id: UUID | None) -> None:
         self._connection = connection
-        self._scope = {"role": APP_ROLE, "account": str(account_id)}
+        self._scope = {"role": role, "account": str(account_id or "")}
 
     def exec_driver_sql(self, sql: str, values: Mapping[str, Any]) -> CursorResult[Any]:
-        """Like the connection's own; `values` may use the name `account` for the account alone."""
+        """Like the connection's own; `values` may use the name `account` for the scope's account alone."""
         return self._connection.exec_driver_sql(f"{_SCOPE};{sql}", {**values, **self._scope})
 
 
@@ -138,4 +138,11 @@ class Message:
 def one_message(account_id: UUID) -> Iterator[Message]:
     """For what is done often and is a single statement, written as SQL."""
     with source.reading() as connection:
-        yield Message(connection, account_id)
+        yield Message(connection, APP_ROLE, account_id)
+
+
+@contextmanager
+def one_upkeep_message() -> Iterator[Message]:
+    """The same across accounts."""
+    with source.reading() as connection:
+        yield Message(connection, UPKEEP_ROLE, None)

@@ -1,11 +1,33 @@
 """Anything slow or repeated. The only folder that knows Celery and AI vendors."""
 
+from typing import Any
+
 from celery import Celery
+from celery.app.amqp import AMQP
 from celery.signals import setup_logging, task_postrun, task_prerun
+from kombu import Connection
 
 from models import logs
 
-celery = Celery("escalation")
+RECONNECT_SECONDS = 2.0
+
+
+class SteadyConnection(Connection):
+    """Tries to reach Redis at an even pace: kombu's own pauses grow to half a minute, in which Redis may be back."""
+
+    def ensure_connection(self, *arguments: Any, **options: Any) -> Connection:
+        """As kombu's, which workers call when they lost Redis and beat when it starts."""
+        pace = {"interval_start": RECONNECT_SECONDS, "interval_step": 0, "interval_max": RECONNECT_SECONDS}
+        return super().ensure_connection(*arguments, **pace, **options)
+
+
+class SteadyAMQP(AMQP):
+    """Celery's way to its broker, with such connections."""
+
+    Connection = SteadyConnection
+
+
+celery = Celery("escalation", amqp=SteadyAMQP)
 celery.config_from_object("celeryconfig")
 
 

@@ -7,13 +7,13 @@ import time
 from typing import Any
 from uuid import UUID
 
-from models import assessment, case, logs
+from models import assessment, case, logs, turn
 from models.assessment import Lane, Lease, State
 from models.case import Case
 from models.completion import complete
 from models.redis import client
 from models.settings import SettingsError, settings
-from models.transaction import one_message, transaction
+from models.transaction import one_message, one_upkeep_message, transaction
 from tasks import celery, patience
 from tasks.assessors import build
 from tasks.assessors.base import AssessorError, Draft
@@ -31,21 +31,39 @@ LAST_CRASHES = 2  # of the offline assessor after that; then nothing of this han
 
 @celery.task(name="assess", ignore_result=True)
 def assess(account_id: str, assessment_id: str, **_: Any) -> None:
-    """Write one assessment and mark its handoff ready. Safe to run twice, at once, anywhere."""
-    logs.bind(account=account_id, assessment=assessment_id)
-    run(UUID(account_id), UUID(assessment_id))
+    """Write the assessment whose turn it is, most often the one named, and make its handoff ready.
+
+    Safe to run twice, at once, anywhere. After one that had to be alone comes the next: the others' wake-ups
+    found nothing that they might have.
+    """
+    named = UUID(account_id), UUID(assessment_id)
+    while _take_turn(*named) >= turn.SUSPECT_CRASHES:
+        pass
+
+
+def _take_turn(account_id: UUID, assessment_id: UUID) -> int:
+    """One attempt of whatever is due next; returns how often it had crashed before. -1: nothing is due."""
+    with one_upkeep_message() as message:
+        lease = turn.take(message, account_id, assessment_id)
+    if lease is None:
+        return -1
+    logs.bind(account=str(lease.account_id), assessment=str(lease.assessment_id))
+    _hold(lease)
+    return lease.crashes
 
 
 def run(account_id: UUID, assessment_id: UUID, *, late: bool = False) -> bool:
-    """One attempt. False: there was nothing to do here, or another attempt has it now.
+    """One attempt of this assessment. False: there was nothing to do here, or another attempt has it now.
 
     `late` takes what is past its deadline even when a retry of it is due later. The attempt is committed
     before anything of the handoff is read, so that one which kills the process is counted.
     """
     with one_message(account_id) as message:
         lease = assessment.take_lease(message, account_id, assessment_id, late=late)
-    if lease is None:
-        return False
+    return lease is not None and _hold(lease)
+
+
+def _hold(lease: Lease) -> bool:
     with held(lease):  # and no database connection
         return _attempt(lease)
 

@@ -40,6 +40,7 @@ QUICK = {
     "WEB_CONCURRENCY": "1",
 }
 CLIENT_TIMEOUT_SECONDS = 20
+SLOTS = 16  # of each worker here
 
 
 @dataclass
@@ -54,20 +55,43 @@ class Count:
     duplicated: int = 0  # handoffs whose creation or readiness was told other than once
     ready: int = 0
     by_model: int = 0  # of these, written by the model and not by the fallback
+    crashed: int = 0  # given up because processes had died under them
+    stored: int = 0  # also those whose client was told otherwise
     calls: int = 0
     attempts: int = 0
+    cuts: int = 0  # how often every slot of a worker may have lost the call it was in
     recovery_seconds: float = 0.0  # the longest time from acceptance to ready
 
     HEAD = (
-        "| fault | load | accepted | lost | duplicated | longest recovery | refused | by the model | model calls |\n"
-        "|---|---|---|---|---|---|---|---|---|"
+        "| fault | load | accepted | lost | duplicated | longest recovery | refused | by the model | crashed "
+        "| model calls | at most |\n"
+        "|---|---|---|---|---|---|---|---|---|---|---|"
     )
+
+    def most_calls(self) -> int:
+        """A call a handoff, and one more for each slot that may have lost its call.
+
+        A slotful is allowed in any case: on a starved machine the short leases of these sites may run out.
+        """
+        return self.stored + SLOTS * max(1, self.cuts)
+
+    def wrong(self) -> list[str]:
+        """What must never be, in words."""
+        found = {
+            f"{self.lost} lost": self.lost > 0,
+            f"{self.duplicated} duplicated": self.duplicated > 0,
+            f"{self.calls} calls for {self.by_model} answers of the model": self.calls < self.by_model,
+            f"{self.calls} calls in {self.attempts} attempts": self.calls > self.attempts,
+            f"{self.calls} calls where {self.most_calls()} are the most": self.calls > self.most_calls(),
+        }
+        return [what for what, is_so in found.items() if is_so]
 
     def row(self) -> str:
         """A line of the table."""
         return (
             f"| {self.fault} | {self.load} | {self.accepted} | {self.lost} | {self.duplicated} "
-            f"| {self.recovery_seconds:.1f} s | {self.refused} | {self.by_model} | {self.calls} |"
+            f"| {self.recovery_seconds:.1f} s | {self.refused} | {self.by_model} | {self.crashed} | {self.calls} "
+            f"| {self.most_calls()} |"
         )
 
 
@@ -123,7 +147,7 @@ class Site(Stack):
     def worker(
         self,
         queues: str = "interactive,upkeep",
-        concurrency: int = 16,
+        concurrency: int = SLOTS,
         program: Sequence[str] = CELERY,
         **env: str,
     ) -> subprocess.Popen[bytes]:
@@ -181,12 +205,12 @@ class Site(Stack):
         """How many assessments have not ended."""
         return int(self.ask("SELECT count(*) FROM assessments WHERE state IN ('queued', 'running')")[0][0])
 
-    def drained(self, *, seconds: float = 90) -> None:
+    def drained(self, *, seconds: float = 180) -> None:
         """Wait until everything has ended."""
         wait_for(lambda: self.unfinished() == 0, "every assessment to end", seconds=seconds)
 
-    def count(self, fault: str, load: Load) -> Count:
-        """Hold what was accepted against what the database and the feed say."""
+    def count(self, fault: str, load: Load, *, cuts: int) -> Count:
+        """Hold what was accepted against what the database, the feed and the model say."""
         rows = self.ask("""
             SELECT h.id::text, h.ready_at IS NOT NULL,
                 coalesce(extract(epoch FROM h.ready_at - h.created_at), 0)::float,
@@ -194,14 +218,17 @@ class Site(Stack):
                 (SELECT count(*) FROM feed_events e WHERE e.handoff_id = h.id AND e.type = 'handoff.ready'),
                 (SELECT count(*) FROM assessments a WHERE a.handoff_id = h.id),
                 (SELECT count(*) FROM assessments a WHERE a.handoff_id = h.id AND a.state = 'succeeded'),
-                (SELECT sum(attempts) FROM assessments a WHERE a.handoff_id = h.id)
+                (SELECT sum(attempts) FROM assessments a WHERE a.handoff_id = h.id),
+                (SELECT count(*) FROM assessments a WHERE a.handoff_id = h.id AND a.error_kind = 'crashed')
             FROM handoffs h""")
         found = {row[0]: row for row in rows}
-        whole = Count(fault, load.sent, len(load.accepted), len(load.refused), calls=self.calls)
+        whole = Count(fault, load.sent, len(load.accepted), len(load.refused), calls=self.calls, cuts=cuts)
         whole.lost = sum(1 for each in load.accepted if each not in found or not found[each][1])
         whole.ready = sum(1 for row in rows if row[1])
         whole.duplicated = sum(1 for row in rows if row[3] != 1 or row[4] > 1 or row[5] != 1)
         whole.by_model = sum(row[6] for row in rows)
+        whole.stored = len(rows)
+        whole.crashed = sum(row[8] for row in rows)
         whole.attempts = int(sum(row[7] for row in rows))
         whole.recovery_seconds = max((row[2] for row in rows), default=0.0)
         return whole
@@ -259,7 +286,7 @@ class Kept:
     def _keep(self) -> None:
         while not self.over.wait(0.1):
             if self.process.poll() is not None:
-                self.process = self.made.start_worker(concurrency=16, program=self.program)
+                self.process = self.made.start_worker(concurrency=SLOTS, program=self.program)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.conftest import environment
 from tests.faults.site import Load, Site
 from tests.servers import Servers
 from tests.stack import signal_group, wait_for
-from tests.tasks.accepted import accept
+from tests.tasks.accepted import a_world, accept
 from tests.world import intake
 
 
@@ -118,6 +118,19 @@ def test_a_flood_of_bulk_work_does_not_delay_a_person(site: Site) -> None:
     of_lane = "SELECT count(*) FROM assessments WHERE state IN ('queued', 'running') AND lane = '{}'"
     wait_for(lambda: site.ask(of_lane.format("interactive")) == [(0,)], "the person to be served")
     assert site.ask(of_lane.format("bulk"))[0][0] > 10
+
+
+def test_a_flood_of_one_account_does_not_delay_the_first_of_another(site: Site) -> None:
+    with environment(site.servers.environment(site.database)):
+        other = a_world("Umbra")
+    Load(site).post(24)
+    assert site.call("POST", "/handoffs", intake("U-1"), **other.junior.headers)[0] == 202
+    site.worker("interactive", concurrency=2)
+    site.drained()
+    order = site.ask("SELECT account_id::text FROM handoffs ORDER BY ready_at")
+    # Its wake-up lay behind those of the whole flood.
+    assert order.index((str(other.account_id),)) < 10
+    assert states(site) == [("succeeded", None, 1)] * 25
 
 
 @pytest.mark.parametrize("settings", [{"WORKER_DEAF_SECONDS": "2"}])

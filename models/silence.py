@@ -1,0 +1,52 @@
+"""A limit for how long a connected PostgreSQL may say nothing: a frozen one would be waited for for ever.
+
+The kernel of a stopped server goes on to acknowledge what it receives, so neither keepalives nor TCP's own timeouts
+notice, and the limits of statements are kept by the server that is stopped. libpq waits without end; with a wait
+callback psycopg2 leaves the waiting to us. It costs two microseconds a statement.
+"""
+
+from __future__ import annotations
+
+import select
+
+from psycopg2 import OperationalError, extensions
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+CONNECT_SECONDS = 3.0
+MARGIN_SECONDS = 2.0  # past the server's own limit, so that its word is heard where it can still speak
+
+_AWAITED = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
+
+
+class Connection(extensions.connection):
+    """A connection that is given up when nothing comes for `limit` seconds; at first that of connecting."""
+
+    limit = CONNECT_SECONDS
+
+
+def allow(session: Session, seconds: float) -> None:
+    """Let the statements of this transaction take longer than others may."""
+    session.execute(text(f"SET LOCAL statement_timeout = '{seconds:.0f}s'"))
+    statements_take(session.connection().connection.driver_connection, seconds)
+
+
+def statements_take(connection: object, seconds: float) -> None:
+    """From now on wait for as long as the server may take for a statement, and a little more."""
+    assert isinstance(connection, Connection)
+    connection.limit = seconds + MARGIN_SECONDS
+
+
+def watch() -> None:
+    """Have every wait of this process's connections go through here; those of other classes have no limit."""
+    extensions.set_wait_callback(_wait)
+
+
+def _wait(connection: extensions.connection) -> None:
+    limit = getattr(connection, "limit", None)
+    while (state := connection.poll()) != extensions.POLL_OK:
+        poller = select.poll()
+        poller.register(connection.fileno(), _AWAITED[state])
+        if not poller.poll(None if limit is None else limit * 1000):
+            # The driver closes the connection for it, so the pool makes a new one.
+            raise OperationalError("the server says nothing")

@@ -1,0 +1,102 @@
+"""Whoever wakes a worker, it takes what is due next: the account with the least running, its oldest, once."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+import tasks.assess
+from models import turn
+from models.assessment import Lease
+from models.transaction import one_upkeep_message
+from tests.tasks.accepted import a_world, accept, at_once, change, row
+from tests.world import World
+
+
+@pytest.fixture
+def world(committed: str) -> World:
+    return a_world()
+
+
+def take(world: World, named: UUID) -> Lease | None:
+    with one_upkeep_message() as message:
+        return turn.take(message, world.account_id, named)
+
+
+def taken(world: World, named: UUID) -> UUID | None:
+    lease = take(world, named)
+    return lease and lease.assessment_id
+
+
+def test_the_messages_of_a_flood_serve_the_account_with_the_least_running(world: World) -> None:
+    flood = [accept(world, f"T-{n}")[1] for n in range(6)]
+    assert [taken(world, flood[5]) for _ in range(2)] == flood[:2]
+    other = a_world("Umbra")
+    ours = [accept(other, f"U-{n}")[1] for n in range(3)]
+    # Two of the other's run as well; from then on they take turns, the oldest first.
+    assert [taken(world, flood[5]) for _ in range(2)] == ours[:2]
+    assert [taken(world, flood[5]) for _ in range(3)] == [flood[2], ours[2], flood[3]]
+
+
+def test_as_many_are_taken_as_were_asked_for_and_each_once(world: World) -> None:
+    asked = {accept(world, f"T-{n}")[1] for n in range(8)}
+    names = iter(sorted(asked) * 2)
+    got = at_once(16, lambda: taken(world, next(names)))
+    assert sorted(each for each in got if each) == sorted(asked)
+    assert {row("assessments", each).attempts for each in asked} == {1}
+
+
+def test_a_lane_s_message_takes_nothing_of_another_lane(world: World) -> None:
+    bulk, interactive = (accept(world, f"T-{n}")[1] for n in range(2))
+    change("assessments", bulk, "lane = 'bulk'")
+    assert [taken(world, interactive) for _ in range(2)] == [interactive, None]
+    assert taken(world, bulk) == bulk
+
+
+def test_what_waits_for_its_retry_is_not_taken_before(world: World) -> None:
+    retry, other = (accept(world, f"T-{n}")[1] for n in range(2))
+    change("assessments", retry, "not_before = now() + interval '1 hour'")
+    assert [taken(world, retry) for _ in range(2)] == [other, None]
+
+
+def test_what_a_dead_worker_holds_does_not_count_as_running(world: World) -> None:
+    first, second = (accept(world, f"T-{n}")[1] for n in range(2))
+    assert taken(world, first) == first
+    other = a_world("Umbra")
+    later = [accept(other, f"U-{n}")[1] for n in range(2)]
+    change("assessments", first, "lease_until = now() - interval '1 second'")
+    assert [taken(world, second) for _ in range(2)] == [second, later[0]]
+
+
+TWICE_IN_A_CRASH = f"attempts = {turn.SUSPECT_CRASHES}"
+
+
+def test_what_may_have_killed_its_worker_is_written_alone(world: World) -> None:
+    suspects = [accept(world, f"T-{n}")[1] for n in range(3)]
+    for each in suspects:
+        change("assessments", each, TWICE_IN_A_CRASH)
+    fresh = accept(world, "T-4")[1]
+    got = at_once(8, lambda: taken(world, fresh))
+    assert sorted(each for each in got if each) == sorted([suspects[0], fresh])
+    change("assessments", suspects[0], "state = 'failed', lease_until = NULL")
+    assert [taken(world, fresh) for _ in range(2)] == [suspects[1], None]
+
+
+def test_what_failed_without_a_crash_is_no_suspect(world: World) -> None:
+    retried = [accept(world, f"T-{n}")[1] for n in range(3)]
+    log = '[{"result": "retried"}, {"result": "retried"}]'
+    for each in retried:
+        change("assessments", each, f"attempts = 3, attempt_log = '{log}'")
+    assert [taken(world, retried[0]) for _ in range(2)] == retried[:2]
+    suspect = accept(a_world("Umbra"))[1]
+    change("assessments", suspect, TWICE_IN_A_CRASH)
+    assert [taken(world, retried[0]) for _ in range(2)] == [suspect, retried[2]]
+
+
+def test_one_wake_up_is_enough_for_all_suspects(world: World) -> None:
+    suspects = [accept(world, f"T-{n}")[1] for n in range(3)]
+    for each in suspects:
+        change("assessments", each, TWICE_IN_A_CRASH)
+    tasks.assess.assess(str(world.account_id), str(suspects[2]))
+    assert [row("assessments", each).state for each in suspects] == ["succeeded"] * 3

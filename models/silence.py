@@ -38,15 +38,23 @@ def statements_take(connection: object, seconds: float) -> None:
 
 
 def watch() -> None:
-    """Have every wait of this process's connections go through here; those of other classes have no limit."""
+    """Have every wait of this process's connections go through here; others keep a limit for connecting alone."""
     extensions.set_wait_callback(_wait)
 
 
+def _limit(connection: extensions.connection) -> float | None:
+    if isinstance(connection, Connection):
+        return connection.limit
+    # libpq keeps this one only where it does the waiting itself.
+    given = extensions.parse_dsn(connection.dsn).get("connect_timeout")
+    return float(given) if given and connection.status == extensions.STATUS_SETUP else None
+
+
 def _wait(connection: extensions.connection) -> None:
-    limit = getattr(connection, "limit", None)
+    limit = _limit(connection)
     while (state := connection.poll()) != extensions.POLL_OK:
         poller = select.poll()
         poller.register(connection.fileno(), _AWAITED[state])
         if not poller.poll(None if limit is None else limit * 1000):
             # The driver closes the connection for it, so the pool makes a new one.
-            raise OperationalError("the server says nothing")
+            raise OperationalError("timeout expired: the server says nothing")

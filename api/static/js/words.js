@@ -54,10 +54,11 @@ export const moment = (time) =>
 
 const NTH = ["", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
 
-// A summary without the title at its beginning, where the title stands above it anyway.
+// A summary without the title, which stands above it anyway, if that is its whole first sentence.
 export function belowTitle(summary, title) {
-  const rest = summary.startsWith(title) ? summary.slice(title.length).replace(/^[\s.:,;–-]+/, "") : "";
-  return rest || summary;
+  const rest = summary.slice(title.length);
+  const ends = /[.!?…]$/.test(title) ? /^\s+/ : /^[.!?…]+\s+/;
+  return (summary.startsWith(title) && ends.test(rest) && rest.replace(ends, "")) || summary;
 }
 
 // "Third time here"; null the first time.

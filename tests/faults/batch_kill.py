@@ -124,6 +124,7 @@ def under_fire(
             wait_for(
                 lambda share=share: _read(made, batch_id).done >= share, f"{share} rows", seconds=longest_seconds
             )
+            print(f"kill {number}: {name}, {_read(made, batch_id).done} rows done", flush=True)
             victims.kill(name, chance.uniform(0.1, 1.5))
         wait_for(
             lambda: _read(made, batch_id).state not in batch.UNFINISHED, "the batch to end", seconds=longest_seconds
@@ -160,7 +161,7 @@ def main() -> None:
     asked = parser.parse_args()
     # Told to end, it ends what it started as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
-    print(f"seed {asked.seed}")
+    print(f"seed {asked.seed}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         servers = private.start(Path(name))
         owner = {"DATABASE_URL": servers.postgres.url(private.TEMPLATE)}

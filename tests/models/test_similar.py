@@ -162,11 +162,28 @@ def test_a_large_history_is_searched_by_its_index_and_few_rows_are_read(history:
     assert after["rows"] - before["rows"] < 2500
 
 
+def test_handoffs_that_are_still_open_cost_the_search_nothing(history: World, servers: Servers) -> None:
+    url = servers.postgres.url(db.engine().url.database or "")
+    with closing(database.connect(url)) as owner, owner, owner.cursor() as cursor:
+        cursor.execute("UPDATE handoffs SET status = 'ready', resolution = NULL WHERE search @@ '!thing77'")
+    with upkeep() as session:
+        vocabulary.count(session, history.account_id)
+    with transaction(history.account_id) as session:
+        connection = session.connection()
+        before = _reads(connection)
+        past = case.similar(
+            connection, history.account_id, "printer mail thing77\nprinter mail login slow thing77", besides=NOBODY
+        )
+        after = _reads(connection)
+    assert past
+    assert after["rows"] - before["rows"] < 50
+
+
 def _reads(connection: Connection) -> dict[str, int]:
     row = connection.execute(
         text("""
             SELECT seq_scan AS whole_table, idx_tup_fetch AS rows,
-                   pg_stat_get_xact_numscans('ix_handoffs_search'::regclass) AS by_index
+                   pg_stat_get_xact_numscans('ix_handoffs_past_cases'::regclass) AS by_index
             FROM pg_stat_xact_user_tables WHERE relname = 'handoffs'
         """)
     ).one()
@@ -186,5 +203,5 @@ def test_the_plan_of_the_search_uses_the_index(history: World, servers: Servers)
         cursor.execute("PREPARE asked (text, uuid, int, real) AS " + body)
         cursor.execute("EXPLAIN EXECUTE asked ('printer mail', %s, 5, 0.25)", [str(NOBODY)])
         plan = "\n".join(line[0] for line in cursor.fetchall())
-    assert "Bitmap Index Scan on ix_handoffs_search" in plan
+    assert "Bitmap Index Scan on ix_handoffs_past_cases" in plan
     assert "Seq Scan on handoffs" not in plan

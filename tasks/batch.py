@@ -17,7 +17,7 @@ from tasks.wake import nudge, wake
 log = logs.logger(__name__)
 
 TASK = "drive_batches"
-TURN_SECONDS = 2.0  # how long one run lasts while there is work; beat starts the next one then
+TURN_SECONDS = 2.0  # how long one run lasts while there is work; then it asks for the next one
 TICK_SECONDS = 0.1
 
 _driving = threading.Lock()
@@ -27,16 +27,19 @@ _driving = threading.Lock()
 def drive_batches() -> None:
     """Bring every batch forward for two seconds. May run at the same time in many places.
 
-    In one process only once at a time: messages that piled up while workers were away end at once.
+    In one process only once at a time: messages that piled up while workers were away end at once. So does beat's
+    when it comes shortly before a run is over; a run that leaves work behind therefore asks for the next one itself.
     """
     if not _driving.acquire(blocking=False):
         return
     try:
         end = time.monotonic() + TURN_SECONDS
-        while step() and time.monotonic() < end:
+        while (moving := step()) and time.monotonic() < end:
             time.sleep(TICK_SECONDS)
     finally:
         _driving.release()
+    if moving:
+        kick()
 
 
 def step() -> bool:

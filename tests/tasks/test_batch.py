@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
-from models import batch
+from models import assessment, batch
+from models.assessment import Assessment, State
 from models.batch_filter import Selection
 from models.batch_work import moving
+from models.completion import complete
+from models.redis import client
 from models.transaction import transaction, upkeep
 from tasks import batch as driver
 from tests.faults.batch_kill import under_fire
@@ -39,3 +44,35 @@ def test_a_step_hands_out_at_most_the_window_and_ends_nothing_early(
     assert driver.step() is True  # all three have their first assessment queued, so all are skipped
     with upkeep() as session:
         assert moving(session) == []
+
+
+def test_a_run_that_leaves_work_behind_asks_for_the_next_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "TURN_SECONDS", 0)
+    ready = _assessed(world, "T-1")
+    with transaction(world.account_id) as session:
+        batch.create(session, world.account_id, Selection(), by=None)
+    driver.drive_batches.run()
+    assert client().llen("upkeep") == 1
+    _end(world, ready)
+    driver.drive_batches.run()  # counts what has ended
+    driver.drive_batches.run()
+    assert client().llen("upkeep") == 2, "a run that found nothing to do has asked for another one"
+
+
+def _assessed(world: World, name: str) -> UUID:
+    """A ready handoff whose first assessment has ended."""
+    made = UUID(world.junior.hand_off(name)["id"])
+    _end(world, made)
+    return made
+
+
+def _end(world: World, handoff_id: UUID) -> None:
+    """End the handoff's open assessment as a worker would."""
+    with transaction(world.account_id) as session:
+        waiting = session.scalars(
+            select(Assessment.id).where(Assessment.handoff_id == handoff_id, Assessment.state == State.QUEUED)
+        ).one()
+        lease = assessment.take_lease(session.connection(), world.account_id, waiting)
+        assert lease is not None
+        content = {"summary": "It is the driver."}
+        complete(session, lease, State.SUCCEEDED, source="m-1", prompt_version="1", content=content)

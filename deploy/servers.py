@@ -312,6 +312,7 @@ class Postgres(Server):
             "port": self.port,
             "unix_socket_directories": "",  # their paths may not be longer than about 100 bytes
             "max_connections": 200,
+            "shared_buffers": "256MB",  # what the work of an account of 100,000 cases reads; taken as it fills
             "timezone": "UTC",
             "log_timezone": "UTC",
             "fsync": safe,

@@ -159,7 +159,7 @@ def test_a_large_history_is_searched_by_its_index_and_few_rows_are_read(history:
     assert past
     assert after["whole_table"] == before["whole_table"]
     assert after["by_index"] > before["by_index"]
-    assert after["rows"] - before["rows"] < 2500
+    assert after["rows"] - before["rows"] < 1300
 
 
 def test_handoffs_that_are_still_open_cost_the_search_nothing(history: World, servers: Servers) -> None:

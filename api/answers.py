@@ -14,9 +14,9 @@ from models.db import dump_json
 from models.settings import require_secret_key, settings
 
 
-def signing_keys() -> list[str]:
+def signing_keys() -> tuple[str, ...]:
     """The key that signs now, then the one that is still accepted."""
-    return [key for key in (require_secret_key(), settings().previous_secret_key) if key]
+    return tuple(key for key in (require_secret_key(), settings().previous_secret_key) if key)
 
 
 def answer(body: Any, status: int = 200, **headers: Any) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from functools import wraps
 from math import ceil
 from typing import Any, ParamSpec, TypeVar
 
-from cachetools import TTLCache
+from cachetools import TLRUCache
 from flask import g, request
 
 from api import cookie, jwts
@@ -18,16 +19,23 @@ from models import account, logs
 from models.account import Caller, Role
 from models.handoff import Actor
 from models.limits import limits
-from models.transaction import upkeep
+from models.transaction import one_upkeep_message
 
-# A verified token is believed for this long, so that a poll asks no database. It bounds how late a revocation
-# is noticed; 30 s are promised.
-BELIEVED_SECONDS = 20
+# A verified token is believed for so long, so that a poll asks no database. The longer bounds how late a revocation
+# is noticed (30 s are promised); that they differ keeps tokens that came together from being verified together anew.
+BELIEVED_SECONDS = 12.0, 20.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_verified: TTLCache[str, tuple[Caller, datetime | None]] = TTLCache(maxsize=20_000, ttl=BELIEVED_SECONDS)
+Known = tuple[Caller, datetime | None]  # who it is, and when the token expires
+
+
+def _believed_until(_: str, __: Known, now: float) -> float:
+    return now + random.uniform(*BELIEVED_SECONDS)
+
+
+_verified: TLRUCache[str, Known] = TLRUCache(maxsize=20_000, ttu=_believed_until)
 _lock = threading.Lock()
 
 
@@ -116,7 +124,7 @@ def remembered(digest: str) -> Caller | None:
     return found if expires_at is None or expires_at > datetime.now(UTC) else None
 
 
-def _believed(digest: str, find: Callable[[], tuple[Caller, datetime | None] | None]) -> Caller | None:
+def _believed(digest: str, find: Callable[[], Known | None]) -> Caller | None:
     if found := remembered(digest):
         return found
     known = find()
@@ -127,13 +135,13 @@ def _believed(digest: str, find: Callable[[], tuple[Caller, datetime | None] | N
     return remembered(digest)
 
 
-def _authenticated(secret: str) -> tuple[Caller, datetime | None] | None:
+def _authenticated(secret: str) -> Known | None:
     return jwts.authenticate(secret) if jwts.looks_like_one(secret) else _stored(account.digest(secret))
 
 
-def _stored(digest: str) -> tuple[Caller, datetime | None] | None:
-    with upkeep() as session:
-        return account.authenticate(session, digest)
+def _stored(digest: str) -> Known | None:
+    with one_upkeep_message() as message:
+        return account.authenticate(message, digest)
 
 
 def forget_verified() -> None:

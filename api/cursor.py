@@ -10,12 +10,14 @@ import base64
 import hashlib
 import hmac
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 VERSION = "1"
 SCOPE = "all"  # which events it runs over; a filtered feed would have another
 MAC_BYTES = 8
 MAX_LENGTH = 256
+REMEMBERED = 4096  # places at which pages are waiting: each asks with the same cursor again and again
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,15 @@ class CursorError(ValueError):
     """Not a cursor of this account."""
 
 
-def encode(cursor: Cursor, account_id: UUID, keys: list[str]) -> str:
+@lru_cache(REMEMBERED)
+def encode(cursor: Cursor, account_id: UUID, keys: tuple[str, ...]) -> str:
     """The cursor as clients carry it, signed with the first key."""
     body = f"{VERSION}.{cursor.epoch}.{cursor.seq}.{cursor.scope}".encode()
     return base64.urlsafe_b64encode(body + _mac(body, account_id, keys[0])).rstrip(b"=").decode()
 
 
-def decode(text: str, account_id: UUID, keys: list[str]) -> Cursor:
+@lru_cache(REMEMBERED)
+def decode(text: str, account_id: UUID, keys: tuple[str, ...]) -> Cursor:
     """The cursor in a text, signed with any of the keys. CursorError: malformed, forged, of another account."""
     body, mac = _unpack(text)
     if not any(hmac.compare_digest(mac, _mac(body, account_id, key)) for key in keys):

@@ -135,7 +135,7 @@ def test_what_cannot_be_understood_is_refused_with_its_code(world: World, query:
 
 def _signed(world: World, epoch: str, seq: int, scope: str = "all", *, key: int = 0) -> str:
     keys = [settings.settings().secret_key or "", "a-key-that-was-never-used-" + "0" * 20]
-    return encode(Cursor(epoch, seq, scope), world.account_id, [keys[key]])
+    return encode(Cursor(epoch, seq, scope), world.account_id, (keys[key],))
 
 
 @pytest.mark.parametrize(
@@ -200,11 +200,11 @@ def test_cursors_of_the_previous_signing_key_are_accepted_and_renewed(
 ) -> None:
     at = cursor(world.viewer)
     with monkeypatch.context() as patch:
-        patch.setattr(answers, "signing_keys", lambda: ["n" * 32, settings.settings().secret_key])
+        patch.setattr(answers, "signing_keys", lambda: ("n" * 32, settings.settings().secret_key))
         renewed = news(world.viewer, at)["cursor"]
         assert renewed != at
     with monkeypatch.context() as patch:
-        patch.setattr(answers, "signing_keys", lambda: ["n" * 32])
+        patch.setattr(answers, "signing_keys", lambda: ("n" * 32,))
         assert poll(world.viewer, at).json["code"] == "cursor_invalid"
         assert news(world.viewer, renewed)["events"] == []
 

@@ -23,7 +23,7 @@ from tests.world import World
 
 pytestmark = pytest.mark.timeout(scaled(120, 1200))
 
-KEYS = ["k" * 32, "old" * 12]
+KEYS = ("k" * 32, "old" * 12)
 EXAMPLES = scaled(200, 5000)
 QUICK = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 EPOCHS = st.sampled_from(["aaaa", "bbbb"])
@@ -76,7 +76,7 @@ ACCOUNTS = st.uuids()
 def test_a_cursor_is_read_back_by_its_account_alone(mine: object, theirs: object, epoch: str, seq: int) -> None:
     at = Cursor(epoch, seq)
     for key in KEYS:
-        assert decode(encode(at, mine, [key]), mine, KEYS) == at  # type: ignore[arg-type]
+        assert decode(encode(at, mine, (key,)), mine, KEYS) == at  # type: ignore[arg-type]
     if mine != theirs:
         with pytest.raises(CursorError):
             decode(encode(at, mine, KEYS), theirs, KEYS)  # type: ignore[arg-type]

@@ -121,7 +121,7 @@ def revoke(service: Service, somebody: Somebody) -> None:
     from models.transaction import upkeep
 
     with environment(service.variables), upkeep() as session:
-        found = account.authenticate(session, account.digest(somebody.token))
+        found = account.authenticate(session.connection(), account.digest(somebody.token))
         assert found is not None
         account.revoke_token(session, found[0].token_id)
 

@@ -134,16 +134,7 @@ class Handoff(Base):
             "claimed_at",
             postgresql_where=text("status = 'claimed' AND first_action_at IS NULL"),
         ),
-        # Past cases, the newest first: the word counts of an account.
-        Index("ix_handoffs_resolved", "account_id", "id", postgresql_where=text("status = 'resolved'")),
         Index("ix_handoffs_search", "search", postgresql_using="gin"),  # full text; carries the account
-        # The search for past cases, which would otherwise read what is still open as well; see migration 0008.
-        Index(
-            "ix_handoffs_past_cases",
-            text("strip(search)"),
-            postgresql_using="gin",
-            postgresql_where=text("status = 'resolved'"),
-        ),
     )
 
 

@@ -1,18 +1,41 @@
-"""How common each word is in an account's past cases: what makes a word telling in the search for similar ones."""
+"""What the search for similar past cases reads: their words, and how common each word is in an account.
+
+The search itself is the database function `similar_handoffs` (migration 0008).
+"""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, ForeignKeyConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Connection, ForeignKeyConstraint, Index, text
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.db import Base, Time
 
 SAMPLE = 5000  # newest past cases that are counted
 RAREST = 0.001  # the share of cases below which a word simply counts as rare
+
+
+class PastCaseWords(Base):
+    """The words of a resolved handoff; the database writes them itself when it is resolved.
+
+    `said` is everything, which is looked up; `opening` is the title and the start of the problem, which are compared.
+    """
+
+    __tablename__ = "past_cases"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    handoff_id: Mapped[UUID] = mapped_column(primary_key=True)
+    session_id: Mapped[UUID]
+    said: Mapped[str] = mapped_column(TSVECTOR)
+    opening: Mapped[str] = mapped_column(TSVECTOR)
+
+    __table_args__ = (
+        ForeignKeyConstraint(["account_id", "handoff_id"], ["handoffs.account_id", "handoffs.id"]),
+        Index("ix_past_cases_said", "said", postgresql_using="gin"),  # carries the account
+    )
 
 
 class Vocabulary(Base):
@@ -30,7 +53,7 @@ class Vocabulary(Base):
 
 _OUTDATED = text("""
     SELECT past.account_id FROM (
-        SELECT account_id, count(*) AS cases FROM handoffs WHERE status = 'resolved' GROUP BY account_id
+        SELECT account_id, count(*) AS cases FROM past_cases GROUP BY account_id
     ) AS past LEFT JOIN vocabularies USING (account_id)
     WHERE abs(past.cases - coalesce(vocabularies.cases, 0)) > 10 + coalesce(vocabularies.cases, 0) / 10
     ORDER BY past.account_id LIMIT :most
@@ -39,16 +62,15 @@ _OUTDATED = text("""
 # A word of a single case is as rare as one of none, so it is not kept.
 _COUNT = text("""
     WITH past AS MATERIALIZED (
-        SELECT search FROM handoffs WHERE account_id = :account_id AND status = 'resolved'
-        ORDER BY id DESC LIMIT :sample
+        SELECT said FROM past_cases WHERE account_id = :account_id ORDER BY handoff_id DESC LIMIT :sample
     ), size AS (SELECT count(*)::float8 AS cases FROM past),
     words AS (
-        SELECT lexeme, count(*) AS cases FROM past, unnest(tsvector_to_array(past.search)) AS lexeme
+        SELECT lexeme, count(*) AS cases FROM past, unnest(tsvector_to_array(past.said)) AS lexeme
         GROUP BY lexeme
     )
     INSERT INTO vocabularies (account_id, cases, shares)
     SELECT :account_id,
-           (SELECT count(*) FROM handoffs WHERE account_id = :account_id AND status = 'resolved'),
+           (SELECT count(*) FROM past_cases WHERE account_id = :account_id),
            coalesce(jsonb_object_agg(lexeme, round((words.cases / size.cases)::numeric, 4)), '{}')
     FROM words, size WHERE words.cases >= greatest(2, size.cases * :rarest)
     ON CONFLICT (account_id) DO UPDATE

@@ -156,6 +156,25 @@ def add_handoffs(
         """,
         "ANALYZE sessions, handoffs",
     )
+    if words and status == "resolved":
+        remember_cases(servers, name, account)
+
+
+def remember_cases(servers: Servers, name: str, account: int) -> None:
+    """What the trigger does, which does not run for rows that come without triggers."""
+    run_sql(
+        servers,
+        name,
+        f"""
+        INSERT INTO past_cases (account_id, handoff_id, session_id, said, opening)
+        SELECT h.account_id, h.id, h.session_id, h.search,
+            setweight(to_tsvector('english', s.title), 'A') || to_tsvector('english', s.problem)
+        FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
+        WHERE h.account_id = md5('account{account}')::uuid AND h.status = 'resolved'
+        ON CONFLICT DO NOTHING
+        """,
+        "ANALYZE past_cases",
+    )
 
 
 def add_events(servers: Servers, name: str, *, account: int, first: int, count: int, whole: bool = False) -> None:

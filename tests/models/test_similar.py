@@ -162,29 +162,30 @@ def test_a_large_history_is_searched_by_its_index_and_few_rows_are_read(history:
     assert after["rows"] - before["rows"] < 1300
 
 
-def test_handoffs_that_are_still_open_cost_the_search_nothing(history: World, servers: Servers) -> None:
-    url = servers.postgres.url(db.engine().url.database or "")
-    with closing(database.connect(url)) as owner, owner, owner.cursor() as cursor:
-        cursor.execute("UPDATE handoffs SET status = 'ready', resolution = NULL WHERE search @@ '!thing77'")
-    with upkeep() as session:
-        vocabulary.count(session, history.account_id)
-    with transaction(history.account_id) as session:
+def test_handoffs_that_are_still_open_are_not_even_read(world: World) -> None:
+    for number in range(5):
+        world.junior.hand_off(f"T-{number}", **SPOOLER)
+    resolve(world, "T-9", **SPOOLER)
+    with transaction(world.account_id) as session:
         connection = session.connection()
         before = _reads(connection)
-        past = case.similar(
-            connection, history.account_id, "printer mail thing77\nprinter mail login slow thing77", besides=NOBODY
-        )
+        assert len(case.similar(connection, world.account_id, ASKED, besides=NOBODY)) == 1
         after = _reads(connection)
-    assert past
-    assert after["rows"] - before["rows"] < 50
+    assert after["rows"] - before["rows"] < 20
+
+
+def test_what_is_loaded_as_resolved_is_a_past_case_and_stays_as_it_was_told(world: World) -> None:
+    first = resolve(world, "T-1", **SPOOLER)
+    world.junior.hand_off("T-1", title="Other words", problem="Nothing of the kind is told any more.")
+    assert [str(each.handoff_id) for each in found(world)] == [first]
 
 
 def _reads(connection: Connection) -> dict[str, int]:
     row = connection.execute(
         text("""
             SELECT seq_scan AS whole_table, idx_tup_fetch AS rows,
-                   pg_stat_get_xact_numscans('ix_handoffs_past_cases'::regclass) AS by_index
-            FROM pg_stat_xact_user_tables WHERE relname = 'handoffs'
+                   pg_stat_get_xact_numscans('ix_past_cases_said'::regclass) AS by_index
+            FROM pg_stat_xact_user_tables WHERE relname = 'past_cases'
         """)
     ).one()
     return dict(row._mapping)
@@ -203,5 +204,5 @@ def test_the_plan_of_the_search_uses_the_index(history: World, servers: Servers)
         cursor.execute("PREPARE asked (text, uuid, int, real) AS " + body)
         cursor.execute("EXPLAIN EXECUTE asked ('printer mail', %s, 5, 0.25)", [str(NOBODY)])
         plan = "\n".join(line[0] for line in cursor.fetchall())
-    assert "Bitmap Index Scan on ix_handoffs_past_cases" in plan
-    assert "Seq Scan on handoffs" not in plan
+    assert "Bitmap Index Scan on ix_past_cases_said" in plan
+    assert "Seq Scan on past_cases" not in plan

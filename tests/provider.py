@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gzip
 import json
 import re
 import socket
@@ -310,6 +311,12 @@ def huge(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
     handler.answer(200, reply(vendor, body, json.dumps(content)))
 
 
+def compressed(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
+    """A reply that would be taken, in a form that nobody asked for and that hides its length."""
+    payload = gzip.compress(json.dumps(reply(vendor, body, json.dumps(brief(fenced_case(body))))).encode())
+    handler.answer_bytes(200, payload, Content_Encoding="gzip")
+
+
 def obey(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
     """Does what a hidden order in the ticket says: the worst that a model can be talked into."""
     content = brief(fenced_case(body))
@@ -329,7 +336,7 @@ BEHAVIOURS: dict[str, Callable[[Handler, str, dict[str, Any]], None]] = {
     behaviour.__name__: behaviour
     for behaviour in (
         good, slow, hang, drop, drip, drip_head, rate_limited, error_500, unauthorized, bad_request, redirect,
-        invalid_json, broken_envelope, not_json, wrong_shape, nested, truncated, refusal, huge, obey,
+        invalid_json, broken_envelope, not_json, wrong_shape, nested, truncated, refusal, huge, compressed, obey,
     )
 }  # fmt: skip
 

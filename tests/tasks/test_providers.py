@@ -180,6 +180,7 @@ def test_a_retry_after_beyond_the_deadline_is_handed_to_the_caller(wait: str, de
         ("refusal", "refused"),
         ("truncated", "truncated"),
         ("huge", "invalid_reply"),
+        ("compressed", "invalid_reply"),
         ("broken_envelope", "invalid_reply"),
         ("not_json", "invalid_reply"),
     ],

@@ -32,7 +32,7 @@ import redis
 from prometheus_client import Counter
 from redis.client import Pipeline
 
-from models.redis import client
+from models.redis import ThreadScript, client
 
 TTL_SECONDS = 10
 LEASE_SECONDS = 5
@@ -118,12 +118,12 @@ class Heads:
         self.client = client
         self.guard = Guard()
         self.ttl_seconds = ttl_seconds
-        self._poll = client.register_script(POLL)
+        self._poll = ThreadScript(client, POLL)
 
     def poll(self, account_id: UUID, token_id: UUID, epoch: str) -> Polled:
         """Count a poll of this token and read the hint, in one call. Without Redis nobody waits."""
         keys = [f"polls:{token_id.hex}", _key(account_id, epoch)]
-        counted = self.guard(lambda: self._poll(keys=keys, args=[POLL_BURST, POLLS_A_SECOND]))
+        counted = self.guard(lambda: self._poll(keys, [POLL_BURST, POLLS_A_SECOND]))
         if counted is None:
             return Polled(0.0, None, missing=False)
         wait, members = counted

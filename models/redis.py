@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from models.settings import settings
@@ -24,6 +29,44 @@ def connect(url: str) -> redis.Redis:
         retry=Retry(NoBackoff(), 0),  # redis-py would otherwise try ten times, and wait in between
     )
     return redis.Redis.from_pool(pool)
+
+
+class ThreadScript:
+    """A Lua script that each thread sends over a connection of its own, for what is asked all the time.
+
+    Taking a connection out of the client's pool and putting it back is a third of such a call.
+    """
+
+    def __init__(self, client: redis.Redis, source: str) -> None:
+        self._pool = client.connection_pool
+        self._source = source
+        self._digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self._own = threading.local()
+
+    def __call__(self, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """The script's reply. RedisError as from the client; the next call then connects anew."""
+        try:
+            return self._send("EVALSHA", self._digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return self._send("EVAL", self._source, len(keys), *keys, *arguments)
+
+    def _send(self, *command: Any) -> Any:
+        connection = self._connection()
+        connection.send_command(*command)
+        return connection.read_response()
+
+    def _connection(self) -> Any:
+        """This thread's connection; one that the server has ended connects anew when it is used."""
+        connection = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = self._pool.connection_class(**self._pool.connection_kwargs)
+        try:
+            ended = connection.can_read()
+        except (redis.RedisError, OSError):
+            ended = True
+        if ended:
+            connection.disconnect()
+        return connection
 
 
 @cache

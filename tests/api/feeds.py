@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import redis
 from sqlalchemy import Engine, event, select
 from werkzeug.test import TestResponse
 
@@ -67,17 +68,17 @@ def statements() -> Iterator[list[str]]:
 
 @contextmanager
 def redis_calls() -> Iterator[list[str]]:
-    """Every command that the hints' client sends meanwhile; a pipeline counts once."""
-    client = head.heads().client
+    """The first command of every message that goes to Redis meanwhile; a pipeline is one."""
     sent: list[str] = []
-    plain = client.execute_command
+    plain = redis.Connection.send_packed_command
 
-    def counted(*arguments: Any, **more: Any) -> Any:
-        sent.append(str(arguments[0]))
-        return plain(*arguments, **more)
+    def counted(connection: redis.Connection, command: Any, **more: Any) -> Any:
+        packed = command if isinstance(command, bytes) else b"".join(command)
+        sent.append(packed.split(b"\r\n")[2].decode())
+        return plain(connection, command, **more)
 
-    client.execute_command = counted  # type: ignore[method-assign]
+    redis.Connection.send_packed_command = counted  # type: ignore[method-assign]
     try:
         yield sent
     finally:
-        del client.execute_command
+        redis.Connection.send_packed_command = plain  # type: ignore[method-assign]

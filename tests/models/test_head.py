@@ -152,6 +152,16 @@ def test_after_a_pause_redis_is_asked_again(own_redis: Redis) -> None:
     assert heads.guard.failures == 0
 
 
+def test_a_restart_of_redis_between_two_polls_of_a_thread_fails_neither(own_redis: Redis) -> None:
+    heads, account, token = Heads(redis.connect(own_redis.url)), uuid4(), uuid4()
+    assert heads.poll(account, token, EPOCH).missing
+    own_redis.kill()
+    own_redis.start()  # knows neither the connection nor the script
+    before = head.FAILURES._value.get()
+    assert heads.poll(account, token, EPOCH).missing
+    assert head.FAILURES._value.get() == before
+
+
 def test_a_guard_pauses_only_after_failures_in_a_row() -> None:
     guard = Guard()
 

@@ -1,6 +1,6 @@
 """A large batch on real texts: rows a second, memory, and what people notice of it.
 
-python -m tests.benchmarks.batch [--rows 100000] [--probes 100]
+python -m tests.benchmarks.batch [--rows 100000] [--probes 100] [--bulk-threads 8]
 
 Starts private servers, imports the rows (tickets and chats of REAL_DATA_DIR, cycled), measures interactive
 time to ready on the idle service, then again while the offline assessor goes through all rows.
@@ -195,7 +195,7 @@ def _read(account_id: UUID, batch_id: UUID) -> batch.Batch:
         return batch.find(session, account_id, batch_id)
 
 
-def measure(servers: private.Servers, folder: Path, rows: int, probes: int) -> None:
+def measure(servers: private.Servers, folder: Path, rows: int, probes: int, threads: int) -> None:
     with upkeep() as session:
         made = account.create_account(session, "Bench")
         admin = account.create_user(session, made.id, "Ada", Role.ADMIN)
@@ -206,7 +206,7 @@ def measure(servers: private.Servers, folder: Path, rows: int, probes: int) -> N
         stack.web()
         watched = {
             "interactive worker and driver": stack.worker("interactive,upkeep", 16),
-            "bulk worker": stack.worker("bulk", 8, program=NICE),
+            "bulk worker": stack.worker("bulk", threads, program=NICE),
             "beat": stack.beat(),
         }
         probe(token, stack, 10, "warm", 0.1)
@@ -229,6 +229,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--probes", type=int, default=100)
+    parser.add_argument("--bulk-threads", type=int, default=8)
     asked = parser.parse_args()
     # Told to end, it ends what it started as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
@@ -241,7 +242,7 @@ def main() -> None:
             ):
                 private.migrate_template(servers)
             with environment(servers.environment(servers.create_database())):
-                measure(servers, folder, asked.rows, asked.probes)
+                measure(servers, folder, asked.rows, asked.probes, asked.bulk_threads)
         finally:
             servers.postgres.stop()
             servers.redis.stop()

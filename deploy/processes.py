@@ -51,11 +51,14 @@ killasgroup=true
 def programs(folder: str) -> dict[str, str]:
     """Each process of the service and its command."""
     worker = f"{CELERY} worker {QUIET} -P threads"
+    # The threads of a model's batch mostly wait for its calls; the offline assessor's need processors.
+    offline = os.environ.get("ASSESSOR", "extractive") == "extractive"
+    bulk_threads = os.environ.get("BULK_THREADS") or (2 if offline else 8)
     return {
         "web": "python -m gunicorn -c deploy/gunicorn.conf.py wsgi:app",
         "interactive": f"{worker} -Q interactive -n interactive@%%h -c 16",
         # Polite to the others, so that people hardly notice a batch.
-        "bulk": f"nice -n 10 {worker} -Q bulk -n bulk@%%h -c 8",
+        "bulk": f"nice -n 10 {worker} -Q bulk -n bulk@%%h -c {bulk_threads}",
         # Of its own, so that deadlines are kept even when every slot of the others waits for a model.
         "upkeep": f"{worker} -Q upkeep -n upkeep@%%h -c 2",
         "beat": f"{CELERY} beat -s {folder}/celerybeat-schedule",

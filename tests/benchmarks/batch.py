@@ -1,6 +1,6 @@
 """A large batch on real texts: rows a second, memory, and what people notice of it.
 
-python -m tests.benchmarks.batch [--rows 100000] [--probes 100] [--bulk-threads 8]
+python -m tests.benchmarks.batch [--rows 100000] [--probes 100] [--bulk-threads 2]
 
 Starts private servers, imports the rows (tickets and chats of REAL_DATA_DIR, cycled), measures interactive
 time to ready on the idle service, then again while the offline assessor goes through all rows.
@@ -205,7 +205,8 @@ def measure(servers: private.Servers, folder: Path, rows: int, probes: int, thre
         load(folder, made.id, rows, stack)
         stack.web()
         watched = {
-            "interactive worker and driver": stack.worker("interactive,upkeep", 16),
+            "interactive worker": stack.worker("interactive", 16),
+            "upkeep worker, which drives the batch": stack.worker("upkeep", 2),
             "bulk worker": stack.worker("bulk", threads, program=NICE),
             "beat": stack.beat(),
         }
@@ -229,7 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--probes", type=int, default=100)
-    parser.add_argument("--bulk-threads", type=int, default=8)
+    parser.add_argument("--bulk-threads", type=int, default=2)
     asked = parser.parse_args()
     # Told to end, it ends what it started as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))

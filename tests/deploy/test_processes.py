@@ -1,0 +1,41 @@
+"""What `make run`, the Procfile and the compose file start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy.processes import programs
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+@pytest.mark.parametrize(
+    ("variables", "threads"),
+    [
+        ({}, 2),
+        ({"ASSESSOR": "extractive"}, 2),
+        ({"ASSESSOR": "openai"}, 8),
+        ({"ASSESSOR": "anthropic", "BULK_THREADS": "20"}, 20),
+    ],
+)
+def test_only_a_models_batch_gets_more_threads_than_there_are_processors(
+    variables: dict[str, str], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ASSESSOR", "BULK_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert programs("x")["bulk"].endswith(f" -c {threads}")
+
+
+@pytest.mark.parametrize("name", ["Procfile", "compose.yaml"])
+def test_each_way_of_starting_the_service_has_the_same_workers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BULK_THREADS", "${BULK_THREADS:-2}")
+    told = (DEPLOY / name).read_text()
+    workers = [command.replace("%%h", "%h") for command in programs("x").values() if " worker " in command]
+    assert len(workers) == 3
+    for command in workers:
+        assert command[command.index("-Q ") :] in told
+    assert told.count("nice -n 10 ") == 1

@@ -257,6 +257,11 @@ def rate_limited(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
     handler.answer(429, failure(vendor, kind, body), retry_after=handler.control.retry_after)
 
 
+def no_credit(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
+    """The same status for what no waiting helps against."""
+    handler.answer(429, failure(vendor, "insufficient_quota" if vendor == "openai" else "billing_error", body))
+
+
 def error_500(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
     handler.answer(500, failure(vendor, "server_error" if vendor == "openai" else "api_error", body))
 
@@ -335,8 +340,9 @@ def obey(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
 BEHAVIOURS: dict[str, Callable[[Handler, str, dict[str, Any]], None]] = {
     behaviour.__name__: behaviour
     for behaviour in (
-        good, slow, hang, drop, drip, drip_head, rate_limited, error_500, unauthorized, bad_request, redirect,
-        invalid_json, broken_envelope, not_json, wrong_shape, nested, truncated, refusal, huge, compressed, obey,
+        good, slow, hang, drop, drip, drip_head, rate_limited, no_credit, error_500, unauthorized, bad_request,
+        redirect, invalid_json, broken_envelope, not_json, wrong_shape, nested, truncated, refusal, huge, compressed,
+        obey,
     )
 }  # fmt: skip
 

@@ -181,6 +181,7 @@ def test_a_retry_after_beyond_the_deadline_is_handed_to_the_caller(wait: str, de
         ("truncated", "truncated"),
         ("huge", "invalid_reply"),
         ("compressed", "invalid_reply"),
+        ("no_credit", "rate_limited"),
         ("broken_envelope", "invalid_reply"),
         ("not_json", "invalid_reply"),
     ],
@@ -269,10 +270,15 @@ def test_a_broken_provider_is_left_alone_after_ten_failures(desk: Desk, provider
     assert provider.calls == 10
 
 
-def test_refusals_do_not_open_the_circuit(desk: Desk, provider: Provider) -> None:
-    provider.behave("refusal")
+@pytest.mark.parametrize(
+    ("behaviour", "kind"), [("refusal", "refused"), ("bad_request", "refused"), ("broken_envelope", "invalid_reply")]
+)
+def test_answers_of_a_provider_in_good_health_do_not_open_the_circuit(
+    behaviour: str, kind: str, desk: Desk, provider: Provider
+) -> None:
+    provider.behave(behaviour)
     for _ in range(12):
-        assert desk.failure().kind == "refused"
+        assert desk.failure().kind == kind
 
 
 def test_an_account_out_of_tokens_makes_no_call(vendor: str, provider: Provider, redis: Redis) -> None:

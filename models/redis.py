@@ -34,7 +34,7 @@ def connect(url: str) -> redis.Redis:
 class ThreadScript:
     """A Lua script that each thread sends over a connection of its own, for what is asked all the time.
 
-    Taking a connection out of the client's pool and putting it back is a third of such a call.
+    Taking a connection out of the client's pool and putting it back is a good part of such a call.
     """
 
     def __init__(self, client: redis.Redis, source: str) -> None:

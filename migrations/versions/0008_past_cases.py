@@ -1,8 +1,7 @@
 """Past cases have a small table of their own, which is all that the search for similar ones reads.
 
 The search went through the index of all handoffs. It read every match of a wide table, those that are still open too,
-and took the texts of 45 sessions apart each time. With 100,000 handoffs that was 12 ms, most of it for pages that did
-not fit into memory; an account whose matches are mostly open paid for all of them.
+and took the texts of 45 sessions apart each time. An account whose matches are mostly open paid for all of them.
 """
 
 import sqlalchemy as sa

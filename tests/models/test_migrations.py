@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from alembic import command
 from alembic.script import ScriptDirectory
+from flask import Flask
+from sqlalchemy import select
 
 from models import migrations
+from models.transaction import upkeep
+from models.vocabulary import PastCaseWords
+from tests import world as worlds
 from tests.conftest import environment
 from tests.servers import Servers
 
@@ -24,3 +29,19 @@ def test_migrations_are_numbered_without_gaps() -> None:
     script = ScriptDirectory.from_config(migrations.config())
     numbers = sorted(int(revision.revision) for revision in script.walk_revisions())
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_what_was_resolved_before_past_cases_had_a_table_is_found(servers: Servers, app: Flask) -> None:
+    name = servers.create_database()
+    owner = {"DATABASE_URL": servers.postgres.url(name)}
+    with environment(servers.environment(name)):
+        world = worlds.create(app.test_client())
+        made = world.junior.hand_off("T-1")["id"]
+        world.senior.post(f"/handoffs/{made}/claim")
+        world.senior.post(f"/handoffs/{made}/resolve", {"resolution": "Removed the new driver."})
+    with environment(servers.environment(name) | owner):
+        command.downgrade(migrations.config(), "0007")
+        command.upgrade(migrations.config(), "head")
+    with environment(servers.environment(name)), upkeep() as session:
+        assert [str(row) for row in session.scalars(select(PastCaseWords.handoff_id))] == [made]
+    servers.drop_database(name)

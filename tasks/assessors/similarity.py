@@ -9,6 +9,7 @@ CACHED = 4096  # texts whose words are remembered
 
 _WORD = re.compile(r"[a-z0-9][\w.+#-]{0,60}[\w+#]|[a-z0-9]")
 _SENTENCE = re.compile(r"[.!?\n;]+(?:\s|$)")
+_DIGIT = re.compile(r"\d")
 
 
 def listed(text: str) -> frozenset[str]:
@@ -60,7 +61,7 @@ _ENDINGS = ("ations", "ation", "ings", "ing", "ied", "ies", "ed", "es", "s", "e"
 @lru_cache(maxsize=CACHED)
 def stem(word: str) -> str:
     """A crude stem: enough to see that "restarted" and "restarting" are one word."""
-    if len(word) < 4 or any(char.isdigit() for char in word):
+    if len(word) < 4 or _DIGIT.search(word):
         return word
     for ending in _ENDINGS if word.endswith(_ENDINGS) else ():
         if word.endswith(ending) and len(word) - len(ending) >= 3:
@@ -76,8 +77,7 @@ def stem(word: str) -> str:
 @lru_cache(maxsize=CACHED)
 def stems(text: str) -> frozenset[str]:
     """The stems of the words in `text` that carry meaning."""
-    words = (word.strip(".-") for word in _WORD.findall(text[:2000].lower()))
-    return frozenset(stem(word) for word in words if word and word not in _STOP)
+    return frozenset(map(stem, set(_WORD.findall(text[:2000].lower())) - _STOP))
 
 
 @lru_cache(maxsize=CACHED)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import account, moves
+from models import account, intake, moves
 from models.account import Account, Role, User
 from models.assessment import Lane
 from models.handoff import Actor
@@ -117,11 +117,11 @@ def _people(session: Session, found: Account) -> dict[str, User]:
 def _hand_off(account_id: UUID, people: dict[str, User]) -> None:
     junior, senior = people["junior"].id, Actor(people["senior"].id)
     with transaction(account_id) as session:
-        past, past_assessment = moves.accept(session, account_id, RESOLVED, by=junior)
-        moves.claim(session, account_id, past.id, by=senior)
-        moves.resolve(session, account_id, past.id, by=senior, resolution=RESOLUTION)
+        past, past_assessment = intake.accept(session, account_id, RESOLVED, by=junior)
+        moves.claim(session, account_id, past, by=senior)
+        moves.resolve(session, account_id, past, by=senior, resolution=RESOLUTION)
     waiting = [past_assessment]
-    for intake in OPEN:
+    for told in OPEN:
         with transaction(account_id) as session:
-            waiting.append(moves.accept(session, account_id, intake, by=junior)[1])
+            waiting.append(intake.accept(session, account_id, told, by=junior)[1])
     wake([Wake(account_id, each, Lane.INTERACTIVE) for each in waiting if each])

@@ -30,7 +30,7 @@ from api.schemas import (
     ResolveSchema,
     TimelineSchema,
 )
-from models import assessment, card, feedback, handoff, idempotency, moves
+from models import assessment, card, feedback, handoff, idempotency, intake, moves
 from models.assessment import Lane
 from models.feedback import Rating
 from models.handoff import Filter, Handoff, Priority, Status
@@ -49,7 +49,7 @@ blueprint.ARGUMENTS_PARSER = StrictParser()
 @blueprint.arguments(IntakeSchema)
 @blueprint.response(202, HandoffSchema)
 @problems(409)
-def create(headers: dict[str, Any], intake: dict[str, Any]) -> Response:
+def create(headers: dict[str, Any], told: dict[str, Any]) -> Response:
     """Hand a session off. Answers at once; the assessment is written later and told in the feed."""
     account_id, by, key = caller().account_id, caller().user_id, headers.get("idempotency_key")
     with transaction(account_id) as session:
@@ -57,8 +57,8 @@ def create(headers: dict[str, Any], intake: dict[str, Any]) -> Response:
             first = idempotency.begin(session, account_id, by, key, _body_hash())
             if first is not None:
                 return _accepted(first, Idempotent_Replayed="true")
-        new, assessment_id = moves.accept(session, account_id, intake, by=by)
-        body = numbered(session, account_id, new.id)
+        handoff_id, assessment_id = intake.accept(session, account_id, told, by=by)
+        body = numbered(session, account_id, handoff_id)
         if key:
             idempotency.remember(session, account_id, by, key, body)
     _wake(assessment_id)

@@ -143,11 +143,22 @@ class Lease:
 
 
 # SQL as it is sent, here and below: putting a statement together anew takes longer than PostgreSQL needs for it.
-_QUEUE = """
+QUEUE = """
     INSERT INTO assessments (account_id, id, handoff_id, generation, lane, state, asked_by_id, deadline_at)
-    VALUES (%(account)s, %(id)s, %(handoff)s, %(generation)s, %(lane)s, 'queued', %(by)s,
-        now() + %(limit)s * interval '1 s')
+    SELECT %(account)s, %(assessment)s, %(handoff)s, %(generation)s, %(lane)s, 'queued', %(by)s,
+        now() + %(limit)s * interval '1 s'
 """
+
+
+def queue_values(lane: Lane, assessment_id: UUID | None, *, generation: int) -> dict[str, Any]:
+    """What QUEUE takes beside `account`, `handoff` and `by`. The deadline starts when it is sent."""
+    limit = settings().assess_deadline_seconds if lane is Lane.INTERACTIVE else settings().bulk_deadline_seconds
+    return {
+        "assessment": assessment_id and str(assessment_id),
+        "generation": generation,
+        "lane": lane,
+        "limit": limit,
+    }
 
 
 def queue(
@@ -160,18 +171,10 @@ def queue(
     lane: Lane = Lane.INTERACTIVE,
 ) -> UUID:
     """A new generation, waiting for a worker. Its deadline starts now."""
-    limit = settings().assess_deadline_seconds if lane is Lane.INTERACTIVE else settings().bulk_deadline_seconds
     assessment_id = new_id()
-    values = {
-        "account": str(account_id),
-        "id": str(assessment_id),
-        "handoff": str(handoff_id),
-        "generation": generation,
-        "lane": lane,
-        "by": asked_by and str(asked_by),
-        "limit": limit,
-    }
-    session.connection().exec_driver_sql(_QUEUE, values)
+    who = {"account": str(account_id), "handoff": str(handoff_id), "by": asked_by and str(asked_by)}
+    values = queue_values(lane, assessment_id, generation=generation)
+    session.connection().exec_driver_sql(QUEUE, who | values)
     return assessment_id
 
 

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models import search
 from models.db import Base, CreatedAt, MaybeTime, new_id, quoted, stored_enum
-from models.errors import NotFound
+from models.errors import Conflict, NotFound
 from models.session import TroubleshootingSession
 
 
@@ -171,6 +171,21 @@ def find(session: Session, account_id: UUID, handoff_id: UUID, *, seen_by: Actor
     if found is None:
         raise NotFound
     return found
+
+
+def of_session(session: Session, account_id: UUID, session_id: UUID) -> dict[UUID, Status]:
+    """Every handoff of a session, and where it stands."""
+    rows = session.execute(
+        select(Handoff.id, Handoff.status).where(Handoff.account_id == account_id, Handoff.session_id == session_id)
+    )
+    return {row.id: row.status for row in rows}
+
+
+def refuse_second_open(handoffs: dict[UUID, Status]) -> None:
+    """Conflict `already_open`, which names it, when one of a session's handoffs is open."""
+    for handoff_id, status in handoffs.items():
+        if status in OPEN:
+            raise Conflict("already_open", "This session is already handed off.", handoff_id=str(handoff_id))
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:

@@ -30,9 +30,8 @@ from uuid import UUID
 
 import redis
 from prometheus_client import Counter
-from redis.client import Pipeline
 
-from models.redis import ThreadScript, client
+from models.redis import Script, ThreadConnections, client
 
 TTL_SECONDS = 10
 LEASE_SECONDS = 5
@@ -118,7 +117,8 @@ class Heads:
         self.client = client
         self.guard = Guard()
         self.ttl_seconds = ttl_seconds
-        self._poll = ThreadScript(client, POLL)
+        self._connections = ThreadConnections(client)
+        self._poll = Script(self._connections, POLL)
 
     def poll(self, account_id: UUID, token_id: UUID, epoch: str) -> Polled:
         """Count a poll of this token and read the hint, in one call. Without Redis nobody waits."""
@@ -141,19 +141,15 @@ class Heads:
 
     def _before_commit(self, account_id: UUID, head: int, epoch: str, pace: float) -> None:
         now = time.time()
-        with self.client.pipeline(transaction=True) as pipe:
-            self._write(pipe, account_id, epoch, head, pace, changed_at=now, known_at=now)
-            pipe.execute()
+        self._connections.transaction(*self._write(account_id, epoch, head, pace, changed_at=now, known_at=now))
 
     def after_commit(self, account_id: UUID, head: int, epoch: str) -> None:
         """Raise the hint again where it still is, in case it lost the first call."""
         self.guard(lambda: self._after_commit(account_id, head, epoch))
 
     def _after_commit(self, account_id: UUID, head: int, epoch: str) -> None:
-        with self.client.pipeline(transaction=True) as pipe:
-            pipe.zadd(_key(account_id, epoch), {"head": head}, gt=True, xx=True)
-            pipe.delete(_lease_key(account_id, epoch))
-            pipe.execute()
+        raised = ("ZADD", _key(account_id, epoch), "XX", "GT", head, "head")
+        self._connections.transaction(raised, ("DEL", _lease_key(account_id, epoch)))
 
     def lease(self, account_id: UUID, epoch: str) -> Lease | None:
         """The right to fill a missing hint. Take it before reading the database."""
@@ -173,7 +169,8 @@ class Heads:
             if pipe.get(_lease_key(account_id, epoch)) != lease.token.encode():
                 return
             pipe.multi()
-            self._write(pipe, account_id, epoch, head, pace, changed_at=changed_at, known_at=lease.taken_at)
+            for command in self._write(account_id, epoch, head, pace, changed_at=changed_at, known_at=lease.taken_at):
+                pipe.execute_command(*command)
             try:
                 pipe.execute()
             except redis.WatchError:
@@ -181,7 +178,6 @@ class Heads:
 
     def _write(
         self,
-        pipe: Pipeline,
         account_id: UUID,
         epoch: str,
         head: int,
@@ -189,12 +185,14 @@ class Heads:
         *,
         changed_at: float,
         known_at: float,
-    ) -> None:
+    ) -> list[tuple[Any, ...]]:
         key = _key(account_id, epoch)
-        pipe.zadd(key, {"head": head}, gt=True)
-        pipe.zadd(key, {"pace": pace, "changed": changed_at})
-        pipe.pexpireat(key, int((known_at + self.ttl_seconds) * 1000))
-        pipe.delete(_lease_key(account_id, epoch))
+        return [
+            ("ZADD", key, "GT", head, "head"),
+            ("ZADD", key, pace, "pace", changed_at, "changed"),
+            ("PEXPIREAT", key, int((known_at + self.ttl_seconds) * 1000)),
+            ("DEL", _lease_key(account_id, epoch)),
+        ]
 
 
 def _key(account_id: UUID, epoch: str) -> str:

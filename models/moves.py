@@ -14,10 +14,20 @@ from sqlalchemy.orm import Session
 from models import account, assessment, feed, search
 from models import session as sessions
 from models.account import User
-from models.db import new_id
-from models.errors import Conflict, Forbidden, Invalid, VersionMismatch
+from models.errors import Conflict, Forbidden, VersionMismatch
 from models.feed import EventType
-from models.handoff import OPEN, WAITING, Actor, Handoff, Intent, Priority, Status, find, lock
+from models.handoff import (
+    OPEN,
+    WAITING,
+    Actor,
+    Handoff,
+    Intent,
+    Status,
+    find,
+    lock,
+    of_session,
+    refuse_second_open,
+)
 from models.session import SessionStep, TroubleshootingSession
 
 # What a claim leaves behind when it is given up.
@@ -28,68 +38,6 @@ UNCLAIMED: dict[str, Any] = {
     "first_action_at": None,
     "overdue": False,
 }
-
-
-def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UUID) -> tuple[Handoff, UUID | None]:
-    """Store a handoff with its session and steps; returns it with the id of its queued assessment.
-
-    Conflict `already_open` names the session's open handoff; Invalid: the target cannot take work. A parked
-    one asks for no assessment and tells nobody.
-    """
-    target_id = intake.get("target_user_id")
-    if target_id is not None:
-        _refuse_as_target(session, account_id, target_id, by)
-    kept = sessions.store(session, account_id, intake["session"])
-    parked = Intent(intake["intent"]) is Intent.PARK
-    earlier = _handoffs_of(session, account_id, kept.id)
-    if not parked:
-        _refuse_second_open(earlier)
-    sessions.add_new_steps(session, kept, intake["session"].get("steps", []), by=by)
-    new = Handoff(
-        account_id=account_id,
-        id=new_id(),
-        session_id=kept.id,
-        intent=Intent(intake["intent"]),
-        status=Status.PARKED if parked else Status.PENDING,
-        priority=Priority(intake.get("priority") or "normal"),
-        reason=intake["reason"],
-        ask=intake.get("ask"),
-        handed_off_by_id=by,
-        target_id=target_id,
-        returns=sum(status is not Status.PARKED for status in earlier.values()),
-        generation=0 if parked else 1,
-        search=search.document(account_id, kept.title, _search_texts(kept, intake)),
-    )
-    session.add(new)
-    session.flush()
-    if parked:
-        return new, None
-    return new, _ask_for_assessment(session, new, by)
-
-
-def _refuse_as_target(session: Session, account_id: UUID, target_id: UUID, by: UUID) -> None:
-    account.can_take(session, account_id, target_id)
-    if target_id == by:
-        raise Invalid("target_is_author", "A handoff is for somebody else; its author cannot take it.")
-
-
-def _search_texts(kept: TroubleshootingSession, intake: dict[str, Any]) -> list[str]:
-    steps = [step["text"] for step in intake["session"].get("steps", [])]
-    return [kept.external_id, kept.problem, intake["reason"], intake.get("ask") or "", *steps]
-
-
-def _handoffs_of(session: Session, account_id: UUID, session_id: UUID) -> dict[UUID, Status]:
-    """Every handoff of a session, and where it stands."""
-    rows = session.execute(
-        select(Handoff.id, Handoff.status).where(Handoff.account_id == account_id, Handoff.session_id == session_id)
-    )
-    return {row.id: row.status for row in rows}
-
-
-def _refuse_second_open(handoffs: dict[UUID, Status]) -> None:
-    for handoff_id, status in handoffs.items():
-        if status in OPEN:
-            raise Conflict("already_open", "This session is already handed off.", handoff_id=str(handoff_id))
 
 
 def _ask_for_assessment(session: Session, handoff: Handoff, by: UUID) -> UUID:
@@ -268,10 +216,10 @@ def escalate(
     _refuse_other_version(found, version)
     if found.status is not Status.PARKED:
         _wrong_state(found)
-    # The session's row is what two handoffs of one session wait for, here as in accept().
+    # The session's row is what two handoffs of one session wait for, here as in intake.accept().
     sessions.lock(session, account_id, found.session_id)
-    others = _handoffs_of(session, account_id, found.session_id)
-    _refuse_second_open(others)
+    others = of_session(session, account_id, found.session_id)
+    refuse_second_open(others)
     won = _move(
         session,
         account_id,

@@ -31,32 +31,33 @@ def connect(url: str) -> redis.Redis:
     return redis.Redis.from_pool(pool)
 
 
-class ThreadScript:
-    """A Lua script that each thread sends over a connection of its own, for what is asked all the time.
+class ThreadConnections:
+    """A connection of each thread's own, for what is sent all the time.
 
     Taking a connection out of the client's pool and putting it back is a good part of such a call.
     """
 
-    def __init__(self, client: redis.Redis, source: str) -> None:
+    def __init__(self, client: redis.Redis) -> None:
         self._pool = client.connection_pool
-        self._source = source
-        self._digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
         self._own = threading.local()
 
-    def __call__(self, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """The script's reply. RedisError as from the client; the next call then connects anew."""
-        try:
-            return self._send("EVALSHA", self._digest, len(keys), *keys, *arguments)
-        except NoScriptError:
-            return self._send("EVAL", self._source, len(keys), *keys, *arguments)
-
-    def _send(self, *command: Any) -> Any:
+    def send(self, *command: Any) -> Any:
+        """The command's reply. RedisError as from the client; the next call then connects anew."""
         connection = self._connection()
         connection.send_command(*command)
         return connection.read_response()
 
+    def transaction(self, *commands: Sequence[Any]) -> list[Any]:
+        """The replies of commands that Redis carries out together or not at all; sent in one message."""
+        connection = self._connection()
+        connection.send_packed_command(connection.pack_commands([("MULTI",), *commands, ("EXEC",)]))
+        for _ in ("MULTI", *commands):
+            connection.read_response()  # OK, QUEUED …; where one raises, what is left unread ends the connection
+        replies: list[Any] = connection.read_response()
+        return replies
+
     def _connection(self) -> Any:
-        """This thread's connection; one that the server has ended connects anew when it is used."""
+        """This thread's connection; one that the server has ended, or with something unread, connects anew."""
         connection = getattr(self._own, "connection", None)
         if connection is None:
             connection = self._own.connection = self._pool.connection_class(**self._pool.connection_kwargs)
@@ -67,6 +68,22 @@ class ThreadScript:
         if ended:
             connection.disconnect()
         return connection
+
+
+class Script:
+    """A Lua script that is sent over the thread's own connection."""
+
+    def __init__(self, connections: ThreadConnections, source: str) -> None:
+        self._connections = connections
+        self._source = source
+        self._digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    def __call__(self, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """The script's reply. RedisError as from the client."""
+        try:
+            return self._connections.send("EVALSHA", self._digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return self._connections.send("EVAL", self._source, len(keys), *keys, *arguments)
 
 
 @cache

@@ -20,13 +20,16 @@ MAX_BYTES = 500_000
 CONFIG = "english"
 
 
-def document(account_id: UUID, title: str, texts: Sequence[str]) -> ColumnElement[Any]:
-    """The searchable form of a handoff: its title counts more than the rest."""
-    return (
-        func.array_to_tsvector([account_lexeme(account_id)])
-        .op("||")(func.setweight(func.to_tsvector(CONFIG, title), "A"))
-        .op("||")(func.to_tsvector(CONFIG, bounded(texts)))
-    )
+# The searchable form of a handoff, of document_values(): its title counts more than the rest.
+DOCUMENT = f"""
+    array_to_tsvector(ARRAY[%(lexeme)s]) || setweight(to_tsvector('{CONFIG}', %(title)s), 'A')
+        || to_tsvector('{CONFIG}', %(words)s)
+"""
+
+
+def document_values(account_id: UUID, title: str, texts: Sequence[str]) -> dict[str, str]:
+    """What DOCUMENT is made of."""
+    return {"lexeme": account_lexeme(account_id), "title": title, "words": bounded(texts)}
 
 
 def extended(column: Any, texts: Sequence[str]) -> ColumnElement[Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, func, select, text
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -18,6 +19,7 @@ from models.db import Base, CreatedAt, MaybeTime, Time, dump_json, new_id, store
 from models.errors import Conflict, NotFound
 
 MAX_STEPS = 2000  # in one session, over all its handoffs
+DETAILS = ("external_id", "title", "problem", "category", "client", "asset", "opened_at")  # what intake may tell
 
 
 class StepKind(StrEnum):
@@ -80,42 +82,59 @@ class SessionStep(Base):
     )
 
 
-def store(session: Session, account_id: UUID, details: dict[str, Any]) -> TroubleshootingSession:
+@dataclass(frozen=True)
+class Kept:
+    """A session whose row is locked until commit. `steps_count`: as it was before."""
+
+    id: UUID
+    external_id: str
+    title: str
+    problem: str
+    steps_count: int
+    is_new: bool
+
+
+def store(session: Session, account_id: UUID, details: dict[str, Any]) -> Kept:
     """Make or refresh the session named by `external_id`, and keep its row locked until commit.
 
-    The lock makes two handoffs of one session wait for each other.
+    The lock makes two handoffs of one session wait for each other. What was not sent stays as it was.
     """
-    row = {key: value for key, value in details.items() if key != "steps"}
-    statement = upsert(TroubleshootingSession).values(account_id=account_id, id=new_id(), **row)
-    refresh = {key: statement.excluded[key] for key in row if key != "external_id"}
-    return session.scalars(
-        statement.on_conflict_do_update(index_elements=["account_id", "external_id"], set_=refresh).returning(
-            TroubleshootingSession
-        ),
-        execution_options={"populate_existing": True},
-    ).one()
+    new = str(new_id())
+    values = details | {"account": str(account_id), "id": new}
+    sent = tuple(name for name in DETAILS if name in details)
+    row = session.connection().exec_driver_sql(_store(sent), values).one()
+    return Kept(row.id, details["external_id"], row.title, row.problem, row.steps_count, str(row.id) == new)
 
 
-def add_new_steps(
-    session: Session,
-    kept: TroubleshootingSession,
-    steps: Sequence[dict[str, Any]],
-    *,
-    by: UUID,
-) -> None:
-    """Append those of `steps` that the session does not have yet, in their order.
+@cache
+def _store(sent: tuple[str, ...]) -> str:
+    return f"""
+        INSERT INTO sessions (account_id, id, {", ".join(sent)})
+        VALUES (%(account)s, %(id)s, {", ".join(f"%({name})s" for name in sent)})
+        ON CONFLICT (account_id, external_id) DO UPDATE
+        SET {", ".join(f"{name} = excluded.{name}" for name in sent)}
+        RETURNING id, title, problem, steps_count
+    """
+
+
+def new_steps(
+    session: Session, account_id: UUID, kept: Kept, steps: Sequence[dict[str, Any]]
+) -> Sequence[dict[str, Any]]:
+    """Those of `steps` that the session does not have yet, in their order.
 
     A client that hands a session off again sends its whole history. A step is the same when all that was
     sent of it is the same; sent twice in one history, it is kept twice.
     """
-    known = Counter(step_identity(step) for step in _plain_steps(session, kept)) if kept.steps_count else Counter()
+    if not kept.steps_count:
+        return steps
+    known = Counter(step_identity(step) for step in _plain_steps(session, account_id, kept.id))
     fresh = []
     for step in steps:
         if known[step_identity(step)] > 0:
             known[step_identity(step)] -= 1
         else:
             fresh.append(step)
-    _append(session, kept, fresh, by=by)
+    return fresh
 
 
 def append_step(
@@ -129,7 +148,9 @@ def append_step(
     ).one_or_none()
     if kept is None:
         raise NotFound("There is no such session in this account.")
-    _append(session, kept, [step], by=by)
+    added = step_values(account_id, kept, [step], by=by)
+    count = session.connection().exec_driver_sql(f"WITH {ADD_STEPS} SELECT steps_count FROM counted", added)
+    set_committed_value(kept, "steps_count", count.scalar_one())
     return kept, session.get_one(SessionStep, (account_id, kept.id, kept.steps_count))
 
 
@@ -142,11 +163,26 @@ def lock(session: Session, account_id: UUID, session_id: UUID) -> Troubleshootin
     ).one()
 
 
-def _append(session: Session, kept: TroubleshootingSession, steps: Sequence[dict[str, Any]], *, by: UUID) -> None:
+# The parts of a statement that adds step_values(); however many steps, it has one shape.
+ADD_STEPS = """
+    step AS (
+        INSERT INTO session_steps (account_id, session_id, seq, kind, text, outcome, at, author, added_by_id)
+        SELECT %(account)s, %(session)s, seq, kind, text, outcome, at, author, %(by)s
+        FROM jsonb_to_recordset(CAST(%(steps)s AS jsonb))
+            AS row(seq int, kind text, text text, outcome text, at timestamptz, author text)
+    ), counted AS (
+        UPDATE sessions SET steps_count = steps_count + %(count)s
+        WHERE account_id = %(account)s AND id = %(session)s AND %(count)s > 0 RETURNING steps_count
+    )
+"""
+
+
+def step_values(
+    account_id: UUID, kept: Kept | TroubleshootingSession, steps: Sequence[dict[str, Any]], *, by: UUID
+) -> dict[str, Any]:
+    """What ADD_STEPS takes. Conflict when the session would become too long."""
     if kept.steps_count + len(steps) > MAX_STEPS:
         raise Conflict("too_many_steps", f"A session holds at most {MAX_STEPS} steps.", limit=MAX_STEPS)
-    if not steps:
-        return
     rows = [
         {
             "seq": seq,
@@ -159,22 +195,13 @@ def _append(session: Session, kept: TroubleshootingSession, steps: Sequence[dict
         for seq, step in enumerate(steps, start=kept.steps_count + 1)
         for at in [step.get("at")]
     ]
-    who = {"account": kept.account_id, "session": kept.id, "by": by}
-    total = session.execute(_APPEND, {**who, "rows": dump_json(rows), "count": len(rows)}).scalar_one()
-    set_committed_value(kept, "steps_count", total)
-
-
-# However many steps, one statement of one shape.
-_APPEND = text("""
-    WITH added AS (
-        INSERT INTO session_steps (account_id, session_id, seq, kind, text, outcome, at, author, added_by_id)
-        SELECT :account, :session, seq, kind, text, outcome, at, author, :by
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-            AS row(seq int, kind text, text text, outcome text, at timestamptz, author text)
-    )
-    UPDATE sessions SET steps_count = steps_count + :count WHERE account_id = :account AND id = :session
-    RETURNING steps_count
-""")
+    return {
+        "account": str(account_id),
+        "session": str(kept.id),
+        "steps": dump_json(rows),
+        "count": len(rows),
+        "by": str(by),
+    }
 
 
 def step_identity(step: dict[str, Any]) -> tuple[Any, ...]:
@@ -183,8 +210,8 @@ def step_identity(step: dict[str, Any]) -> tuple[Any, ...]:
     return (step["kind"], step["text"], step.get("outcome"), at and at.timestamp(), step.get("author"))
 
 
-def _plain_steps(session: Session, kept: TroubleshootingSession) -> Iterable[dict[str, Any]]:
-    for step in steps_of(session, kept.account_id, kept.id):
+def _plain_steps(session: Session, account_id: UUID, session_id: UUID) -> Iterable[dict[str, Any]]:
+    for step in steps_of(session, account_id, session_id):
         yield {
             "kind": step.kind,
             "text": step.text,

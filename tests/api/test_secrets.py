@@ -81,7 +81,7 @@ def test_an_unexpected_error_answers_and_logs_without_its_message(
     def explode(*_: Any, **__: Any) -> None:
         raise RuntimeError("planted ticket text")
 
-    monkeypatch.setattr(Session, "execute", explode)
+    monkeypatch.setattr(Session, "flush", explode)
     answer = world.junior.post("/handoffs", intake())
     assert (answer.status_code, answer.json["code"]) == (500, "internal")
     assert "RuntimeError" in caplog.text

@@ -27,7 +27,6 @@ from sqlalchemy.orm import Session
 from models import account, case, search, vocabulary
 from models.account import Role
 from models.db import new_id
-from models.handoff import Handoff, Intent, Priority, Status
 from models.session import TroubleshootingSession
 from models.transaction import transaction, upkeep
 from tests import servers as private
@@ -88,6 +87,14 @@ def _share(values: Iterator[bool] | Sequence[bool]) -> float:
     return sum(told) / len(told) if told else 0.0
 
 
+_RESOLVED = f"""
+    INSERT INTO handoffs (account_id, id, session_id, intent, status, version, priority, reason, handed_off_by_id,
+        returns, overdue, generation, resolution, search)
+    VALUES (%(account)s, %(id)s, %(session)s, 'escalate', 'resolved', 1, 'normal', 'Out of ideas.', %(by)s,
+        0, false, 0, 'Solved.', {search.DOCUMENT})
+"""
+
+
 class Desk:
     """An account whose past cases are searched."""
 
@@ -115,18 +122,13 @@ class Desk:
         }
         session.execute(insert(TroubleshootingSession).values(kept))
         resolved = {
-            "account_id": self.account_id,
-            "id": handoff_id,
-            "session_id": kept["id"],
-            "intent": Intent.ESCALATE,
-            "status": Status.RESOLVED,
-            "priority": Priority.NORMAL,
-            "reason": "Out of ideas.",
-            "handed_off_by_id": self.user_id,
-            "resolution": "Solved.",
-            "search": search.document(self.account_id, past.title[:200], [past.problem, *past.steps]),
+            "account": str(self.account_id),
+            "id": str(handoff_id),
+            "session": str(kept["id"]),
+            "by": str(self.user_id),
+            **search.document_values(self.account_id, past.title[:200], [past.problem, *past.steps]),
         }
-        session.execute(insert(Handoff).values(resolved))
+        session.connection().exec_driver_sql(_RESOLVED, resolved)
 
     def count_words(self) -> None:
         with upkeep() as session:

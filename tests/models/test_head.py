@@ -116,7 +116,7 @@ def test_a_slow_reader_fills_for_what_is_left_since_its_lease(heads: Heads) -> N
 def test_a_call_that_a_frozen_redis_carries_out_too_late_leaves_no_hint(own_redis: Redis) -> None:
     account, patient = uuid4(), redis_py.Redis.from_url(own_redis.url)
     late = Heads(redis.connect(own_redis.url), ttl_seconds=0.3)
-    late.client.ping()
+    late.poll(uuid4(), uuid4(), EPOCH)  # connects
     own_redis.freeze()
     late.before_commit(account, 7, EPOCH, 1.0)
     assert late.guard.failures == 1

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from models import moves
+from models import intake
 from models.transaction import transaction, upkeep
 from tests import world as worlds
 from tests.world import World
@@ -26,11 +26,11 @@ def a_world(name: str = "Acme") -> World:
 def accept(world: World, external_id: str = "T-1", **more: Any) -> tuple[UUID, UUID]:
     """Accept a handoff as intake does, without waking anybody; returns the handoff and its assessment."""
     with transaction(world.account_id) as session:
-        new, assessment_id = moves.accept(
+        handoff_id, assessment_id = intake.accept(
             session, world.account_id, worlds.intake(external_id, **more), by=world.junior.id
         )
         assert assessment_id
-        return new.id, assessment_id
+        return handoff_id, assessment_id
 
 
 def change(table: str, row_id: UUID, values: str) -> None:

@@ -1,0 +1,75 @@
+"""Intake: a session, what is new of its steps, a handoff of it, and the assessment that shall be written."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from models import account, assessment, feed, search
+from models import session as sessions
+from models.assessment import Lane
+from models.db import new_id
+from models.errors import Invalid
+from models.feed import EventType
+from models.handoff import Intent, Priority, Status, of_session, refuse_second_open
+from models.session import Kept
+
+# All that a handoff adds, in one message: every statement costs a round trip and a plan.
+_ACCEPT = f"""
+    WITH {sessions.ADD_STEPS}, handoff AS (
+        INSERT INTO handoffs (account_id, id, session_id, intent, status, version, priority, reason, ask,
+            handed_off_by_id, target_id, returns, overdue, generation, search)
+        VALUES (%(account)s, %(handoff)s, %(session)s, %(intent)s, %(status)s, 1, %(priority)s, %(reason)s, %(ask)s,
+            %(by)s, %(target)s, %(returns)s, false, %(generation)s, {search.DOCUMENT})
+    )
+    {assessment.QUEUE} WHERE %(assessment)s::uuid IS NOT NULL
+"""
+
+
+def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UUID) -> tuple[UUID, UUID | None]:
+    """Store a handoff with its session and steps; returns its id and the one of its queued assessment.
+
+    Conflict `already_open` names the session's open handoff; Invalid: the target cannot take work. A parked
+    one asks for no assessment and tells nobody.
+    """
+    target_id = intake.get("target_user_id")
+    if target_id is not None:
+        _refuse_as_target(session, account_id, target_id, by)
+    kept = sessions.store(session, account_id, intake["session"])
+    parked = Intent(intake["intent"]) is Intent.PARK
+    earlier = {} if kept.is_new else of_session(session, account_id, kept.id)
+    if not parked:
+        refuse_second_open(earlier)
+    steps = intake["session"].get("steps", [])
+    fresh = sessions.new_steps(session, account_id, kept, steps)
+    handoff_id, assessment_id = new_id(), None if parked else new_id()
+    values = {
+        "handoff": str(handoff_id),
+        "intent": intake["intent"],
+        "status": Status.PARKED if parked else Status.PENDING,
+        "priority": intake.get("priority") or Priority.NORMAL,
+        "reason": intake["reason"],
+        "ask": intake.get("ask"),
+        "target": target_id and str(target_id),
+        "returns": sum(status is not Status.PARKED for status in earlier.values()),
+        **sessions.step_values(account_id, kept, fresh, by=by),
+        **search.document_values(account_id, kept.title, _search_texts(kept, intake)),
+        **assessment.queue_values(Lane.INTERACTIVE, assessment_id, generation=0 if parked else 1),
+    }
+    session.connection().exec_driver_sql(_ACCEPT, values)
+    if assessment_id is not None:
+        feed.collect(session, account_id, handoff_id, EventType.CREATED, by=by)
+    return handoff_id, assessment_id
+
+
+def _refuse_as_target(session: Session, account_id: UUID, target_id: UUID, by: UUID) -> None:
+    account.can_take(session, account_id, target_id)
+    if target_id == by:
+        raise Invalid("target_is_author", "A handoff is for somebody else; its author cannot take it.")
+
+
+def _search_texts(kept: Kept, intake: dict[str, Any]) -> list[str]:
+    steps = [step["text"] for step in intake["session"].get("steps", [])]
+    return [kept.external_id, kept.problem, intake["reason"], intake.get("ask") or "", *steps]

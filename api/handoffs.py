@@ -124,7 +124,7 @@ def read(handoff_id: UUID) -> Response:
     return versioned(body)
 
 
-def _moved(handoff_id: UUID, move: Callable[..., Handoff], **how: Any) -> Response:
+def _moved(handoff_id: UUID, move: Callable[..., None], **how: Any) -> Response:
     """Make a move as the caller and answer with the handoff as it is now."""
     account_id = caller().account_id
     with transaction(account_id) as session:
@@ -192,7 +192,7 @@ def escalate(_: dict[str, Any], handoff_id: UUID) -> Response:
     """Put a parked handoff into the queue."""
     account_id = caller().account_id
     with transaction(account_id) as session:
-        _found, assessment_id = moves.escalate(session, account_id, handoff_id, by=actor(), version=wanted_version())
+        assessment_id = moves.escalate(session, account_id, handoff_id, by=actor(), version=wanted_version())
         body = numbered(session, account_id, handoff_id)
     _wake(assessment_id)
     return _accepted(body)

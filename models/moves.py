@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any, NoReturn
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, not_, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from models import account, assessment, feed, search
 from models import session as sessions
 from models.account import User
+from models.db import quoted
 from models.errors import Conflict, Forbidden, VersionMismatch
 from models.feed import EventType
 from models.handoff import (
@@ -21,7 +21,6 @@ from models.handoff import (
     WAITING,
     Actor,
     Handoff,
-    Intent,
     Status,
     find,
     lock,
@@ -30,58 +29,76 @@ from models.handoff import (
 )
 from models.session import SessionStep, TroubleshootingSession
 
+
+def _update(changes: str, allowed: str) -> str:
+    """The update behind a move. The caller may name the version that it has seen."""
+    return f"""
+        UPDATE handoffs SET version = version + 1, {changes}
+        WHERE account_id = %(account)s AND id = %(handoff)s AND {allowed}
+            AND (%(version)s::int IS NULL OR version = %(version)s)
+    """
+
+
 # What a claim leaves behind when it is given up.
-UNCLAIMED: dict[str, Any] = {
-    "status": Status.READY,
-    "claimed_by_id": None,
-    "claimed_at": None,
-    "first_action_at": None,
-    "overdue": False,
-}
+_UNCLAIMED = "status = 'ready', claimed_by_id = NULL, claimed_at = NULL, first_action_at = NULL, overdue = false"
+_CLAIMED_ANEW = "claimed_at = now(), first_action_at = NULL, overdue = false"
+
+# Not targeted at somebody else. A target who was deleted since counts as none.
+_MEANT_FOR_ME = """
+    (%(admin)s OR target_id IS NULL OR target_id = %(by)s OR NOT EXISTS (SELECT FROM users AS u
+        WHERE u.account_id = handoffs.account_id AND u.id = target_id AND u.deleted_at IS NULL))
+"""
+_CLAIM = _update(
+    f"status = 'claimed', claimed_by_id = %(by)s, {_CLAIMED_ANEW}",
+    f"status IN ({quoted(WAITING)}) AND handed_off_by_id <> %(by)s AND {_MEANT_FOR_ME}",
+)
+_MINE = "status = 'claimed' AND (%(admin)s OR claimed_by_id = %(by)s)"
+_RELEASE = _update(_UNCLAIMED, _MINE)
+_REASSIGN = _update(f"claimed_by_id = %(to)s, {_CLAIMED_ANEW}", _MINE)
+_RESOLVE = _update(
+    f"""status = 'resolved', resolution = %(resolution)s, root_cause = %(root_cause)s, resolved_at = now(),
+        overdue = false, search = {search.EXTENDED}""",
+    _MINE,
+)
+_WITHDRAW = _update(
+    "status = 'withdrawn', overdue = false",
+    f"status IN ({quoted(OPEN)}) AND (%(admin)s OR handed_off_by_id = %(by)s)",
+)
+_ESCALATE = _update(
+    """status = 'pending', intent = 'escalate', escalated_at = now(), returns = %(returns)s,
+        generation = generation + 1""",
+    "status = 'parked'",
+)
+
+_STEP_ADDED = f"""
+    UPDATE handoffs SET version = version + 1, search = {search.EXTENDED}, first_action_at = CASE
+        WHEN claimed_by_id = %(by)s AND first_action_at IS NULL THEN now() ELSE first_action_at END
+    WHERE account_id = %(account)s AND session_id = %(session)s AND status IN ({quoted(OPEN)})
+    RETURNING id
+"""
+_RELEASE_ALL = f"""
+    WITH theirs AS (
+        SELECT id AS its_id FROM handoffs
+        WHERE account_id = %(account)s AND claimed_by_id = %(user)s AND status = 'claimed'
+        ORDER BY id LIMIT %(most)s FOR UPDATE
+    )
+    UPDATE handoffs SET version = version + 1, {_UNCLAIMED} FROM theirs
+    WHERE account_id = %(account)s AND id = its_id RETURNING id
+"""
 
 
-def _ask_for_assessment(session: Session, handoff: Handoff, by: UUID) -> UUID:
-    asked = assessment.queue(session, handoff.account_id, handoff.id, handoff.generation, asked_by=by)
-    feed.collect(session, handoff.account_id, handoff.id, EventType.CREATED, by=by)
-    return asked
-
-
-def claim(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> Handoff:
+def claim(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> None:
     """Take the handoff. Conflict names the winner; taking it twice is fine."""
-    won = _move(
-        session,
-        account_id,
-        handoff_id,
-        and_(Handoff.status.in_(WAITING), Handoff.handed_off_by_id != by.user_id, _meant_for(by)),
-        version,
-        status=Status.CLAIMED,
-        claimed_by_id=by.user_id,
-        claimed_at=func.now(),
-        first_action_at=None,
-        overdue=False,
-    )
-    if won is None:
-        return _explain_lost_claim(session, account_id, handoff_id, by, version)
-    feed.collect(session, account_id, won.id, EventType.CLAIMED, by=by.user_id)
-    return won
+    if _move(session, account_id, handoff_id, _CLAIM, by, version):
+        feed.collect(session, account_id, handoff_id, EventType.CLAIMED, by=by.user_id)
+    else:
+        _explain_lost_claim(session, account_id, handoff_id, by, version)
 
 
-def _meant_for(by: Actor) -> ColumnElement[bool]:
-    """Not targeted at somebody else. A target who was deleted since counts as none."""
-    if by.is_admin:
-        return true()
-    still_here = exists().where(
-        User.account_id == Handoff.account_id, User.id == Handoff.target_id, User.deleted_at.is_(None)
-    )
-    return or_(Handoff.target_id.is_(None), Handoff.target_id == by.user_id, not_(still_here))
-
-
-def _explain_lost_claim(
-    session: Session, account_id: UUID, handoff_id: UUID, by: Actor, version: int | None
-) -> Handoff:
+def _explain_lost_claim(session: Session, account_id: UUID, handoff_id: UUID, by: Actor, version: int | None) -> None:
     found = find(session, account_id, handoff_id, seen_by=by)
     if found.status is Status.CLAIMED and found.claimed_by_id == by.user_id:
-        return found
+        return
     _refuse_other_version(found, version)
     if found.status is Status.CLAIMED:
         winner = session.get_one(User, (account_id, found.claimed_by_id))
@@ -106,18 +123,10 @@ def release(
     by: Actor,
     reason: str | None = None,
     version: int | None = None,
-) -> Handoff:
+) -> None:
     """Give a claimed handoff back to the queue."""
-    won = _move_claimed(
-        session,
-        account_id,
-        handoff_id,
-        by,
-        version,
-        **UNCLAIMED,
-    )
-    feed.collect(session, account_id, won.id, EventType.RELEASED, by=by.user_id, note=reason)
-    return won
+    _move_claimed(session, account_id, handoff_id, _RELEASE, by, version)
+    feed.collect(session, account_id, handoff_id, EventType.RELEASED, by=by.user_id, note=reason)
 
 
 def reassign(
@@ -129,28 +138,17 @@ def reassign(
     to: UUID,
     reason: str | None = None,
     version: int | None = None,
-) -> Handoff:
+) -> None:
     """Hand a claim over to somebody else. Invalid: they cannot take work. To who has it already: nothing happens."""
     found = find(session, account_id, handoff_id, seen_by=by)
     _refuse_unless_claimer(found, by, version)
     account.can_take(session, account_id, to)
     if found.claimed_by_id == to:
-        return found
+        return
     if found.handed_off_by_id == to:
         raise Conflict("own_handoff", "A handoff cannot go back to the one who handed it off; withdraw it.")
-    won = _move_claimed(
-        session,
-        account_id,
-        handoff_id,
-        by,
-        version,
-        claimed_by_id=to,
-        claimed_at=func.now(),
-        first_action_at=None,
-        overdue=False,
-    )
-    feed.collect(session, account_id, won.id, EventType.REASSIGNED, by=by.user_id, note=reason)
-    return won
+    _move_claimed(session, account_id, handoff_id, _REASSIGN, by, version, to=str(to))
+    feed.collect(session, account_id, handoff_id, EventType.REASSIGNED, by=by.user_id, note=reason)
 
 
 def resolve(
@@ -162,54 +160,28 @@ def resolve(
     resolution: str,
     root_cause: str | None = None,
     version: int | None = None,
-) -> Handoff:
+) -> None:
     """Close the handoff with what fixed it. From now on it is a past case that assessments may cite."""
-    won = _move_claimed(
-        session,
-        account_id,
-        handoff_id,
-        by,
-        version,
-        status=Status.RESOLVED,
-        resolution=resolution,
-        root_cause=root_cause,
-        resolved_at=func.now(),
-        overdue=False,
-        search=search.extended(Handoff.search, [resolution, root_cause or ""]),
-    )
-    feed.collect(session, account_id, won.id, EventType.RESOLVED, by=by.user_id)
-    return won
+    fixed = {"resolution": resolution, "root_cause": root_cause}
+    added = search.extension_values([resolution, root_cause or ""])
+    _move_claimed(session, account_id, handoff_id, _RESOLVE, by, version, **fixed, **added)
+    feed.collect(session, account_id, handoff_id, EventType.RESOLVED, by=by.user_id)
 
 
-def withdraw(
-    session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None
-) -> Handoff:
+def withdraw(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> None:
     """Take the handoff back. An assessment that has not ended is ended with it."""
-    author = true() if by.is_admin else Handoff.handed_off_by_id == by.user_id
-    won = _move(
-        session,
-        account_id,
-        handoff_id,
-        and_(Handoff.status.in_(OPEN), author),
-        version,
-        status=Status.WITHDRAWN,
-        overdue=False,
-    )
-    if won is None:
+    if not _move(session, account_id, handoff_id, _WITHDRAW, by, version):
         found = find(session, account_id, handoff_id, seen_by=by)
         _refuse_other_version(found, version)
         if found.status not in OPEN:
             _wrong_state(found)
         raise Forbidden("not_author", "Only the one who handed it off, or an admin, may withdraw it.")
     assessment.end_open(session, account_id, handoff_id, error_kind="withdrawn")
-    feed.collect(session, account_id, won.id, EventType.WITHDRAWN, by=by.user_id)
-    return won
+    feed.collect(session, account_id, handoff_id, EventType.WITHDRAWN, by=by.user_id)
 
 
-def escalate(
-    session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None
-) -> tuple[Handoff, UUID]:
-    """Put a parked handoff into the queue; returns it with the id of its queued assessment."""
+def escalate(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> UUID:
+    """Put a parked handoff into the queue; returns the id of its queued assessment."""
     found = find(session, account_id, handoff_id, seen_by=by)
     if found.handed_off_by_id != by.user_id:
         raise Forbidden("not_author", "Only its author may escalate a parked handoff.")
@@ -220,23 +192,15 @@ def escalate(
     sessions.lock(session, account_id, found.session_id)
     others = of_session(session, account_id, found.session_id)
     refuse_second_open(others)
-    won = _move(
-        session,
-        account_id,
-        handoff_id,
-        Handoff.status == Status.PARKED,
-        version,
-        status=Status.PENDING,
-        intent=Intent.ESCALATE,
-        escalated_at=func.now(),
-        returns=sum(status is not Status.PARKED for status in others.values()),
-        generation=Handoff.generation + 1,
-    )
-    if won is None:
+    returns = sum(status is not Status.PARKED for status in others.values())
+    if not _move(session, account_id, handoff_id, _ESCALATE, by, version, returns=returns):
         found = find(session, account_id, handoff_id, seen_by=by)
         _refuse_other_version(found, version)
         _wrong_state(found)
-    return won, _ask_for_assessment(session, won, by.user_id or found.handed_off_by_id)
+    author, generation = by.user_id or found.handed_off_by_id, found.generation + 1
+    asked = assessment.queue(session, account_id, handoff_id, generation, asked_by=author)
+    feed.collect(session, account_id, handoff_id, EventType.CREATED, by=author)
+    return asked
 
 
 def reassess(
@@ -263,56 +227,29 @@ def note_step(session: Session, kept: TroubleshootingSession, step: SessionStep,
 
     The first step by the claimer after the claim is the first action.
     """
-    first = and_(Handoff.claimed_by_id == by, Handoff.first_action_at.is_(None))
-    touched = session.scalars(
-        update(Handoff)
-        .where(Handoff.account_id == kept.account_id, Handoff.session_id == kept.id, Handoff.status.in_(OPEN))
-        .values(
-            version=Handoff.version + 1,
-            first_action_at=case((first, func.now()), else_=Handoff.first_action_at),
-            search=search.extended(Handoff.search, [step.text]),
-        )
-        .returning(Handoff.id)
-    ).one_or_none()
+    values = {"account": str(kept.account_id), "session": str(kept.id), "by": str(by)}
+    values |= search.extension_values([step.text])
+    touched = session.connection().exec_driver_sql(_STEP_ADDED, values).scalar_one_or_none()
     if touched is not None:
         feed.collect(session, kept.account_id, touched, EventType.UPDATED, by=by)
 
 
 def release_claims_of(session: Session, account_id: UUID, user_id: UUID, *, most: int = 100) -> int:
     """Give what somebody has claimed back to the queue, because they left; returns how many, 0 when none is left."""
-    some = (
-        select(Handoff.id)
-        .where(Handoff.account_id == account_id, Handoff.claimed_by_id == user_id, Handoff.status == Status.CLAIMED)
-        .order_by(Handoff.id)
-        .limit(most)
-        .with_for_update()
-    )
-    ids = list(session.scalars(some))
-    session.execute(
-        update(Handoff)
-        .where(Handoff.account_id == account_id, Handoff.id.in_(ids))
-        .values(version=Handoff.version + 1, **UNCLAIMED)
-    )
+    values = {"account": str(account_id), "user": str(user_id), "most": most}
+    ids = sorted(session.connection().exec_driver_sql(_RELEASE_ALL, values).scalars())
     for each in ids:
         feed.collect(session, account_id, each, EventType.RELEASED, by=None, note="the claimer has left")
     return len(ids)
 
 
 def _move_claimed(
-    session: Session,
-    account_id: UUID,
-    handoff_id: UUID,
-    by: Actor,
-    version: int | None,
-    **values: Any,
-) -> Handoff:
+    session: Session, account_id: UUID, handoff_id: UUID, move: str, by: Actor, version: int | None, **values: Any
+) -> None:
     """A move that only the claimer or an admin may make, on a claimed handoff."""
-    mine = true() if by.is_admin else Handoff.claimed_by_id == by.user_id
-    won = _move(session, account_id, handoff_id, and_(Handoff.status == Status.CLAIMED, mine), version, **values)
-    if won is not None:
-        return won
-    _refuse_unless_claimer(find(session, account_id, handoff_id, seen_by=by), by, version)
-    raise AssertionError("a move was refused without a reason")
+    if not _move(session, account_id, handoff_id, move, by, version, **values):
+        _refuse_unless_claimer(find(session, account_id, handoff_id, seen_by=by), by, version)
+        raise AssertionError("a move was refused without a reason")
 
 
 def _refuse_unless_claimer(found: Handoff, by: Actor, version: int | None) -> None:
@@ -324,31 +261,20 @@ def _refuse_unless_claimer(found: Handoff, by: Actor, version: int | None) -> No
 
 
 def _move(
-    session: Session,
-    account_id: UUID,
-    handoff_id: UUID,
-    allowed: ColumnElement[bool],
-    version: int | None,
-    **values: Any,
-) -> Handoff | None:
-    """The conditional update behind every move. None: it was not allowed, nothing happened.
+    session: Session, account_id: UUID, handoff_id: UUID, move: str, by: Actor, version: int | None, **values: Any
+) -> bool:
+    """Send the conditional update of a move. False: it was not allowed, nothing happened.
 
     What was refused is tried once more with the row locked, so that the caller explains the very state that
     refused it, and not one that came a moment later.
     """
-    expected = true() if version is None else Handoff.version == version
-    moved = (
-        update(Handoff)
-        .where(Handoff.account_id == account_id, Handoff.id == handoff_id, allowed, expected)
-        .values(version=Handoff.version + 1, **values)
-        .returning(Handoff)
-    )
-    how = {"populate_existing": True, "synchronize_session": False}
-    won = session.scalars(moved, execution_options=how).one_or_none()
-    if won is None:
-        lock(session, account_id, handoff_id)
-        won = session.scalars(moved, execution_options=how).one_or_none()
-    return won
+    who = {"by": by.user_id and str(by.user_id), "admin": by.is_admin}
+    values |= {"account": str(account_id), "handoff": str(handoff_id), "version": version, **who}
+    connection = session.connection()
+    if connection.exec_driver_sql(move, values).rowcount:
+        return True
+    lock(session, account_id, handoff_id)
+    return bool(connection.exec_driver_sql(move, values).rowcount)
 
 
 def _refuse_other_version(found: Handoff, version: int | None) -> None:

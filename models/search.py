@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, case, cast, func, select
+from sqlalchemy import ColumnElement, func, select
 
 # A tsvector holds at most 1 MiB; these bounds keep every document below that.
 MAX_CHARS = 100_000
@@ -32,10 +32,16 @@ def document_values(account_id: UUID, title: str, texts: Sequence[str]) -> dict[
     return {"lexeme": account_lexeme(account_id), "title": title, "words": bounded(texts)}
 
 
-def extended(column: Any, texts: Sequence[str]) -> ColumnElement[Any]:
-    """The document with more text at its end; as it was when it is as large as it may be."""
-    more = column.op("||")(func.to_tsvector(CONFIG, bounded(texts)[:MAX_ADDED_CHARS]))
-    return case((func.octet_length(cast(column, Text)) < MAX_BYTES, more), else_=column)
+# The document with the text of extension_values() at its end; as it was when it is as large as it may be.
+EXTENDED = f"""
+    CASE WHEN octet_length(search::text) < {MAX_BYTES} THEN search || to_tsvector('{CONFIG}', %(added)s)
+        ELSE search END
+"""
+
+
+def extension_values(texts: Sequence[str]) -> dict[str, str]:
+    """What EXTENDED adds."""
+    return {"added": bounded(texts)[:MAX_ADDED_CHARS]}
 
 
 def account_lexeme(account_id: UUID) -> str:

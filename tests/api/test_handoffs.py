@@ -65,6 +65,24 @@ def test_handing_off_again_adds_only_new_steps_and_counts_the_return(world: Worl
     assert texts == [step["text"] for step in steps]
 
 
+def test_handing_off_again_tells_of_the_session_anew_what_was_sent_and_keeps_the_rest(world: World) -> None:
+    first = world.junior.hand_off("T-1", category="Printing", client="Northwind")
+    world.junior.post(f"/handoffs/{first['id']}/withdraw")
+    second = world.junior.hand_off("T-1", title="Printer and scanner offline", client=None)
+    told = {name: second["session"][name] for name in ("title", "category", "client")}
+    assert told == {"title": "Printer and scanner offline", "category": "Printing", "client": None}
+
+
+def test_a_resolved_handoff_is_found_by_its_resolution_and_an_open_one_by_a_later_step(world: World) -> None:
+    made = world.junior.hand_off("T-1")["id"]
+    world.senior.post("/sessions/T-1/steps", {"kind": "note", "text": "The defragmentation ran all night."})
+    world.senior.post(f"/handoffs/{made}/claim")
+    fixed = {"resolution": "Rolled the firmware back.", "root_cause": "A botched flash."}
+    assert world.senior.post(f"/handoffs/{made}/resolve", fixed).status_code == 200
+    for words in ("defragmentation", "firmware", "botched", "offline"):
+        assert [item["id"] for item in world.viewer.get(f"/handoffs?q={words}").json["items"]] == [made], words
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

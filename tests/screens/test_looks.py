@@ -12,6 +12,7 @@ from tests.screens import scene
 from tests.screens.conftest import build_folder
 from tests.screens.service import Service, Team
 from tests.screens.test_queue import live
+from tests.stack import wait_for
 
 MODES: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
@@ -69,7 +70,8 @@ def keep(page: Page, name: str, mode: str) -> None:
     size = page.viewport_size or {"width": 1280, "height": 900}
     height = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size({"width": size["width"], "height": max(height, size["height"])})
-    page.wait_for_function("[...document.images].every((image) => image.complete)")
+    # Not wait_for_function: what it looks at a second time it evaluates in the page, which the page forbids.
+    wait_for(lambda: page.evaluate("[...document.images].every((image) => image.complete)"), "every image")
     page.screenshot(path=build_folder() / f"{name}-{mode}.png", animations="disabled")
     page.set_viewport_size(size)
 

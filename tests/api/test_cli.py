@@ -61,15 +61,17 @@ def test_a_revoked_token_is_listed_as_such_and_refused(run: Run, world: World) -
     assert world.junior.client.get("/api/v1/me", headers={"Authorization": f"Bearer {secret}"}).status_code == 401
 
 
-def test_a_deleted_persons_claims_go_back_to_the_queue(run: Run, world: World) -> None:
-    made = world.junior.hand_off("T-1")["id"]
+def test_a_deleted_persons_claims_go_back_to_the_queue_and_no_others(run: Run, world: World) -> None:
+    made, other = (world.junior.hand_off(name)["id"] for name in ("T-1", "T-2"))
     world.senior.post(f"/handoffs/{made}/claim")
+    world.senior2.post(f"/handoffs/{other}/claim")
     world.senior.post("/sessions/T-1/steps", {"kind": "note", "text": "x"})
     deleted = run("users", "delete", "--account", "Acme", "senior of Acme")
     assert deleted.exit_code == 0
     assert "1 claims back" in deleted.output
     now = world.admin.get(f"/handoffs/{made}").json
     assert (now["status"], now["claimed_by"]) == ("ready", None)
+    assert world.admin.get(f"/handoffs/{other}").json["claimed_by"]["id"] == str(world.senior2.id)
     told = world.admin.get(f"/handoffs/{made}/timeline").json["items"]
     assert [item["note"] for item in told if item["kind"] == "handoff.released"] == ["the claimer has left"]
     auth.forget_verified()

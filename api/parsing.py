@@ -20,7 +20,7 @@ class StrictParser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {"json": RAISE, "query": RAISE, "headers": None}  # noqa: RUF012
 
     def use_args(self, argmap: Any, req: Request | None = None, **how: Any) -> Any:
-        """As webargs does, with a schema that is made once: one for each request would be a tenth of an intake."""
+        """As webargs does, with a schema that is made once: one for each request builds every nested field anew."""
         return super().use_args(argmap() if isinstance(argmap, type) else argmap, req, **how)
 
     def load_json(self, req: Request, schema: Schema) -> Any:

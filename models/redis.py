@@ -51,9 +51,16 @@ class ThreadConnections:
         """The replies of commands that Redis carries out together or not at all; sent in one message."""
         connection = self._connection()
         connection.send_packed_command(connection.pack_commands([("MULTI",), *commands, ("EXEC",)]))
-        for _ in ("MULTI", *commands):
-            connection.read_response()  # OK, QUEUED …; where one raises, what is left unread ends the connection
-        replies: list[Any] = connection.read_response()
+        try:
+            for _ in ("MULTI", *commands):
+                connection.read_response()  # OK, QUEUED …
+            replies: list[Any] = connection.read_response()
+        except redis.RedisError:
+            connection.disconnect()  # what is left unread would be the answer to the next call
+            raise
+        for reply in replies:
+            if isinstance(reply, redis.RedisError):
+                raise reply
         return replies
 
     def _connection(self) -> Any:

@@ -206,3 +206,14 @@ def test_who_waited_as_told_may_poll_again(heads: Heads) -> None:
     end = time.monotonic() + wait
     wait_for(lambda: time.monotonic() >= end, "the time to pass")
     assert heads.poll(account, token, EPOCH).wait_seconds == 0
+
+
+@pytest.mark.parametrize("broken", [("NONSENSE",), ("INCR", "a-list")])
+def test_a_transaction_that_redis_refuses_raises_and_leaves_no_answer_for_the_next_call(
+    own_redis: Redis, broken: tuple[str, ...]
+) -> None:
+    connections = redis.ThreadConnections(redis.connect(own_redis.url))
+    connections.send("RPUSH", "a-list", "1")
+    with pytest.raises(redis_py.ResponseError):
+        connections.transaction(("SET", "a", "1"), broken, ("GET", "a"))
+    assert connections.send("ECHO", "mine") == b"mine"

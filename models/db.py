@@ -110,8 +110,9 @@ def engine() -> Engine:
     silence.watch()
     made = create_engine(
         url(),
-        pool_size=int(os.environ.get("DATABASE_POOL", "10")),
-        max_overflow=10,
+        # No overflow: its connections are ended when they are given back, and a new one costs PostgreSQL a process.
+        pool_size=int(os.environ.get("DATABASE_POOL", "20")),
+        max_overflow=0,
         pool_timeout=5,
         pool_use_lifo=True,
         json_serializer=dump_json,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -108,6 +109,7 @@ class DraftSchema(ReplySchema):
     similar = many(SimilarSchema, SIMILAR_COUNT, "past cases like this one")
 
 
+@cache
 def json_schema(schema: type[Schema] = ReplySchema) -> dict[str, Any]:
     """The JSON Schema of `schema` in the subset that strict structured outputs accept.
 

@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from celery.concurrency.thread import TaskPool as ThreadPool
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_init, worker_ready, worker_shutting_down
 from celery.utils.nodenames import worker_direct
 from celery.worker import state
 from kombu.exceptions import KombuError
@@ -21,8 +21,9 @@ from redis.exceptions import RedisError
 
 from models import logs, workers
 from models.redis import client
-from models.settings import settings
+from models.settings import SettingsError, settings
 from tasks import celery
+from tasks.assessors import build
 from tasks.lease import give_back_all
 from tasks.sweep import LastRun, sweep_now
 from tasks.wake import publisher
@@ -50,6 +51,15 @@ def heartbeat(name: str) -> None:
         workers.note_heartbeat(name)
     except (RedisError, OSError) as error:
         log.warning("heartbeat not noted", error=type(error).__name__)
+
+
+@worker_init.connect
+def _load_assessor(**_: object) -> None:
+    """Import the vendor's SDK now: it takes a second, and the first person shall not wait for it."""
+    try:
+        build(settings(), client())
+    except SettingsError as error:
+        log.error("assessor not loaded", error=str(error))
 
 
 @worker_ready.connect

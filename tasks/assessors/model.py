@@ -52,6 +52,8 @@ class CallFailed(Exception):
         self.retry_after = retry_after
 
 
+_REPLY = ReplySchema()
+
 # Sends a prompt and waits at most so many seconds. Raises CallFailed.
 Call = Callable[[Prompt, float], Reply]
 
@@ -229,7 +231,7 @@ def parse(text: str) -> tuple[dict[str, Any] | None, str]:
     try:
         # Servers without strict structured output like to wrap the object in a code block.
         raw = json.loads(text[text.find("{") : text.rfind("}") + 1])
-        return ReplySchema().load(raw), ""
+        return _REPLY.load(raw), ""
     except ValidationError as error:
         return None, json.dumps(error.normalized_messages(), ensure_ascii=False, default=str)
     except (ValueError, RecursionError):

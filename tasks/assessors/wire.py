@@ -1,8 +1,8 @@
 """An HTTP call that really ends: one total deadline, a bounded body, no redirects.
 
 The timeouts of an HTTP client start anew with every byte, so a server that drips holds a call for ever, and
-a name lookup knows no timeout at all. Here the call runs in a thread of its own, the caller waits no longer
-than the deadline, and the connection is then shut, which ends that thread too.
+a name lookup knows no timeout at all. Here the call runs in another thread, the caller waits no longer
+than the deadline, and the connection is then shut, which ends the call there too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cache
 from typing import Any, TypeVar
@@ -23,6 +23,10 @@ CONNECT_SECONDS = 5.0
 BODY_BYTES = 256 * 1024
 
 T = TypeVar("T")
+
+# Kept for the next call, since starting one is a good part of what a call costs. Far more than a worker has slots,
+# so that no call waits behind one that was given up and still looks a name up.
+_threads = ThreadPoolExecutor(512, thread_name_prefix="model-call")
 
 
 class DeadlinePassed(Exception):
@@ -36,19 +40,15 @@ class ReplyTooLarge(Exception):
 def within(seconds: float, call: Callable[[httpx2.Client], T]) -> T:
     """`call(client)` and its errors, or DeadlinePassed after `seconds`, whatever the server does."""
     wire = _Wire()
-    result: Future[T] = Future()
-    context = copy_context()
 
-    def run() -> None:
+    def run() -> T:
         try:
             with wire.client(seconds) as client:
-                result.set_result(context.run(call, client))
-        except BaseException as error:
-            result.set_exception(error)
+                return call(client)
         finally:
             wire.close()
 
-    threading.Thread(target=run, name="model-call", daemon=True).start()
+    result = _threads.submit(copy_context().run, run)
     try:
         if wait([result], timeout=seconds).not_done:
             raise DeadlinePassed(f"no reply within {seconds:.1f} s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +47,23 @@ def test_a_missing_sdk_stops_the_start_clearly(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "openai", None)  # what Python itself does for "not there"
     with pytest.raises(SettingsError, match=r"requirements-ai\.txt"):
         assessors.build(some_settings(assessor="openai"), Redis())
+
+
+MISSING = "sys.modules['openai'] = None;"
+
+
+@pytest.mark.parametrize(("before", "outcome"), [("", "ready"), (MISSING, "assessor not loaded")])
+def test_a_worker_loads_its_assessor_before_the_first_message(before: str, outcome: str) -> None:
+    script = (
+        f"import sys; {before}"
+        "from tasks import celery; celery.loader.import_default_modules();"
+        "from celery.signals import worker_init; worker_init.send(sender=None);"
+        "print('ready' if sys.modules.get('openai') else '')"
+    )
+    away = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    settings = {"ASSESSOR": "openai", "OPENAI_API_KEY": "sk-1", **away}
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, env=os.environ | settings
+    )
+    assert result.returncode == 0, result.stderr
+    assert outcome in result.stdout + result.stderr

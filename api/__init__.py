@@ -23,7 +23,6 @@ from api import (
     health,
     pages,
     people,
-    quick_poll,
     reference,
     sessions,
 )
@@ -69,7 +68,6 @@ def create_app() -> Flask:
     app.before_request(_begin)
     app.after_request(_secure)
     cors.install(app)
-    quick_poll.install(app, SECURITY_HEADERS)
     return app
 
 

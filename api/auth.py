@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
+from itertools import islice
 from math import ceil
 from typing import Any, ParamSpec, TypeVar
 
@@ -22,20 +25,32 @@ from models.limits import limits
 from models.transaction import one_upkeep_message
 
 # A verified token is believed for so long, so that a poll asks no database. The longer bounds how late a revocation
-# is noticed (30 s are promised); that they differ keeps tokens that came together from being verified together anew.
-BELIEVED_SECONDS = 12.0, 20.0
+# is noticed (30 s are promised); that they differ keeps tokens that came together from ending together.
+BELIEVED_SECONDS = 20.0, 25.0
+# A stored one that is used after so long is verified again before that, together with others.
+AGEING_SECONDS = 10.0
+MOST_TOGETHER = 2000
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Known = tuple[Caller, datetime | None]  # who it is, and when the token expires
+
+@dataclass(frozen=True)
+class Known:
+    """What a token was found to be, and when (time.monotonic) the question was asked."""
+
+    caller: Caller
+    expires_at: datetime | None
+    asked_at: float
+    is_stored: bool
 
 
-def _believed_until(_: str, __: Known, now: float) -> float:
-    return now + random.uniform(*BELIEVED_SECONDS)
+def _believed_until(_: str, known: Known, __: float) -> float:
+    return known.asked_at + random.uniform(*BELIEVED_SECONDS)
 
 
 _verified: TLRUCache[str, Known] = TLRUCache(maxsize=20_000, ttu=_believed_until)
+_ageing: set[str] = set()
 _lock = threading.Lock()
 
 
@@ -111,17 +126,40 @@ def verify(secret: str) -> Caller | None:
 
 def verify_digest(digest: str) -> Caller | None:
     """The caller of the stored token with this digest; None: unknown, expired or revoked."""
-    return _believed(digest, lambda: _stored(digest))
+    return _believed(digest, lambda: _stored([digest]).get(digest))
 
 
 def remembered(digest: str) -> Caller | None:
     """The caller of a token that was verified a moment ago; None: the database must be asked."""
     with _lock:
         known = _verified.get(digest)
-    if known is None:
-        return None
-    found, expires_at = known
-    return found if expires_at is None or expires_at > datetime.now(UTC) else None
+        if known is None:
+            return None
+        if known.is_stored and time.monotonic() - known.asked_at > AGEING_SECONDS:
+            _ageing.add(digest)
+    return known.caller if known.expires_at is None or known.expires_at > datetime.now(UTC) else None
+
+
+def are_ageing() -> bool:
+    """Whether tokens that are in use should be verified again."""
+    return bool(_ageing)
+
+
+def verify_again() -> None:
+    """Ask the database once for the tokens that are in use and were verified some time ago.
+
+    Any error leaves them believed until their time is over, as without this.
+    """
+    with _lock:
+        digests = list(islice(_ageing, MOST_TOGETHER))
+        _ageing.difference_update(digests)
+    found = _stored(digests)
+    with _lock:
+        for digest in digests:
+            if digest in found:
+                _verified[digest] = found[digest]
+            else:
+                _verified.pop(digest, None)
 
 
 def _believed(digest: str, find: Callable[[], Known | None]) -> Caller | None:
@@ -136,18 +174,26 @@ def _believed(digest: str, find: Callable[[], Known | None]) -> Caller | None:
 
 
 def _authenticated(secret: str) -> Known | None:
-    return jwts.authenticate(secret) if jwts.looks_like_one(secret) else _stored(account.digest(secret))
+    if not jwts.looks_like_one(secret):
+        digest = account.digest(secret)
+        return _stored([digest]).get(digest)
+    asked_at = time.monotonic()
+    found = jwts.authenticate(secret)
+    return Known(*found, asked_at, is_stored=False) if found else None
 
 
-def _stored(digest: str) -> Known | None:
+def _stored(digests: list[str]) -> dict[str, Known]:
+    asked_at = time.monotonic()
     with one_upkeep_message() as message:
-        return account.authenticate(message, digest)
+        found = account.authenticate(message, digests)
+    return {digest: Known(*known, asked_at, is_stored=True) for digest, known in found.items()}
 
 
 def forget_verified() -> None:
     """Ask the database again for every token."""
     with _lock:
         _verified.clear()
+        _ageing.clear()
 
 
 def _unauthorized(detail: str) -> Problem:

@@ -10,18 +10,15 @@ from __future__ import annotations
 import hmac
 import secrets
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, request, session
+from flask import Flask, Request, request, session
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 
 from api.errors import Problem
 from models.settings import settings
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 NAME = "escalation"
 LIFETIME = timedelta(hours=12)  # a working day; then the token is asked for again
@@ -42,6 +39,12 @@ class CookieSessions(SecureCookieSessionInterface):
             serializer=self.serializer,
             signer_kwargs={"key_derivation": self.key_derivation, "digest_method": self.digest_method},
         )
+
+    def open_session(self, app: Flask, request: Request) -> Any:
+        """As Flask's, without making a signer for a request that has nothing to verify."""
+        if settings().secret_key and not request.cookies.get(NAME):
+            return self.session_class()
+        return super().open_session(app, request)
 
     def get_cookie_secure(self, app: Flask) -> bool:
         """Whether the browser must keep the cookie to https."""
@@ -79,9 +82,9 @@ def token_digest() -> str | None:
     return found if isinstance(found, str) else None
 
 
-def token_digest_in(app: Flask, environ: WSGIEnvironment) -> str | None:
-    """The same for a request that Flask has not begun."""
-    found = app.session_interface.open_session(app, app.request_class(environ))
+def token_digest_in(app: Flask, header: str) -> str | None:
+    """The same by the Cookie header of a request that Flask has not begun."""
+    found = app.session_interface.open_session(app, app.request_class({"HTTP_COOKIE": header}))
     digest = found.get("token") if found else None
     return digest if isinstance(digest, str) else None
 

@@ -18,9 +18,8 @@ from api.auth import caller, requires
 from api.cursor import Cursor, CursorError
 from api.docs import problems
 from api.errors import Problem
-from api.feed_answers import Said
+from api.feed_answers import COUNTED, Said, caught_up
 from api.parsing import StrictParser
-from api.quick_poll import caught_up, counted
 from api.schemas import FeedQuery, FeedSchema, QueuePageSchema, QueueQuery
 from models import feed
 from models.db import dump_json
@@ -69,7 +68,7 @@ def poll(query: dict[str, str]) -> Response:
     ask = _understood(query)
     account_id = caller().account_id
     at = ask.cursor(account_id)
-    polled = counted(request.environ) or heads().poll(account_id, caller().token_id, at.epoch if at else "")
+    polled = request.environ.get(COUNTED) or heads().poll(account_id, caller().token_id, at.epoch if at else "")
     if polled.wait_seconds > 0:
         headers = {"Retry-After": str(int(polled.wait_seconds) + 1)}
         raise Problem(429, "too_fast", "Poll more slowly.", headers=headers)

@@ -12,10 +12,20 @@ from api import answers
 from api import cursor as cursors
 from api.cursor import Cursor
 from models.db import dump_json
+from models.head import Hint, Polled
 
 # How long to wait for the next poll, by how long nothing happened: (quiet for less than, seconds).
 RHYTHM = ((30, 1.5), (600, 3.0), (3600, 5.0), (float("inf"), 10.0))
 JITTER = 0.2
+
+
+COUNTED = "escalation.polled"  # in a request's environment: what Redis said to this poll already
+
+
+def caught_up(at: Cursor, polled: Polled) -> Hint | None:
+    """Redis's word that nothing came after the cursor; None: the database must be asked."""
+    hint = polled.hint
+    return hint if hint and hint.head == at.seq and at.scope == cursors.SCOPE else None
 
 
 @dataclass(frozen=True)

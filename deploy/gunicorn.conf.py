@@ -6,8 +6,8 @@ from models.settings import require_secret_key
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 
-# Requests wait on the database, so threads; two processes use two cores.
-worker_class = "gthread"
+# An event loop for the polls, and threads for what waits on the database; two processes use two cores.
+worker_class = "deploy.web.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "16"))
 
@@ -20,8 +20,8 @@ timeout = 30
 graceful_timeout = 10
 
 # New processes now and then, not all at once, keep a slow leak from growing.
-max_requests = 100_000
-max_requests_jitter = 20_000
+max_requests = 1_000_000
+max_requests_jitter = 200_000
 
 # The worker's sign of life is a file; on a busy disk touching it can block, in memory it cannot.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -154,34 +155,37 @@ def digest(secret: str) -> str:
 
 
 # One statement, for it is asked of every token every few seconds. It writes at most once a minute and token, so that
-# polling does not turn into writing.
+# polling does not turn into writing, and leaves what another process is writing to that one.
 _AUTHENTICATE = """
     WITH token AS (
-        SELECT account_id, id, user_id, expires_at, last_used_at FROM api_tokens
-        WHERE digest = %(digest)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        SELECT account_id, id, user_id, digest, expires_at FROM api_tokens
+        WHERE digest = ANY(%(digests)s) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+    ), due AS (
+        SELECT account_id, id FROM api_tokens
+        WHERE digest = ANY(%(digests)s) AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+        FOR NO KEY UPDATE SKIP LOCKED
     ), used AS (
-        UPDATE api_tokens AS stored SET last_used_at = now() FROM token
-        WHERE stored.account_id = token.account_id AND stored.id = token.id
-            AND (token.last_used_at IS NULL OR token.last_used_at < now() - interval '1 minute')
+        UPDATE api_tokens AS stored SET last_used_at = now() FROM due JOIN token USING (account_id, id)
+        WHERE stored.account_id = due.account_id AND stored.id = due.id
     )
-    SELECT token.account_id, accounts.name AS account_name, token.user_id, users.name, users.role, token.id,
-        token.expires_at
+    SELECT token.digest, token.account_id, accounts.name AS account_name, token.user_id, users.name, users.role,
+        token.id, token.expires_at
     FROM token
     JOIN users ON users.account_id = token.account_id AND users.id = token.user_id AND users.deleted_at IS NULL
     JOIN accounts ON accounts.id = token.account_id
 """
 
 
-def authenticate(runs: Runs, token_digest: str) -> tuple[Caller, datetime | None] | None:
-    """The caller of a token and when it expires, or None: unknown, revoked, expired, or a deleted user.
+def authenticate(runs: Runs, digests: list[str]) -> dict[str, tuple[Caller, datetime | None]]:
+    """The callers of these tokens and when each expires. Missing: unknown, revoked, expired, or a deleted user.
 
     Asked before the account is known, so `runs` must see all accounts.
     """
-    found: Any = runs.exec_driver_sql(_AUTHENTICATE, {"digest": token_digest}).one_or_none()
-    if found is None:
-        return None
-    account_id, account_name, user_id, name, role, token_id, expires_at = found
-    return Caller(account_id, account_name, user_id, name, Role(role), token_id), expires_at
+    rows: Iterable[Any] = runs.exec_driver_sql(_AUTHENTICATE, {"digests": digests})
+    return {
+        digest: (Caller(account_id, account_name, user_id, name, Role(role), token_id), expires_at)
+        for digest, account_id, account_name, user_id, name, role, token_id, expires_at in rows
+    }
 
 
 def caller_of(session: Session, account_id: UUID, user_id: UUID) -> Caller | None:

@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -42,18 +43,24 @@ PAUSE_SECONDS = 1.0
 POLL_BURST = 100
 POLLS_A_SECOND = 5
 
-# The generic cell rate algorithm: the bucket's one number is the time at which it will be empty again.
+# Any number of polls, two keys each. The generic cell rate algorithm: the bucket's one number is the time at which
+# it will be empty again.
 POLL = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local gap = 1 / tonumber(ARGV[2])
-local empty_at = tonumber(redis.call('GET', KEYS[1])) or now
-if empty_at < now then empty_at = now end
-local wait = empty_at + gap - now - tonumber(ARGV[1]) * gap
-if wait > 0.000001 then return {string.format('%.6f', wait), {}} end
-empty_at = empty_at + gap
-redis.call('SET', KEYS[1], string.format('%.6f', empty_at), 'PX', math.ceil((empty_at - now) * 1000) + 1000)
-return {'0', redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')}
+local function poll(bucket, hint)
+    local empty_at = tonumber(redis.call('GET', bucket)) or now
+    if empty_at < now then empty_at = now end
+    local wait = empty_at + gap - now - tonumber(ARGV[1]) * gap
+    if wait > 0.000001 then return {string.format('%.6f', wait), {}} end
+    empty_at = empty_at + gap
+    redis.call('SET', bucket, string.format('%.6f', empty_at), 'PX', math.ceil((empty_at - now) * 1000) + 1000)
+    return {'0', redis.call('ZRANGE', hint, 0, -1, 'WITHSCORES')}
+end
+local replies = {}
+for n = 1, #KEYS, 2 do replies[#replies + 1] = poll(KEYS[n], KEYS[n + 1]) end
+return replies
 """
 
 FAILURES = Counter("escalation_head_redis_failures", "Calls of the head hint that Redis did not answer")
@@ -86,6 +93,16 @@ class Polled:
     hint: Hint | None
     missing: bool
 
+    @classmethod
+    def of(cls, reply: Sequence[Any]) -> Polled:
+        """What POLL said to one poll."""
+        wait, members = reply
+        hint = _parse(dict(zip(members[::2], map(float, members[1::2]), strict=True)))
+        return cls(float(wait), hint, missing=hint is None)
+
+
+UNKNOWN = Polled(0.0, None, missing=False)  # Redis is away
+
 
 @dataclass
 class Guard:
@@ -96,18 +113,28 @@ class Guard:
 
     def __call__(self, call: Callable[[], T]) -> T | None:
         """The call's result, or None: Redis is away, or is being left alone."""
-        if time.monotonic() < self.paused_until:
-            return None
+        if not self.is_paused:
+            with self.counting():
+                return call()
+        return None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether Redis is being left alone."""
+        return time.monotonic() < self.paused_until
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """An error of Redis's ends the block and goes no further."""
         try:
-            result = call()
+            yield
         except (redis.RedisError, OSError):
             FAILURES.inc()
             self.failures += 1
             if self.failures >= FAILURES_BEFORE_PAUSE:
                 self.paused_until = time.monotonic() + PAUSE_SECONDS
-            return None
-        self.failures = 0
-        return result
+        else:
+            self.failures = 0
 
 
 class Heads:
@@ -122,13 +149,8 @@ class Heads:
 
     def poll(self, account_id: UUID, token_id: UUID, epoch: str) -> Polled:
         """Count a poll of this token and read the hint, in one call. Without Redis nobody waits."""
-        keys = [f"polls:{token_id.hex}", _key(account_id, epoch)]
-        counted = self.guard(lambda: self._poll(keys, [POLL_BURST, POLLS_A_SECOND]))
-        if counted is None:
-            return Polled(0.0, None, missing=False)
-        wait, members = counted
-        hint = _parse(dict(zip(members[::2], map(float, members[1::2]), strict=True)))
-        return Polled(float(wait), hint, missing=hint is None)
+        replies = self.guard(lambda: self._poll(poll_keys(account_id, token_id, epoch), poll_limits()))
+        return UNKNOWN if replies is None else Polled.of(replies[0])
 
     def look(self, account_id: UUID, epoch: str) -> Hint | None:
         """The hint, for whoever examines it. Raises RedisError when Redis is away."""
@@ -193,6 +215,16 @@ class Heads:
             ("PEXPIREAT", key, int((known_at + self.ttl_seconds) * 1000)),
             ("DEL", _lease_key(account_id, epoch)),
         ]
+
+
+def poll_keys(account_id: UUID, token_id: UUID, epoch: str) -> list[str]:
+    """The two keys of a poll for POLL."""
+    return [f"polls:{token_id.hex}", _key(account_id, epoch)]
+
+
+def poll_limits() -> list[int]:
+    """The arguments of POLL."""
+    return [POLL_BURST, POLLS_A_SECOND]
 
 
 def _key(account_id: UUID, epoch: str) -> str:

@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any
 
 import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
@@ -29,6 +31,17 @@ def connect(url: str) -> redis.Redis:
         retry=Retry(NoBackoff(), 0),  # redis-py would otherwise try ten times, and wait in between
     )
     return redis.Redis.from_pool(pool)
+
+
+def connect_loop(url: str) -> redis.asyncio.Redis:
+    """The same for coroutines of one event loop."""
+    return redis.asyncio.Redis.from_url(
+        url,
+        max_connections=64,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        retry=AsyncRetry(NoBackoff(), 0),
+    )
 
 
 class ThreadConnections:

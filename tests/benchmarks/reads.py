@@ -12,13 +12,13 @@ from tests.benchmarks.table import Row, alternate
 
 CONNECTIONS = 64
 ACCOUNTS = 200
-PEOPLE = 2  # each with a token, since one token may not poll as fast as a benchmark does
+PEOPLE = 6  # each with a token, since one token may not poll as fast as a benchmark does
 NEWS = 20
 OPEN = 500
 LARGE_FEED, SMALL_FEED = 3_000_000, 10_000
 LARGE_QUEUE = 1_000_000
 LATENCY_ROUNDS = 5
-READERS = 200  # of one account, for the same reason
+READERS = 400  # of one account, for the same reason
 
 
 def caught_up(stage: Stage) -> list[Row]:

@@ -121,9 +121,8 @@ def revoke(service: Service, somebody: Somebody) -> None:
     from models.transaction import upkeep
 
     with environment(service.variables), upkeep() as session:
-        found = account.authenticate(session.connection(), account.digest(somebody.token))
-        assert found is not None
-        account.revoke_token(session, found[0].token_id)
+        caller, _ = account.authenticate(session.connection(), [digest := account.digest(somebody.token)])[digest]
+        account.revoke_token(session, caller.token_id)
 
 
 def test_what_was_half_written_is_there_after_signing_in_again(team: Team, page_of: PageOf) -> None:

@@ -1,0 +1,98 @@
+"""What a web process serves: polls that find nothing new from its event loop, everything else by Flask in threads.
+
+Nearly every request is such a poll. It needs a token that was verified a moment ago, a cursor and a word of Redis,
+and the loop asks Redis once for all polls that came together; a thread, Flask and a schema around each would cost
+many times as much (docs/decisions/0003). Whatever is not plainly such a poll goes on to Flask, whose answers are the
+same: both are made by api.feed_answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from http import HTTPStatus
+
+from flask import Flask
+
+from api import MAX_BODY_BYTES, SECURITY_HEADERS, answers, auth, cookie, cursor, feed_answers
+from api.cursor import CursorError
+from api.feed_answers import COUNTED, Said, caught_up
+from api.threads import Answer, InThreads, Receive, Scope, Send
+from models import account, logs
+from models.account import Caller
+from models.head import Polled
+from models.polls import Polls
+from models.settings import settings
+
+log = logs.logger(__name__)
+
+VERIFY_PAUSE_SECONDS = 1.0
+PATH = "/api/v1/feed"
+LIMIT = b"limit=(?:[1-9][0-9]?|1[0-9][0-9]|200)"
+PLAIN = re.compile(rb"(?:%b&)?cursor=([A-Za-z0-9_-]{8,})(?:&%b)?(?:&collapse=(?:none|entity))?" % (LIMIT, LIMIT))
+
+
+class Front:
+    """ASGI, HTTP alone. `pool` is where Flask runs."""
+
+    def __init__(self, flask: Flask, pool: Executor) -> None:
+        self._flask = flask
+        self._rest = InThreads(flask, pool, most_body=MAX_BODY_BYTES)
+        self._pool = pool
+        self._polls = Polls()
+        self._is_verifying = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["path"] != PATH or scope["method"] != "GET":
+            return await self._rest(scope, receive, send)
+        said, polled = await self._poll(scope)
+        if said is None:
+            return await self._rest(scope, receive, send, **{COUNTED: polled})
+        body = said.body.encode()
+        length = {"Content-Length": str(len(body))} if said.status == HTTPStatus.OK else {}
+        await Answer(said.status, (said.headers | length | SECURITY_HEADERS).items(), body).send(send)
+
+    async def _poll(self, scope: Scope) -> tuple[Said | None, Polled | None]:
+        """The answer to a caught-up poll; None: Flask shall answer. And what Redis said, if it was asked."""
+        headers = dict(scope["headers"])
+        asked = PLAIN.fullmatch(scope["query_string"])
+        if not asked or len(headers) < len(scope["headers"]) or settings().cors_origins:
+            return None, None
+        who = self._caller(headers)
+        if who is None:
+            return None, None
+        try:
+            at = cursor.decode(asked[1].decode(), who.account_id, answers.signing_keys())
+        except CursorError:
+            return None, None
+        self._keep_verified()
+        polled = await self._polls.poll(who.account_id, who.token_id, at.epoch)
+        hint = caught_up(at, polled)
+        if hint is None or polled.wait_seconds > 0:
+            return None, polled
+        tags = headers.get(b"if-none-match", b"").decode("latin-1")
+        return feed_answers.nothing_new(who.account_id, at, hint.pace, hint.quiet_seconds, tags), polled
+
+    def _keep_verified(self) -> None:
+        """See to it that the tokens of open pages are verified again together, and not each when its time is over."""
+        if auth.are_ageing() and not self._is_verifying:
+            self._is_verifying = True
+            asyncio.get_running_loop().call_later(VERIFY_PAUSE_SECONDS, self._verify)
+
+    def _verify(self) -> None:
+        asyncio.get_running_loop().run_in_executor(self._pool, auth.verify_again).add_done_callback(self._verified)
+
+    def _verified(self, done: asyncio.Future[None]) -> None:
+        self._is_verifying = False
+        if error := done.exception():
+            log.warning("tokens not verified again", error=type(error).__name__)
+
+    def _caller(self, headers: Mapping[bytes, bytes]) -> Caller | None:
+        """Who asks, where that is known without the database."""
+        if b"authorization" in headers:
+            return auth.remembered(account.digest(auth.bearer(headers[b"authorization"].decode("latin-1"))))
+        digest = cookie.token_digest_in(self._flask, headers.get(b"cookie", b"").decode("latin-1"))
+        return auth.remembered(digest) if digest else None

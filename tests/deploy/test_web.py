@@ -1,0 +1,152 @@
+"""A web process as clients meet it: raw connections to a real gunicorn."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deploy.web import MOST_HEAD_BYTES
+from tests import world as worlds
+from tests.conftest import environment
+from tests.servers import Servers
+from tests.stack import ROOT, Stack, answers, running, wait_for
+from tests.world import World, intake
+
+THREADS = 2
+
+
+@dataclass
+class Web:
+    """Where it listens, and who may ask it."""
+
+    port: int
+    world: World
+
+    def connect(self, first: bytes = b"") -> socket.socket:
+        """A connection on which so much was sent."""
+        made = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        made.sendall(first)
+        return made
+
+    def ask(self, request: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer to a request that ends its connection."""
+        with self.connect(request) as connection, connection.makefile("rb") as answer:
+            head, _, body = answer.read().partition(b"\r\n\r\n")
+        return int(head.split()[1]), body
+
+    def post(self, path: str, *headers: str) -> bytes:
+        """The head of a POST by the junior."""
+        lines = [f"POST {path} HTTP/1.1", "Host: desk", f"Authorization: Bearer {self.world.junior.token}"]
+        return "\r\n".join([*lines, "Content-Type: application/json", *headers, "", ""]).encode()
+
+
+@pytest.fixture(scope="module")
+def web(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """One process with two threads, whose connections are silent for a second at most."""
+    name = servers.create_database()
+    try:
+        with environment(servers.environment(name)):
+            from wsgi import app
+
+            world = worlds.create(app.test_client())
+        folder: Path = tmp_path_factory.mktemp("web")
+        with running(Stack(servers, name, folder, WEB_CONCURRENCY="1", WEB_THREADS=str(THREADS))) as stack:
+            settings = str(ROOT / "deploy/gunicorn.conf.py")
+            process = stack.start("web", "-m", "gunicorn", "-c", settings, "--keep-alive", "1", "wsgi:app")
+            wait_for(lambda: answers(f"{stack.url}/healthz"), "gunicorn to answer", process=process)
+            yield Web(stack.port, world)
+    finally:
+        servers.drop_database(name)
+
+
+def whole(connection: socket.socket) -> bytes:
+    """The next answer of /healthz."""
+    answer = b""
+    while not answer.endswith(b'{"status":"ok"}'):
+        part = connection.recv(4096)
+        assert part, answer
+        answer += part
+    return answer
+
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: desk\r\nConnection: close\r\n\r\n"
+
+
+def test_two_requests_go_over_one_connection(web: Web) -> None:
+    with web.connect() as connection:
+        for _ in range(2):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: desk\r\n\r\n")
+            assert whole(connection).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_the_server_does_not_say_what_it_is(web: Web) -> None:
+    with web.connect(HEALTH) as connection:
+        assert b"server:" not in whole(connection).lower()
+
+
+def test_an_answer_to_head_has_no_body(web: Web) -> None:
+    assert web.ask(HEALTH.replace(b"GET", b"HEAD")) == (200, b"")
+
+
+def chunked(body: bytes, size: int = 4096) -> bytes:
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+def test_a_body_in_chunks_is_a_body(web: Web) -> None:
+    body = json.dumps(intake("T-chunks")).encode()
+    request = web.post("/api/v1/handoffs", "Transfer-Encoding: chunked", "Connection: close")
+    status, answer = web.ask(request + chunked(body, 50))
+    assert status == 202, answer
+
+
+@pytest.mark.parametrize("way", ["whole", "in chunks"])
+def test_a_body_that_is_too_long_is_413_as_a_problem(web: Web, way: str) -> None:
+    body = b'{"reason": "' + b"x" * 1024 * 1024 + b'"}'
+    length = f"Content-Length: {len(body)}" if way == "whole" else "Transfer-Encoding: chunked"
+    sent = body if way == "whole" else chunked(body)
+    status, answer = web.ask(web.post("/api/v1/handoffs", length, "Connection: close") + sent)
+    assert (status, json.loads(answer)["status"]) == (413, 413)
+
+
+def test_clients_that_are_slow_to_send_hold_no_thread(web: Web) -> None:
+    with ExitStack() as open_ones:
+        for _ in range(THREADS * 4):
+            open_ones.enter_context(web.connect())
+            open_ones.enter_context(web.connect(b"GET /healthz HT"))
+            open_ones.enter_context(web.connect(web.post("/api/v1/handoffs", "Content-Length: 100") + b"{"))
+        assert web.ask(HEALTH)[0] == 200
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\nHost: d"])
+def test_a_client_that_says_nothing_more_is_left(web: Web, begun: bytes) -> None:
+    with web.connect(begun) as connection:
+        assert connection.recv(100) == b""
+
+
+def test_a_head_without_an_end_is_refused(web: Web) -> None:
+    with web.connect(b"GET /healthz HTTP/1.1\r\nX-Long: ") as connection:
+        connection.sendall(b"x" * (MOST_HEAD_BYTES + 1))
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+
+
+def test_many_heads_on_one_connection_are_not_one_long_one(web: Web) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: desk\r\nX-Long: " + b"x" * 20_000
+    with web.connect() as connection:
+        for _ in range(1 + MOST_HEAD_BYTES // 20_000 * 2):
+            connection.sendall(request)
+            connection.sendall(b"\r\n\r\n")
+            assert whole(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_query_of_any_bytes_is_answered(web: Web) -> None:
+    request = b"GET /api/v1/feed?cursor=\xff\xfe HTTP/1.1\r\nHost: desk\r\nConnection: close\r\n"
+    token = f"Authorization: Bearer {web.world.viewer.token}\r\n\r\n".encode()
+    status, answer = web.ask(request + token)
+    assert status == 400, answer

@@ -1,41 +1,45 @@
 """How many requests a token and an account may make; counted in Redis, and nobody waits for it.
 
-Fixed windows of a minute, because what they are for is a client that runs away: one call of Redis a limit. The
+Fixed windows of a minute, because what they are for is a client that runs away: one call of Redis a request. The
 feed has a limit of its own, in the one call that its poll makes (models/head.py).
 """
 
 from __future__ import annotations
 
-import time
-from functools import cache, partial
-
-from limits import RateLimitItemPerMinute
-from limits.storage import RedisStorage
-from limits.strategies import FixedWindowRateLimiter
+from functools import cache
 
 from models.account import Caller
 from models.head import Guard
-from models.redis import client
+from models.redis import Script, ThreadConnections, client
 from models.settings import settings
+
+WINDOW_SECONDS = 60
+
+# Counts the request in one window after the other, and not beyond one that is full. A window begins with its first
+# request. The reply is how many milliseconds a full one goes on, or 0.
+_COUNT = """
+for n, key in ipairs(KEYS) do
+    local count = redis.call('INCR', key)
+    if count == 1 then redis.call('EXPIRE', key, ARGV[1]) end
+    if count > tonumber(ARGV[n + 1]) then return math.max(redis.call('PTTL', key), 1) end
+end
+return 0
+"""
 
 
 class Limits:
     """The counters in one Redis."""
 
     def __init__(self) -> None:
-        pool = client().connection_pool
-        self.window = FixedWindowRateLimiter(RedisStorage("redis://", connection_pool=pool))
         self.guard = Guard()
-        self.per_token = RateLimitItemPerMinute(settings().token_requests_per_minute, namespace="token")
-        self.per_account = RateLimitItemPerMinute(settings().account_requests_per_minute, namespace="account")
+        self._count = Script(ThreadConnections(client()), _COUNT)
+        self._most = settings().token_requests_per_minute, settings().account_requests_per_minute
 
     def seconds_to_wait(self, caller: Caller) -> float:
         """Count a request. 0: it may go on, also when Redis is away, frozen, or lately was."""
-        for item, key in ((self.per_token, caller.token_id.hex), (self.per_account, caller.account_id.hex)):
-            if self.guard(partial(self.window.hit, item, key)) is False:
-                stats = self.guard(partial(self.window.get_window_stats, item, key))
-                return 1.0 if stats is None else max(1.0, stats.reset_time - time.time())
-        return 0.0
+        keys = [f"requests:{caller.token_id.hex}", f"requests:{caller.account_id.hex}"]
+        milliseconds = self.guard(lambda: self._count(keys, [WINDOW_SECONDS, *self._most]))
+        return (milliseconds or 0) / 1000
 
 
 @cache

@@ -20,14 +20,14 @@ from models.settings import settings
 TIMEOUT_SECONDS = 0.05
 
 
-def connect(url: str) -> redis.Redis:
-    """A client whose every call ends within 50 ms, with RedisError when Redis is away or frozen."""
+def connect(url: str, *, seconds: float = TIMEOUT_SECONDS) -> redis.Redis:
+    """A client whose every call ends within so many seconds, with RedisError when Redis is away or frozen."""
     pool = redis.BlockingConnectionPool.from_url(
         url,
         max_connections=64,
-        timeout=TIMEOUT_SECONDS,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
+        timeout=seconds,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
         retry=Retry(NoBackoff(), 0),  # redis-py would otherwise try ten times, and wait in between
     )
     return redis.Redis.from_pool(pool)

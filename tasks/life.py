@@ -16,7 +16,6 @@ from celery.concurrency.thread import TaskPool as ThreadPool
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from celery.utils.nodenames import worker_direct
 from celery.worker import state
-from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from models import logs, workers
@@ -25,8 +24,8 @@ from models.settings import SettingsError, settings
 from tasks import celery
 from tasks.assessors import build
 from tasks.lease import give_back_all
+from tasks.message import send
 from tasks.sweep import LastRun, sweep_now
-from tasks.wake import publisher
 
 log = logs.logger(__name__)
 
@@ -86,8 +85,8 @@ def _listen(name: str) -> None:
 def _knock(name: str) -> None:
     try:
         client().ping()
-        publisher().send_task("heartbeat", args=[name], queue=worker_direct(name), ignore_result=True)
-    except (KombuError, RedisError, OSError):
+        send("heartbeat", name, queue=worker_direct(name).name)
+    except (RedisError, OSError):
         Ear.redis_since = None
         return
     if Ear.redis_since is None:

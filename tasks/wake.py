@@ -8,44 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from functools import cache
 
-from celery import Celery
-from kombu.exceptions import KombuError
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from models import logs
 from models.upkeep import Wake
+from tasks.message import send
 
 PAUSE_SECONDS = 1.0
-TIMEOUT_SECONDS = 0.5
 
 SENT = Counter("escalation_wakes_sent", "Wake-ups handed to Redis", ["lane"])
 LOST = Counter("escalation_wakes_lost", "Wake-ups that Redis did not take; the sweep sends them again", ["lane"])
 
 log = logs.logger(__name__)
-
-
-@cache
-def publisher() -> Celery:
-    """A Celery app of its own, whose every wait is short; the workers' own settings wait for Redis."""
-    app = Celery("escalation-publisher")
-    app.config_from_object("celeryconfig")
-    bounds = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-    app.conf.update(
-        broker_transport_options={
-            "socket_timeout": TIMEOUT_SECONDS,
-            "socket_connect_timeout": TIMEOUT_SECONDS,
-            "retry_on_timeout": False,
-            **bounds,
-        },
-        # Left on: switched off, kombu falls back to a slower policy of its own.
-        task_publish_retry=True,
-        task_publish_retry_policy=bounds,
-        broker_pool_limit=32,
-    )
-    return app
 
 
 class _Pause:
@@ -67,8 +43,8 @@ def nudge(task: str, *, queue: str) -> None:
     if time.monotonic() < _Pause.until:
         return
     try:
-        publisher().send_task(task, queue=queue, ignore_result=True)
-    except (KombuError, RedisError, OSError) as error:
+        send(task, queue=queue)
+    except (RedisError, OSError) as error:
         _Pause.until = time.monotonic() + PAUSE_SECONDS
         log.warning("task not nudged", task=task, error=type(error).__name__)
 
@@ -78,10 +54,8 @@ def _send(each: Wake) -> bool:
         LOST.labels(each.lane).inc()
         return False
     try:
-        publisher().send_task(
-            "assess", args=[str(each.account_id), str(each.assessment_id)], queue=each.lane.value, ignore_result=True
-        )
-    except (KombuError, RedisError, OSError) as error:
+        send("assess", str(each.account_id), str(each.assessment_id), queue=each.lane)
+    except (RedisError, OSError) as error:
         _Pause.until = time.monotonic() + PAUSE_SECONDS
         LOST.labels(each.lane).inc()
         log.warning("wake-up not sent", assessment=str(each.assessment_id), error=type(error).__name__)

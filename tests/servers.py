@@ -13,6 +13,7 @@ from api import auth, jwts
 from deploy import database
 from deploy.servers import Postgres, Redis
 from models import db, head, limits, migrations, redis, settings, transaction
+from tasks import message
 
 TEMPLATE = "template_escalation"
 
@@ -78,6 +79,6 @@ def forget_process_state() -> None:
     if db.engine.cache_info().currsize:
         db.engine().dispose()
     per_process = (settings.settings, db.engine, redis.client, head.heads, limits.limits, transaction._sessions)
-    for cached in (*per_process, jwts._keys):
+    for cached in (*per_process, jwts._keys, message._connections):
         cached.cache_clear()
     auth.forget_verified()

@@ -56,6 +56,20 @@ def test_an_account_that_asks_too_often_gets_429_and_others_do_not(world: World,
         assert other_world.senior.get("/me").status_code == 200
 
 
+def test_what_a_token_asks_in_vain_is_not_counted_for_the_account(world: World) -> None:
+    with set_to(TOKEN_REQUESTS_PER_MINUTE="1", ACCOUNT_REQUESTS_PER_MINUTE="3"):
+        assert [world.senior.get("/me").status_code for _ in range(5)] == [200] + [429] * 4
+        people = (world.junior, world.admin, world.viewer)
+        assert [person.get("/me").status_code for person in people] == [200, 200, 429]
+
+
+def test_every_count_ends_within_a_minute(world: World) -> None:
+    world.senior.get("/me")
+    counted = redis.client().keys("requests:*")
+    assert len(counted) >= 2
+    assert all(0 < redis.client().pttl(key) <= 60_000 for key in counted)
+
+
 def test_writes_are_limited_too_and_a_refused_one_does_nothing(world: World) -> None:
     with set_to(TOKEN_REQUESTS_PER_MINUTE="1"):
         answers = [world.junior.post("/handoffs", intake(f"T-{n}")).status_code for n in range(3)]

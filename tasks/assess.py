@@ -20,6 +20,7 @@ from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.extractive import Extractive
 from tasks.lease import held
 from tasks.prompt import input_hash
+from tasks.working import working
 
 log = logs.logger(__name__)
 
@@ -43,13 +44,14 @@ def assess(account_id: str, assessment_id: str, **_: Any) -> None:
 
 def _take_turn(account_id: UUID, assessment_id: UUID) -> int:
     """One attempt of whatever is due next; returns how often it had crashed before. -1: nothing is due."""
-    with one_upkeep_message() as message:
-        lease = turn.take(message, account_id, assessment_id)
-    if lease is None:
-        return -1
-    logs.bind(account=str(lease.account_id), assessment=str(lease.assessment_id))
-    _hold(lease)
-    return lease.crashes
+    with working():
+        with one_upkeep_message() as message:
+            lease = turn.take(message, account_id, assessment_id)
+        if lease is None:
+            return -1
+        logs.bind(account=str(lease.account_id), assessment=str(lease.assessment_id))
+        _hold(lease)
+        return lease.crashes
 
 
 def run(account_id: UUID, assessment_id: UUID, *, late: bool = False) -> bool:
@@ -58,9 +60,10 @@ def run(account_id: UUID, assessment_id: UUID, *, late: bool = False) -> bool:
     `late` takes what is past its deadline even when a retry of it is due later. The attempt is committed
     before anything of the handoff is read, so that one which kills the process is counted.
     """
-    with one_message(account_id) as message:
-        lease = assessment.take_lease(message, account_id, assessment_id, late=late)
-    return lease is not None and _hold(lease)
+    with working():
+        with one_message(account_id) as message:
+            lease = assessment.take_lease(message, account_id, assessment_id, late=late)
+        return lease is not None and _hold(lease)
 
 
 def _hold(lease: Lease) -> bool:

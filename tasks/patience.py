@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from models import logs
 from models.assessment import Lease
 from models.db import is_passing as is_database_away
+from tasks.working import waiting
 
 log = logs.logger(__name__)
 
@@ -39,4 +40,5 @@ def until(lease: Lease, act: Callable[[Lease], T]) -> T:
             if not is_passing(error) or time.monotonic() > end:
                 raise
             log.warning("database away", error=type(error).__name__)
-        time.sleep(PAUSE_SECONDS)
+        with waiting():
+            time.sleep(PAUSE_SECONDS)

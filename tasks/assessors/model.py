@@ -21,6 +21,7 @@ from tasks.budget import Budget, Lease
 from tasks.draft import TEXT_LENGTH, ReplySchema, verify
 from tasks.prompt import PROMPT_VERSION, Prompt, render, repair
 from tasks.redaction import Redaction
+from tasks.working import waiting
 
 RETRIES = 2
 FIRST_BACKOFF_SECONDS = 0.5
@@ -152,7 +153,8 @@ class _Conversation:
                 pause = self.pause_after(failure)
                 if pause is None:
                     raise self.error(failure) from None
-            time.sleep(pause)
+            with waiting():
+                time.sleep(pause)
 
     def pause_after(self, failure: CallFailed) -> float | None:
         """Seconds until the next try, or None when there shall be none within this assessment."""
@@ -174,7 +176,8 @@ class _Conversation:
         self.calls += 1
         failed = False
         try:
-            reply = self.call(self.prompt, max(0.01, self.end - time.monotonic()))
+            with waiting():
+                reply = self.call(self.prompt, max(0.01, self.end - time.monotonic()))
         except CallFailed as failure:
             failed = failure.kind in PROVIDER_FAILURES
             raise

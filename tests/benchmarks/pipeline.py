@@ -21,7 +21,7 @@ from tests.stack import wait_for
 
 BACKLOG = 300
 PROVIDER_SLOTS = 32
-PROVIDER_ROUNDS = 5
+PROVIDER_ROUNDS = 10
 PROVIDER_ACCOUNTS = 4  # more calls at once than one account may have by default
 POLL_SECONDS = 0.1
 SIGHTINGS = 40

@@ -8,6 +8,7 @@ which was presumed dead cannot write after another took over.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -274,10 +275,13 @@ _END_ATTEMPT = """
 _SUMS = ("provider_calls", "tokens_in", "tokens_out", "cost")
 
 
-def finish(runs: Runs, lease: Lease, state: State, **values: Any) -> bool:
-    """End this generation if the lease still holds. False: somebody else's attempt has it; write nothing."""
+Statement = tuple[str, dict[str, Any]]  # SQL as it is sent, and its values
+
+
+def finishing(lease: Lease, state: State, values: Mapping[str, Any]) -> Statement:
+    """The statement that ends this generation if the lease still holds; it returns a row if it did."""
     changes = f"state = '{state}', finished_at = clock_timestamp()"
-    return _end_attempt(runs, lease, changes, values, result=state, error_kind=values.get("error_kind"))
+    return _ending(lease, changes, values, result=state, error_kind=values.get("error_kind"))
 
 
 def put_back(
@@ -294,7 +298,8 @@ def put_back(
     woken = delay_seconds - settings().requeue_after_seconds
     changes = f"""state = 'queued', wakes = 0, not_before = now() + {delay_seconds:f} * interval '1 s',
         woken_at = now() + {woken:f} * interval '1 s'"""
-    return _end_attempt(runs, lease, changes, spent, result=result, error_kind=error_kind)
+    statement = _ending(lease, changes, spent, result=result, error_kind=error_kind)
+    return runs.exec_driver_sql(*statement).first() is not None
 
 
 def give_back(runs: Runs, lease: Lease) -> bool:
@@ -302,15 +307,15 @@ def give_back(runs: Runs, lease: Lease) -> bool:
     return put_back(runs, lease, delay_seconds=0, error_kind=None, result=GIVEN_BACK)
 
 
-def _end_attempt(
-    runs: Runs, lease: Lease, changes: str, values: dict[str, Any], *, result: str, error_kind: str | None
-) -> bool:
+def _ending(
+    lease: Lease, changes: str, values: Mapping[str, Any], *, result: str, error_kind: str | None
+) -> Statement:
     """What failed tries spent counts too: the sums grow, everything else is set."""
     sets = [f"{name} = {name} + %({name})s" if name in _SUMS else f"{name} = %({name})s" for name in values]
     sent = {name: dump_json(value) if isinstance(value, dict) else value for name, value in values.items()}
     fence = {"account": str(lease.account_id), "assessment": str(lease.assessment_id), "attempt": lease.attempt}
     sql = _END_ATTEMPT.format(changes=", ".join([changes, *sets]))
-    return runs.exec_driver_sql(sql, {**sent, **fence, "result": result, "error": error_kind}).first() is not None
+    return sql, {**sent, **fence, "result": result, "error": error_kind}
 
 
 def end_open(session: Session, account_id: UUID, handoff_id: UUID, *, error_kind: str) -> None:

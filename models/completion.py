@@ -20,11 +20,12 @@ _BEFORE = """
         AND shown.handoff_id = h.id AND shown.generation = h.shown_generation
     WHERE h.account_id = %(account)s AND h.id = %(handoff)s FOR UPDATE OF h
 """
-_AFTER = """
+_END = """
+    WITH ended AS ({finishing})
     UPDATE handoffs SET shown_generation = coalesce(%(shown)s::int, shown_generation),
         status = CASE WHEN ready_at IS NULL AND status = 'pending' THEN 'ready' ELSE status END,
         ready_at = coalesce(ready_at, now()), version = version + %(told)s::int
-    WHERE account_id = %(account)s AND id = %(handoff)s
+    WHERE account_id = %(account)s AND id = %(handoff)s AND EXISTS (SELECT FROM ended)
 """
 
 
@@ -38,12 +39,13 @@ def complete(session: Session, lease: Lease, state: State, **values: Any) -> boo
     runs = session.connection()
     handoff = {"account": str(lease.account_id), "handoff": str(lease.handoff_id)}
     before: Any = runs.exec_driver_sql(_BEFORE, handoff).one()
-    if not assessment.finish(runs, lease, state, **values):
-        FENCED.inc()
-        return False
     told = before.unready or lease.lane is Lane.INTERACTIVE or _changed(before, state, values)
     shown = lease.generation if _is_better(state, before.state) else None
-    runs.exec_driver_sql(_AFTER, handoff | {"shown": shown, "told": told})
+    sql, ending = assessment.finishing(lease, state, values)
+    ended = runs.exec_driver_sql(_END.format(finishing=sql), {**ending, **handoff, "shown": shown, "told": told})
+    if not ended.rowcount:
+        FENCED.inc()
+        return False
     if told:
         event = EventType.READY if before.unready else EventType.REASSESSED
         feed.collect(session, lease.account_id, lease.handoff_id, event, by=None)

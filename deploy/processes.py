@@ -56,7 +56,8 @@ def programs(folder: str) -> dict[str, str]:
     bulk_threads = os.environ.get("BULK_THREADS") or (2 if offline else 8)
     return {
         "web": "python -m gunicorn -c deploy/gunicorn.conf.py wsgi:app",
-        "interactive": f"{worker} -Q interactive -n interactive@%%h -c 16",
+        # Who hands off waits for the answer, and for the assessment nobody stands and waits.
+        "interactive": f"nice -n 5 {worker} -Q interactive -n interactive@%%h -c 16",
         # Polite to the others, so that people hardly notice a batch.
         "bulk": f"nice -n 10 {worker} -Q bulk -n bulk@%%h -c {bulk_threads}",
         # Of its own, so that deadlines are kept even when every slot of the others waits for a model.

@@ -54,7 +54,6 @@ def _cost_of_pages(service: Service, web: int, requests: list[bytes]) -> tuple[f
     stage = service.stage
     processes = [psutil.Process(pid) for pid in (web, stage.servers.postgres.pid, stage.servers.redis.pid)]
     before = cpu_seconds(processes)
-    # No more than there are pages: gunicorn waits in a thread for what a new connection says first.
     connections = min(64, len(requests))
     result = load.open_loop(service.port, _as_pages_do(requests), connections=connections).only(200, 304)
     return (cpu_seconds(processes) - before) / max(WINDOW_SECONDS, result.seconds), result.quantile(0.99)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import subprocess
 import time
@@ -25,6 +26,7 @@ from tests.servers import Servers
 from tests.stack import ROOT, Stack, answers, running, wait_for
 
 WARM_UP_SECONDS = 0.7
+NICE = 5  # of workers, as deploy/processes.py starts them
 Handler = Callable[[], Iterator[bytes]]
 
 
@@ -112,10 +114,12 @@ class Service:
         name = f"bench-{secrets.token_hex(3)}@bench"
         options = ["-Q", "interactive", "-P", "threads", "-c", str(concurrency), "-n", name]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        return self.stack.start(
+        started = self.stack.start(
             "worker", "-m", "celery", "-A", "tests.benchmarks.references.worker", "worker", *options, *quiet,
             REMAP_SIGTERM="SIGQUIT", **more,
         )  # fmt: skip
+        os.setpriority(os.PRIO_PROCESS, started.pid, NICE)
+        return started
 
     @contextmanager
     def inside(self) -> Iterator[None]:

@@ -38,4 +38,4 @@ def test_each_way_of_starting_the_service_has_the_same_workers(name: str, monkey
     assert len(workers) == 3
     for command in workers:
         assert command[command.index("-Q ") :] in told
-    assert told.count("nice -n 10 ") == 1
+    assert told.count("nice -n 10 ") == told.count("nice -n 5 ") == 1

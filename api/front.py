@@ -71,7 +71,7 @@ class Front:
         self._keep_verified()
         polled = await self._polls.poll(who.account_id, who.token_id, at.epoch)
         hint = caught_up(at, polled)
-        if hint is None or polled.wait_seconds > 0:
+        if hint is None:
             return None, polled
         tags = headers.get(b"if-none-match", b"").decode("latin-1")
         return feed_answers.nothing_new(who.account_id, at, hint.pace, hint.quiet_seconds, tags), polled

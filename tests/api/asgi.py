@@ -15,7 +15,8 @@ from flask import Flask
 from api.front import Front
 
 T = TypeVar("T")
-Request = tuple[str, Mapping[str, str]]  # path and headers of a GET
+Headers = Mapping[str, str] | list[tuple[str, str]]
+Request = tuple[str, Headers]  # path and headers of a GET
 
 
 class Here(Executor):
@@ -60,23 +61,24 @@ class Here(Executor):
         return result[0]
 
 
-def gets(app: Flask, requests: Iterable[Request]) -> list[httpx2.Response]:
-    """The answers to requests that come at the same time, in their order."""
+def gets(app: Flask, requests: Iterable[Request], *, together: bool = True) -> list[httpx2.Response]:
+    """The answers to requests that come at the same time, or one after the other, in their order."""
     here = Here()
-    return here.until(lambda: asyncio.run(_gets(app, here, list(requests))))
+    return here.until(lambda: asyncio.run(_gets(app, here, list(requests), together)))
 
 
-def get(app: Flask, path: str, headers: Mapping[str, str]) -> httpx2.Response:
+def get(app: Flask, path: str, headers: Headers) -> httpx2.Response:
     """The answer to one GET."""
     return gets(app, [(path, headers)])[0]
 
 
-async def _gets(app: Flask, here: Here, requests: list[Request]) -> list[httpx2.Response]:
+async def _gets(app: Flask, here: Here, requests: list[Request], together: bool) -> list[httpx2.Response]:
     front = Front(app, here)
     client = httpx2.AsyncClient(transport=httpx2.ASGITransport(front), base_url="http://localhost")
     client.headers.clear()  # what a client adds by itself is no part of what is tested
     try:
         async with client:
-            return await asyncio.gather(*(client.get(path, headers=dict(headers)) for path, headers in requests))
+            asked = [client.get(path, headers=headers) for path, headers in requests]
+            return await asyncio.gather(*asked) if together else [await each for each in asked]
     finally:
         await front._polls._script.registered_client.aclose()  # type: ignore[union-attr]

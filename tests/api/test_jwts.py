@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from api import jwts
+from api import auth, jwts
 from models.settings import SettingsError, settings
 from tests.api.test_people import delete
 from tests.conftest import environment
@@ -111,6 +111,17 @@ def test_a_jwt_of_the_main_product_is_the_same_caller(world: World) -> None:
     claimed = world.junior.client.post(f"/api/v1/handoffs/{made}/claim", headers=headers)
     assert claimed.json["claimed_by"]["id"] == str(world.senior.id)
     assert world.junior.client.get("/api/v1/feed?cursor=now", headers=headers).status_code == 200
+
+
+@pytest.mark.usefixtures("shared_secret")
+def test_a_jwt_is_not_looked_for_among_the_stored_tokens(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "AGEING_SECONDS", -1.0)
+    auth.forget_verified()
+    token = signed(world)
+    assert [status(world, token) for _ in range(2)] == [200, 200]
+    assert not auth.are_ageing()
+    assert world.senior.get("/me").status_code == 200
+    assert auth.are_ageing()
 
 
 @pytest.mark.usefixtures("shared_secret")

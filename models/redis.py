@@ -82,7 +82,8 @@ class ThreadConnections:
         if connection is None:
             connection = self._own.connection = self._pool.connection_class(**self._pool.connection_kwargs)
         try:
-            ended = connection.can_read()
+            # can_read() connects what is not connected: a silent Redis would be waited for here and again in sending.
+            ended = connection.is_connected and connection.can_read()
         except (redis.RedisError, OSError):
             ended = True
         if ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -217,3 +218,14 @@ def test_a_transaction_that_redis_refuses_raises_and_leaves_no_answer_for_the_ne
     with pytest.raises(redis_py.ResponseError):
         connections.transaction(("SET", "a", "1"), broken, ("GET", "a"))
     assert connections.send("ECHO", "mine") == b"mine"
+
+
+def test_a_redis_that_says_nothing_is_waited_for_once_by_a_thread_that_is_new_to_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        connections = redis.ThreadConnections(redis.connect(f"redis://127.0.0.1:{silent.getsockname()[1]}/0"))
+        with pytest.raises(redis_py.TimeoutError):
+            connections.send("PING")
+        silent.settimeout(0)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()

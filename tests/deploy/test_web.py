@@ -150,3 +150,23 @@ def test_a_query_of_any_bytes_is_answered(web: Web) -> None:
     token = f"Authorization: Bearer {web.world.viewer.token}\r\n\r\n".encode()
     status, answer = web.ask(request + token)
     assert status == 400, answer
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_cookie_is_secure_when_the_proxy_in_front_says_https(web: Web, scheme: str) -> None:
+    form = f"token={web.world.viewer.token}".encode()
+    lines = ["POST /sign-in HTTP/1.1", "Host: desk", f"X-Forwarded-Proto: {scheme}", "Connection: close"]
+    kind = ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(form)}"]
+    with web.connect("\r\n".join([*lines, *kind, "", ""]).encode() + form) as connection:
+        head = connection.makefile("rb").read().lower()
+    assert b"set-cookie: escalation=" in head
+    assert (b"; secure" in head) is (scheme == "https")
+
+
+def test_polls_of_a_page_are_answered_one_after_the_other(web: Web) -> None:
+    token = f"Authorization: Bearer {web.world.viewer.token}"
+    ask = f"GET /api/v1/feed?cursor=%s HTTP/1.1\r\nHost: desk\r\n{token}\r\nConnection: close\r\n\r\n"
+    place = json.loads(web.ask((ask % "now").encode())[1])["cursor"]
+    for _ in range(4):
+        status, body = web.ask((ask % place).encode())
+        assert (status, json.loads(body)["events"]) == (200, [])

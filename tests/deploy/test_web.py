@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
+from deploy import database
 from deploy.web import MOST_HEAD_BYTES
 from tests import world as worlds
 from tests.conftest import environment
@@ -19,6 +21,7 @@ from tests.stack import ROOT, Stack, answers, running, wait_for
 from tests.world import World, intake
 
 THREADS = 2
+SILENT_SECONDS = 1
 
 
 @dataclass
@@ -27,6 +30,8 @@ class Web:
 
     port: int
     world: World
+    master: psutil.Process
+    database_url: str  # the superuser's
 
     def connect(self, first: bytes = b"") -> socket.socket:
         """A connection on which so much was sent."""
@@ -58,9 +63,11 @@ def web(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         folder: Path = tmp_path_factory.mktemp("web")
         with running(Stack(servers, name, folder, WEB_CONCURRENCY="1", WEB_THREADS=str(THREADS))) as stack:
             settings = str(ROOT / "deploy/gunicorn.conf.py")
-            process = stack.start("web", "-m", "gunicorn", "-c", settings, "--keep-alive", "1", "wsgi:app")
+            process = stack.start(
+                "web", "-m", "gunicorn", "-c", settings, "--keep-alive", str(SILENT_SECONDS), "wsgi:app"
+            )
             wait_for(lambda: answers(f"{stack.url}/healthz"), "gunicorn to answer", process=process)
-            yield Web(stack.port, world)
+            yield Web(stack.port, world, psutil.Process(process.pid), servers.postgres.url(name))
     finally:
         servers.drop_database(name)
 
@@ -124,10 +131,29 @@ def test_clients_that_are_slow_to_send_hold_no_thread(web: Web) -> None:
         assert web.ask(HEALTH)[0] == 200
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\nHost: d"])
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GET /healthz HTTP/1.1\r\nHost: d",
+        b"POST /sign-in HTTP/1.1\r\nHost: d\r\nContent-Length: 9\r\n\r\nto",
+    ],
+    ids=["at once", "in the head", "in the body"],
+)
 def test_a_client_that_says_nothing_more_is_left(web: Web, begun: bytes) -> None:
     with web.connect(begun) as connection:
         assert connection.recv(100) == b""
+
+
+def test_an_answer_may_take_longer_than_a_client_may_be_silent(web: Web) -> None:
+    request = HEALTH.replace(b"/healthz", b"/api/v1/queue")
+    token = f"Authorization: Bearer {web.world.viewer.token}\r\n\r\n".encode()
+    with closing(database.connect(web.database_url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = False
+        cursor.execute("LOCK TABLE handoffs IN ACCESS EXCLUSIVE MODE")
+        # The service waits two seconds for a lock.
+        assert web.ask(request.removesuffix(b"\r\n") + token)[0] == 503
+        connection.rollback()
 
 
 def test_a_head_without_an_end_is_refused(web: Web) -> None:
@@ -170,3 +196,24 @@ def test_polls_of_a_page_are_answered_one_after_the_other(web: Web) -> None:
     for _ in range(4):
         status, body = web.ask((ask % place).encode())
         assert (status, json.loads(body)["events"]) == (200, [])
+
+
+def test_what_is_asked_on_an_open_connection_of_a_process_that_ends_is_answered(web: Web) -> None:
+    worker = web.master.children()[0]
+    with ExitStack() as open_ones:
+        new, used, begun = (open_ones.enter_context(web.connect()) for _ in range(3))
+        used.sendall(b"GET /healthz HTTP/1.1\r\nHost: desk\r\n\r\n")
+        whole(used)
+        begun.sendall(b"GET /healthz HTTP/1.1\r\n")
+        worker.terminate()
+        wait_for(lambda: not listens(worker), "the process to accept nobody any more")
+        for connection, rest in ((new, 0), (used, 0), (begun, len(b"GET /healthz HTTP/1.1\r\n"))):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: desk\r\n\r\n"[rest:])
+            assert b"connection: close" in whole(connection)
+            assert connection.recv(1) == b""
+    wait_for(lambda: web.ask(HEALTH)[0] == 200, "its successor")
+
+
+def listens(process: psutil.Process) -> bool:
+    """Whether new connections still come to it."""
+    return any(each.status == psutil.CONN_LISTEN for each in process.net_connections("tcp"))

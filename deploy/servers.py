@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -157,8 +158,10 @@ class Server:
         Both servers make their data folder the working folder of all their processes. That tells them apart
         more surely than a pid file, which may be stale, or name a pid that now belongs to something else.
         """
-        # Ours may not have got as far as its data folder.
-        found = [psutil.Process(self.pid)] if self.running else []
+        found: list[psutil.Process] = []
+        if self.running:  # ours may not have got as far as its data folder, and may end at this moment
+            with suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(self.pid))
         for process in psutil.process_iter(["name"]):
             if process in found or not (process.info["name"] or "").startswith(self.program):
                 continue

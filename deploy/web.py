@@ -11,7 +11,7 @@ from uvicorn_worker import UvicornWorker
 from api.front import Front
 
 MOST_HEAD_BYTES = 64 * 1024
-LAST_SECONDS = 1.0
+LAST_SECONDS = 2.0
 
 
 class Connection(HttpToolsProtocol):

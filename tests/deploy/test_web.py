@@ -209,6 +209,7 @@ def test_what_is_asked_on_an_open_connection_of_a_process_that_ends_is_answered(
         wait_for(lambda: not listens(worker), "the process to accept nobody any more")
         for connection, rest in ((new, 0), (used, 0), (begun, len(b"GET /healthz HTTP/1.1\r\n"))):
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: desk\r\n\r\n"[rest:])
+        for connection in (new, used, begun):
             assert b"connection: close" in whole(connection)
             assert connection.recv(1) == b""
     wait_for(lambda: web.ask(HEALTH)[0] == 200, "its successor")
@@ -216,4 +217,7 @@ def test_what_is_asked_on_an_open_connection_of_a_process_that_ends_is_answered(
 
 def listens(process: psutil.Process) -> bool:
     """Whether new connections still come to it."""
-    return any(each.status == psutil.CONN_LISTEN for each in process.net_connections("tcp"))
+    try:
+        return any(each.status == psutil.CONN_LISTEN for each in process.net_connections("tcp"))
+    except psutil.NoSuchProcess:
+        return False

@@ -82,15 +82,13 @@ class Service:
         return self.stack.web(**more)
 
     def bare_flask(self) -> int:
-        """Start the bare Flask reference in gunicorn's own threads, as many as the service has; returns its port."""
+        """Start the bare Flask reference with the service's own gunicorn settings; returns its port."""
         port = free_port()
         self._serve(
             port,
             "gunicorn",
             "-c",
             str(ROOT / "deploy/gunicorn.conf.py"),
-            "-k",
-            "gthread",
             "tests.benchmarks.references.bare_flask:app",
         )
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/nothing"), "bare Flask")

@@ -1,7 +1,7 @@
 """A message to Celery's workers, put into Redis in one call.
 
-Celery's own way there costs an intake more than any of its statements, for it makes a client of Redis anew for each
-message (docs/decisions). What a worker reads is documented: Celery's message protocol 2, in the envelope of kombu's
+Celery's own way there is dear for an intake, since it makes a client of Redis anew for each message
+(docs/decisions/0004). What a worker reads is documented: Celery's message protocol 2, in the envelope of kombu's
 transport for Redis.
 """
 

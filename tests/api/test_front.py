@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -188,6 +189,20 @@ def test_without_redis_polls_are_answered_from_the_database(
     answers = asgi.gets(app, [(path, world.viewer.headers)] * 9, together=False)
     assert [answer.json()["to"] for answer in answers] == [1] * 9
     assert failures() - before == FAILURES_BEFORE_PAUSE  # then it is left alone
+
+
+def test_a_redis_that_says_nothing_is_waited_for_shortly(
+    world: World, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = known_place(world.viewer)
+    monkeypatch.setattr("models.redis.TIMEOUT_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        monkeypatch.setattr("models.polls.connect_loop", lambda _: connect_loop(url))
+        before = failures()
+        asked = [(f"/api/v1/feed?cursor={at}", world.viewer.headers)] * 9
+        assert [answer.status_code for answer in asgi.gets(app, asked, together=False)] == [200] * 9
+    assert failures() - before == FAILURES_BEFORE_PAUSE
 
 
 def test_a_hint_that_redis_lost_is_made_again(world: World, app: Flask) -> None:

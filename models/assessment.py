@@ -36,6 +36,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.db import Base, CreatedAt, MaybeTime, Runs, Time, dump_json, new_id, quoted, stored_enum
+from models.prepared import Prepared
 from models.settings import settings
 
 
@@ -203,12 +204,12 @@ TAKEN = """
     account_id, id, handoff_id, generation, lane, attempts, attempt_log,
     extract(epoch FROM deadline_at - now())::float8
 """
-_TAKE = f"""
+_TAKE = Prepared(f"""
     UPDATE assessments SET {TAKING}
     WHERE account_id = %(account)s AND id = %(assessment)s
         AND (state = 'queued' AND (not_before <= now() OR %(late)s) OR state = 'running' AND lease_until < now())
     RETURNING {TAKEN}
-"""
+""")
 
 
 def take_lease(runs: Runs, account_id: UUID, assessment_id: UUID, *, late: bool = False) -> Lease | None:
@@ -218,7 +219,7 @@ def take_lease(runs: Runs, account_id: UUID, assessment_id: UUID, *, late: bool 
     wait for a retry that is due later: the sweep takes what is past its deadline.
     """
     values = {"assessment": str(assessment_id), "late": late, "lease": settings().lease_seconds}
-    taken = runs.exec_driver_sql(_TAKE, values | {"account": str(account_id)}).one_or_none()
+    taken = _TAKE(runs, values | {"account": str(account_id)}).one_or_none()
     return as_lease(taken) if taken else None
 
 
@@ -266,7 +267,7 @@ def renew(session: Session, leases: list[Lease]) -> set[UUID]:
 # a row that nobody has taken since: its result is as good as the next one's.
 _END_ATTEMPT = """
     UPDATE assessments SET {changes}, lease_until = NULL, attempt_log = attempt_log || jsonb_build_array(
-        jsonb_build_object('attempt', %(attempt)s, 'at', clock_timestamp(), 'result', %(result)s::text,
+        jsonb_build_object('attempt', %(attempt)s::int, 'at', clock_timestamp(), 'result', %(result)s::text,
             'error', %(error)s::text))
     WHERE account_id = %(account)s AND id = %(assessment)s AND attempts = %(attempt)s
         AND state IN ('queued', 'running')

@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, CursorResult, Row, select
 from sqlalchemy.orm import Session
 
 from models.account import User
 from models.assessment import Assessment
+from models.prepared import Prepared
 from models.session import SessionStep, TroubleshootingSession, steps_of
 
 PROBLEM_CHARS = 500  # of the problem, on a card
@@ -44,8 +45,11 @@ _FACTS = f"""
     JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
     LEFT JOIN assessments AS shown ON shown.account_id = h.account_id AND shown.handoff_id = h.id
         AND shown.generation = h.shown_generation
-    WHERE h.account_id = %(account)s AND h.id = ANY(%(ids)s::uuid[])
+    WHERE h.account_id = %(account)s AND h.id
 """
+# The plan for one is kept; one for any number would not be: it would have to expect many.
+_FACTS_OF_ONE = Prepared(f"{_FACTS} = %(id)s")
+_FACTS_OF_MANY = f"{_FACTS} = ANY(%(ids)s::uuid[])"
 
 Facts = Row[*tuple[Any, ...]]  # one of _FACTS: all that both forms are made of
 Keys = Collection[tuple[UUID, UUID]]  # (account, handoff)
@@ -61,8 +65,14 @@ def facts(session: Session, keys: Keys) -> dict[tuple[UUID, UUID], Facts]:
     return {
         (account_id, row.id): row
         for account_id, ids in by_account.items()
-        for row in connection.exec_driver_sql(_FACTS, {"account": str(account_id), "ids": ids})
+        for row in _facts(connection, {"account": str(account_id), "ids": ids, "id": ids[0]})
     }
+
+
+def _facts(connection: Connection, named: dict[str, Any]) -> CursorResult[Any]:
+    if len(named["ids"]) == 1:
+        return _FACTS_OF_ONE(connection, named)
+    return connection.exec_driver_sql(_FACTS_OF_MANY, named)
 
 
 def cards(session: Session, keys: Keys) -> Mapping[tuple[UUID, UUID], dict[str, Any]]:

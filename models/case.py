@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from models.db import Runs
+from models.prepared import Prepared
 
 SEARCHED_CHARS = 2000  # of title and problem, in the search for past cases
 
@@ -70,20 +71,20 @@ class Case:
         )
 
 
-_SUBJECT = """
+_SUBJECT = Prepared("""
     SELECT s.title, s.problem, h.reason, h.ask, s.category, s.client, s.asset, (
         SELECT json_agg(json_build_array(t.seq, t.kind, t.text, t.outcome, t.at, t.author) ORDER BY t.seq)
         FROM session_steps AS t WHERE t.account_id = s.account_id AND t.session_id = s.id
     ) AS steps
     FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
     WHERE h.account_id = %(account)s AND h.id = %(handoff)s
-"""
+""")
 
 
 def load(runs: Runs, account_id: UUID, handoff_id: UUID, assessment_id: UUID) -> Case:
     """The case of a handoff, with the past cases that are like it."""
     values = {"account": str(account_id), "handoff": str(handoff_id)}
-    found: Any = runs.exec_driver_sql(_SUBJECT, values).one()
+    found: Any = _SUBJECT(runs, values).one()
     return Case(
         account_id=account_id,
         handoff_id=handoff_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from prometheus_client import Counter
@@ -10,16 +11,17 @@ from sqlalchemy.orm import Session
 from models import assessment, feed
 from models.assessment import Lane, Lease, State
 from models.feed import EventType
+from models.prepared import Prepared
 
 FENCED = Counter("escalation_fenced_finishes", "Results that came after somebody else's attempt had begun")
 
 
-_BEFORE = """
+_BEFORE = Prepared("""
     SELECT h.ready_at IS NULL AS unready, shown.state, shown.content, shown.source
     FROM handoffs AS h LEFT JOIN assessments AS shown ON shown.account_id = h.account_id
         AND shown.handoff_id = h.id AND shown.generation = h.shown_generation
     WHERE h.account_id = %(account)s AND h.id = %(handoff)s FOR UPDATE OF h
-"""
+""")
 _END = """
     WITH ended AS ({finishing})
     UPDATE handoffs SET shown_generation = coalesce(%(shown)s::int, shown_generation),
@@ -27,6 +29,11 @@ _END = """
         ready_at = coalesce(ready_at, now()), version = version + %(told)s::int
     WHERE account_id = %(account)s AND id = %(handoff)s AND EXISTS (SELECT FROM ended)
 """
+
+
+@cache  # one for each way to end
+def _end(finishing: str) -> Prepared:
+    return Prepared(_END.format(finishing=finishing))
 
 
 def complete(session: Session, lease: Lease, state: State, **values: Any) -> bool:
@@ -38,11 +45,11 @@ def complete(session: Session, lease: Lease, state: State, **values: Any) -> boo
     """
     runs = session.connection()
     handoff = {"account": str(lease.account_id), "handoff": str(lease.handoff_id)}
-    before: Any = runs.exec_driver_sql(_BEFORE, handoff).one()
+    before: Any = _BEFORE(runs, handoff).one()
     told = before.unready or lease.lane is Lane.INTERACTIVE or _changed(before, state, values)
     shown = lease.generation if _is_better(state, before.state) else None
     sql, ending = assessment.finishing(lease, state, values)
-    ended = runs.exec_driver_sql(_END.format(finishing=sql), {**ending, **handoff, "shown": shown, "told": told})
+    ended = _end(sql)(runs, {**ending, **handoff, "shown": shown, "told": int(told)})
     if not ended.rowcount:
         FENCED.inc()
         return False

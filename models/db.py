@@ -73,6 +73,10 @@ class Runs(Protocol):
     def exec_driver_sql(self, sql: str, values: Any, /) -> CursorResult[Any]:
         """Send this with these values."""
 
+    @property
+    def info(self) -> dict[Any, Any]:
+        """What is kept with the driver's connection as long as it lives."""
+
 
 def url() -> URL:
     """The database's address for SQLAlchemy, whose default driver is another than the one we ship."""

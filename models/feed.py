@@ -37,6 +37,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.db import Base, Runs, Time, dump_json, stored_enum
+from models.prepared import Prepared
 
 MAX_SEQ = 2**63 - 1
 MAX_EVENTS = 200  # in one transaction: what is numbered at once is locked at once
@@ -171,7 +172,7 @@ def number(session: Session, render: Render) -> dict[UUID, Numbered]:
 
 
 # One statement, so that the counter is locked for one round trip and the commit.
-_WRITE = """
+_WRITE = Prepared("""
     WITH counter AS (
         UPDATE feeds SET head = head + %(k)s, changed_at = clock_timestamp()
         WHERE account_id = %(account)s RETURNING head
@@ -188,7 +189,7 @@ _WRITE = """
         FROM item WHERE item.last AND handoffs.account_id = %(account)s AND handoffs.id = item.handoff_id
     )
     SELECT counter.head, control.epoch, control.pace FROM counter, feed_control AS control
-"""
+""")
 
 
 def _write(
@@ -212,7 +213,7 @@ def _write(
         for n, event in enumerate(events, start=1)
     ]
     values = {"k": len(items), "account": account_id, "items": dump_json(items)}
-    row = session.connection().exec_driver_sql(_WRITE, values).one()
+    row = _WRITE(session.connection(), values).one()
     return Numbered(row.head, row.epoch, row.pace)
 
 
@@ -263,13 +264,13 @@ _ROWS = {
             AND later.handoff_id = e.handoff_id AND later.seq > e.seq)
         ORDER BY e.seq LIMIT %(limit)s""",
 }
-_PAGES = {collapse: _PAGE.format(rows=rows) for collapse, rows in _ROWS.items()}
+_PAGES = {collapse: Prepared(_PAGE.format(rows=rows)) for collapse, rows in _ROWS.items()}
 
 
 def read_page(connection: Runs, account_id: UUID, *, after: int, limit: int, collapse: str) -> Page:
     """The feed after a number, in one statement and so in one snapshot. `collapse`: none | entity."""
-    rows: Sequence[Any] = connection.exec_driver_sql(
-        _PAGES[collapse], {"account": str(account_id), "after": after, "limit": limit + 1}
+    rows: Sequence[Any] = _PAGES[collapse](
+        connection, {"account": str(account_id), "after": after, "limit": limit + 1}
     ).all()
     epoch, head, floor, pace, quiet = rows[0][:5]
     return Page(epoch, head, floor, pace, quiet, [(row[5], row[6]) for row in rows if row[5] is not None])

@@ -14,10 +14,11 @@ from models.db import new_id
 from models.errors import Invalid
 from models.feed import EventType
 from models.handoff import Intent, Priority, Status, of_session, refuse_second_open
+from models.prepared import Prepared
 from models.session import Kept
 
 # All that a handoff adds, in one message: every statement costs a round trip and a plan.
-_ACCEPT = f"""
+_ACCEPT = Prepared(f"""
     WITH {sessions.ADD_STEPS}, handoff AS (
         INSERT INTO handoffs (account_id, id, session_id, intent, status, version, priority, reason, ask,
             handed_off_by_id, target_id, returns, overdue, generation, search)
@@ -25,7 +26,7 @@ _ACCEPT = f"""
             %(by)s, %(target)s, %(returns)s, false, %(generation)s, {search.DOCUMENT})
     )
     {assessment.QUEUE} WHERE %(assessment)s::uuid IS NOT NULL
-"""
+""")
 
 
 def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UUID) -> tuple[UUID, UUID | None]:
@@ -58,7 +59,7 @@ def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UU
         **search.document_values(account_id, kept.title, _search_texts(kept, intake)),
         **assessment.queue_values(Lane.INTERACTIVE, assessment_id, generation=0 if parked else 1),
     }
-    session.connection().exec_driver_sql(_ACCEPT, values)
+    _ACCEPT(session.connection(), values)
     if assessment_id is not None:
         feed.collect(session, account_id, handoff_id, EventType.CREATED, by=by)
     return handoff_id, assessment_id

@@ -27,16 +27,17 @@ from models.handoff import (
     of_session,
     refuse_second_open,
 )
+from models.prepared import Prepared
 from models.session import SessionStep, TroubleshootingSession
 
 
-def _update(changes: str, allowed: str) -> str:
+def _update(changes: str, allowed: str) -> Prepared:
     """The update behind a move. The caller may name the version that it has seen."""
-    return f"""
+    return Prepared(f"""
         UPDATE handoffs SET version = version + 1, {changes}
         WHERE account_id = %(account)s AND id = %(handoff)s AND {allowed}
             AND (%(version)s::int IS NULL OR version = %(version)s)
-    """
+    """)
 
 
 # What a claim leaves behind when it is given up.
@@ -244,7 +245,13 @@ def release_claims_of(session: Session, account_id: UUID, user_id: UUID, *, most
 
 
 def _move_claimed(
-    session: Session, account_id: UUID, handoff_id: UUID, move: str, by: Actor, version: int | None, **values: Any
+    session: Session,
+    account_id: UUID,
+    handoff_id: UUID,
+    move: Prepared,
+    by: Actor,
+    version: int | None,
+    **values: Any,
 ) -> None:
     """A move that only the claimer or an admin may make, on a claimed handoff."""
     if not _move(session, account_id, handoff_id, move, by, version, **values):
@@ -261,7 +268,13 @@ def _refuse_unless_claimer(found: Handoff, by: Actor, version: int | None) -> No
 
 
 def _move(
-    session: Session, account_id: UUID, handoff_id: UUID, move: str, by: Actor, version: int | None, **values: Any
+    session: Session,
+    account_id: UUID,
+    handoff_id: UUID,
+    move: Prepared,
+    by: Actor,
+    version: int | None,
+    **values: Any,
 ) -> bool:
     """Send the conditional update of a move. False: it was not allowed, nothing happened.
 
@@ -271,10 +284,10 @@ def _move(
     who = {"by": by.user_id and str(by.user_id), "admin": by.is_admin}
     values |= {"account": str(account_id), "handoff": str(handoff_id), "version": version, **who}
     connection = session.connection()
-    if connection.exec_driver_sql(move, values).rowcount:
+    if move(connection, values).rowcount:
         return True
     lock(session, account_id, handoff_id)
-    return bool(connection.exec_driver_sql(move, values).rowcount)
+    return bool(move(connection, values).rowcount)
 
 
 def _refuse_other_version(found: Handoff, version: int | None) -> None:

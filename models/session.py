@@ -17,6 +17,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from models.db import Base, CreatedAt, MaybeTime, Time, dump_json, new_id, stored_enum
 from models.errors import Conflict, NotFound
+from models.prepared import Prepared
 
 MAX_STEPS = 2000  # in one session, over all its handoffs
 DETAILS = ("external_id", "title", "problem", "category", "client", "asset", "opened_at")  # what intake may tell
@@ -102,19 +103,19 @@ def store(session: Session, account_id: UUID, details: dict[str, Any]) -> Kept:
     new = str(new_id())
     values = details | {"account": str(account_id), "id": new}
     sent = tuple(name for name in DETAILS if name in details)
-    row = session.connection().exec_driver_sql(_store(sent), values).one()
+    row = _store(sent)(session.connection(), values).one()
     return Kept(row.id, details["external_id"], row.title, row.problem, row.steps_count, str(row.id) == new)
 
 
 @cache
-def _store(sent: tuple[str, ...]) -> str:
-    return f"""
+def _store(sent: tuple[str, ...]) -> Prepared:
+    return Prepared(f"""
         INSERT INTO sessions (account_id, id, {", ".join(sent)})
         VALUES (%(account)s, %(id)s, {", ".join(f"%({name})s" for name in sent)})
         ON CONFLICT (account_id, external_id) DO UPDATE
         SET {", ".join(f"{name} = excluded.{name}" for name in sent)}
         RETURNING id, title, problem, steps_count
-    """
+    """)
 
 
 def new_steps(

@@ -129,6 +129,11 @@ class Message:
         self._connection = connection
         self._scope = {"role": role, "account": str(account_id or "")}
 
+    @property
+    def info(self) -> dict[Any, Any]:
+        """Like the connection's own."""
+        return self._connection.info
+
     def exec_driver_sql(self, sql: str, values: Mapping[str, Any]) -> CursorResult[Any]:
         """Like the connection's own; `values` may use the name `account` for the scope's account alone."""
         return self._connection.exec_driver_sql(f"{_SCOPE};{sql}", {**values, **self._scope})

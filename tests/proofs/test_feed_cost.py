@@ -55,9 +55,11 @@ def _grow(servers: Servers, name: str, account: UUID, handoff: UUID, first: int,
 
 def _buffers(account: UUID, after: int) -> int:
     """The buffers that the service's own statement touches, as PostgreSQL counts them."""
-    sql = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {feed._PAGES['none']}"
+    page = feed._PAGES["none"]
+    sql = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {page._execute}"
     with one_message(account) as message:
         values = {"after": after, "limit": 101}
+        page(message, values)
         plans = ["\n".join(row[0] for row in message.exec_driver_sql(sql, values)) for _ in range(2)]
     assert "Seq Scan on feed_events" not in plans[1]
     found = re.search(r"Buffers: shared hit=(\d+)", plans[1])

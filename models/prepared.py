@@ -1,0 +1,37 @@
+"""Statements that PostgreSQL plans once a connection, and not every time they are sent.
+
+Reading and planning one of ours takes the server longer than carrying it out. A plan is made anew when its tables
+change or are analyzed, so that it follows their growth; the first five times it is made for the values at hand.
+A pooler between the service and PostgreSQL has to keep a connection for the length of a session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import CursorResult
+
+from models.db import Runs
+
+
+class Prepared:
+    """SQL with values as `%(name)s` and no other per cent sign. A list is sent as PostgreSQL's own text of it."""
+
+    def __init__(self, sql: str) -> None:
+        names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", sql)))
+        body = sql % {name: f"${n}" for n, name in enumerate(names, start=1)}
+        self._name = "run_" + hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest()[:16]
+        self._prepare = f"PREPARE {self._name} AS {body}"
+        self._execute = f"EXECUTE {self._name}({', '.join(f'%({name})s' for name in names)})"
+
+    def __call__(self, runs: Runs, values: Mapping[str, Any]) -> CursorResult[Any]:
+        """Carry it out; the result is the statement's own. Values that it does not name are left aside."""
+        known: set[str] = runs.info.setdefault("prepared", set())
+        if self._name not in known:
+            # A message of its own: what is noted as known is known, whatever becomes of the transaction.
+            runs.exec_driver_sql(self._prepare, {})
+            known.add(self._name)
+        return runs.exec_driver_sql(self._execute, values)

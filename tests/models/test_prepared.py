@@ -1,0 +1,107 @@
+"""What is planned once: kept across transactions and roles, and made anew when its tables have grown."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from deploy import database
+from models.prepared import Prepared
+from models.transaction import one_message, one_upkeep_message, transaction, upkeep
+from tasks import assess
+from tests import world as worlds
+from tests.servers import Servers
+from tests.tasks import accepted
+from tests.world import World
+
+NAMES = Prepared("SELECT name FROM users WHERE name <> %(but)s ORDER BY name, id")
+
+
+def plans() -> dict[str, tuple[int, int]]:
+    """How often each statement of this connection ran by the plan that is kept, and by one of its own."""
+    with upkeep() as session:
+        rows = session.execute(
+            text("SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements WHERE name LIKE 'run_%'")
+        )
+        return {row.statement: (row.generic_plans, row.custom_plans) for row in rows}
+
+
+def test_the_hot_paths_are_planned_once(world: World) -> None:
+    begin = world.senior.get("/feed?cursor=now").json["cursor"]
+    for n in range(12):
+        made = world.junior.hand_off(f"T-{n}")
+        _, assessment = accepted.accept(world, f"U-{n}")
+        assert assess.run(world.account_id, assessment)
+        assert world.senior.post(f"/handoffs/{made['id']}/claim").status_code == 200
+        assert world.senior.get(f"/feed?cursor={begin}").status_code == 200
+    ran = plans()
+    kept = {statement: generic for statement, (generic, own) in ran.items() if generic + own > 10}
+    assert len(kept) >= 9
+    assert all(kept.values()), kept
+
+
+def test_it_outlives_a_transaction_that_was_rolled_back(committed: str) -> None:
+    with suppress(KeyError), upkeep() as session:
+        NAMES(session.connection(), {"but": "x"})
+        raise KeyError
+    with upkeep() as session:
+        assert NAMES(session.connection(), {"but": "x"}).all() == []
+    assert len(plans()) == 1
+
+
+def test_one_that_could_not_be_prepared_is_tried_again(servers: Servers, committed: str) -> None:
+    later = Prepared("SELECT n FROM later WHERE n = %(n)s")
+    with pytest.raises(DBAPIError, match="does not exist"), upkeep() as session:
+        later(session.connection(), {"n": 1})
+    with closing(database.connect(servers.postgres.url(committed))) as owner, owner.cursor() as cursor:
+        cursor.execute("CREATE TABLE later AS SELECT 1 AS n")
+        cursor.execute("GRANT SELECT ON later TO escalation_upkeep")
+    with upkeep() as session:
+        assert later(session.connection(), {"n": 1}).scalars().all() == [1]
+
+
+@pytest.mark.parametrize("times", [1, 10])
+def test_a_plan_that_saw_every_account_shows_one_account_its_own(
+    committed: str, client: FlaskClient, times: int
+) -> None:
+    mine, theirs = worlds.create(client), worlds.create(client, "Umbra")
+    for _ in range(times):
+        with one_upkeep_message() as everything:
+            assert len(NAMES(everything, {"but": "x"}).all()) == 10
+    for world in (mine, theirs):
+        with one_message(world.account_id) as message:
+            assert len(NAMES(message, {"but": "x"}).all()) == 5
+        with transaction(world.account_id) as session:
+            assert len(NAMES(session.connection(), {"but": "x"}).all()) == 5
+    with one_upkeep_message() as everything:
+        assert len(NAMES(everything, {"but": "x"}).all()) == 10
+
+
+def test_a_plan_follows_the_growth_of_its_table(servers: Servers, committed: str) -> None:
+    one = Prepared("SELECT name FROM accounts WHERE id = %(id)s")
+    nobody = {"id": "00000000-0000-0000-0000-000000000000"}
+
+    def plan() -> str:
+        with upkeep() as session:
+            for _ in range(10):
+                one(session.connection(), nobody)
+            rows: Any = session.connection().exec_driver_sql(f"EXPLAIN {one._execute}", nobody)
+            return "\n".join(row[0] for row in rows)
+
+    def grow(count: int) -> None:
+        with closing(database.connect(servers.postgres.url(committed))) as owner, owner.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO accounts (id, name) SELECT gen_random_uuid(), n::text FROM generate_series(1, %s) AS n",
+                [count],
+            )
+            cursor.execute("ANALYZE accounts")
+
+    grow(5)
+    assert "Seq Scan" in plan()
+    grow(5000)
+    assert "Index Scan" in plan()

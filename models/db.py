@@ -17,7 +17,7 @@ from sqlalchemy import URL, CursorResult, DateTime, Engine, Enum, MetaData, crea
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-from models import silence
+from models import driver, silence
 from models.settings import settings
 
 # Named constraints, so that a migration can drop what another created.
@@ -122,7 +122,8 @@ def engine() -> Engine:
         json_serializer=dump_json,
         hide_parameters=True,  # they hold ticket text, and errors are logged
         connect_args={
-            "connection_factory": silence.Connection,
+            "connection_factory": driver.Connection,
+            "cursor_factory": driver.Cursor,
             "application_name": "escalation",
             "keepalives_idle": 10,
             "keepalives_interval": 5,

@@ -18,7 +18,7 @@ from models.head import heads
 APP_ROLE = "escalation_app"  # sees the rows of one account
 UPKEEP_ROLE = "escalation_upkeep"  # sees every account: sign-in, the sweep, the command line
 
-_SCOPE = "SELECT set_config('role', %(role)s, true), set_config('app.account_id', %(account)s, true)"
+SCOPE = "SELECT set_config('role', %(role)s, true), set_config('app.account_id', %(account)s, true)"
 
 
 class Source:
@@ -27,6 +27,11 @@ class Source:
     def session(self) -> Session:
         """A new session of its own."""
         return _sessions()()
+
+    def begin(self, session: Session, role: str, account_id: UUID | None) -> None:
+        """Begin the session's transaction within this scope; nothing is sent before its first statement."""
+        raw: Any = session.connection().connection.driver_connection
+        raw.begin_with(SCOPE % {"role": f"'{role}'", "account": f"'{account_id or ''}'"})
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -70,8 +75,7 @@ def upkeep() -> Iterator[Session]:
 @contextmanager
 def _scoped(role: str, account_id: UUID | None) -> Iterator[Session]:
     with source.session() as session:
-        # The driver's own form: every transaction pays for what the ORM would do around it.
-        session.connection().exec_driver_sql(_SCOPE, {"role": role, "account": str(account_id or "")})
+        source.begin(session, role, account_id)
         yield session
         finish(session)
 
@@ -136,7 +140,7 @@ class Message:
 
     def exec_driver_sql(self, sql: str, values: Mapping[str, Any]) -> CursorResult[Any]:
         """Like the connection's own; `values` may use the name `account` for the scope's account alone."""
-        return self._connection.exec_driver_sql(f"{_SCOPE};{sql}", {**values, **self._scope})
+        return self._connection.exec_driver_sql(f"{SCOPE};{sql}", {**values, **self._scope})
 
 
 @contextmanager

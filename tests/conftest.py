@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import redis
@@ -79,6 +80,14 @@ class OneConnection(transaction.Source):
         if threading.get_ident() != self.thread:
             return super().session()
         return Session(self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+
+    def begin(self, session: Session, role: str, account_id: UUID | None) -> None:
+        """The scope of a transaction within the test's, which has begun."""
+        if threading.get_ident() != self.thread:
+            super().begin(session, role, account_id)
+        else:
+            scope = {"role": role, "account": str(account_id or "")}
+            session.connection().exec_driver_sql(transaction.SCOPE, scope)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

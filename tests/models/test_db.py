@@ -31,6 +31,7 @@ def end(servers: Servers, committed: str) -> Iterator[Any]:
 
 def test_an_idle_connection_that_was_ended_is_replaced_unseen(end: Any) -> None:
     with upkeep() as session:
+        session.execute(text("SELECT 1"))
         ended = session.connection().connection.driver_connection
     end(ended)
     with upkeep() as session:
@@ -40,8 +41,8 @@ def test_an_idle_connection_that_was_ended_is_replaced_unseen(end: Any) -> None:
 def test_a_server_that_ends_every_connection_at_once_is_away(end: Any) -> None:
     event.listen(db.engine(), "connect", end)
     try:
-        with pytest.raises(DBAPIError) as caught, upkeep():
-            pass
+        with pytest.raises(DBAPIError) as caught, upkeep() as session:
+            session.execute(text("SELECT 1"))
     finally:
         event.remove(db.engine(), "connect", end)
     assert db.is_away(caught.value)
@@ -49,12 +50,13 @@ def test_a_server_that_ends_every_connection_at_once_is_away(end: Any) -> None:
 
 def test_so_is_one_that_ends_an_idle_connection_and_then_the_new_one(end: Any) -> None:
     with upkeep() as session:
+        session.execute(text("SELECT 1"))
         ended = session.connection().connection.driver_connection
     end(ended)
     event.listen(db.engine(), "connect", end)
     try:
-        with pytest.raises(DBAPIError) as caught, upkeep():
-            pass
+        with pytest.raises(DBAPIError) as caught, upkeep() as session:
+            session.execute(text("SELECT 1"))
     finally:
         event.remove(db.engine(), "connect", end)
     assert db.is_away(caught.value)

@@ -30,7 +30,7 @@ from api.schemas import (
     ResolveSchema,
     TimelineSchema,
 )
-from models import assessment, card, feedback, handoff, idempotency, intake, moves
+from models import card, feedback, handoff, idempotency, intake, moves
 from models.assessment import Lane
 from models.feedback import Rating
 from models.handoff import Filter, Handoff, Priority, Status
@@ -223,9 +223,7 @@ def assessments(handoff_id: UUID) -> Response:
     account_id = caller().account_id
     with transaction(account_id) as session:
         handoff.find(session, account_id, handoff_id, seen_by=actor())
-        steps_count = card.whole(session, account_id, handoff_id)["session"]["steps_count"]
-        rows = assessment.generations(session, account_id, handoff_id)
-        items = [card.full_assessment(row, steps_count) for row in rows]
+        items = card.generations(session, account_id, handoff_id)
     return answer({"items": items, "next_page": None})
 
 

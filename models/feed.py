@@ -9,8 +9,7 @@ n, and a rollback takes its numbers back. (The same idea: the stream row of comm
 from __future__ import annotations
 
 import secrets
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -36,11 +35,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.db import Base, Runs, Time, dump_json, stored_enum
+from models.db import Base, Runs, Time, stored_enum
 from models.prepared import Prepared
 
 MAX_SEQ = 2**63 - 1
-MAX_EVENTS = 200  # in one transaction: what is numbered at once is locked at once
 
 
 class EventType(StrEnum):
@@ -121,18 +119,6 @@ class Pending:
     note: str | None
 
 
-@dataclass(frozen=True)
-class Numbered:
-    """What one account's feed became in a transaction."""
-
-    head: int
-    epoch: str
-    pace: float
-
-
-Render = Callable[[Session, set[tuple[UUID, UUID]]], Mapping[tuple[UUID, UUID], dict[str, Any]]]
-
-
 def open_feed(session: Session, account_id: UUID) -> None:
     """The empty feed of a new account."""
     session.execute(insert(Feed).values(account_id=account_id))
@@ -147,74 +133,8 @@ def collect(
     by: UUID | None,
     note: str | None = None,
 ) -> None:
-    """Note an event; it gets its number when the transaction ends."""
+    """Note an event; it gets its number when the transaction ends (models/numbering.py)."""
     session.info.setdefault("feed", []).append(Pending(account_id, handoff_id, type, by, note))
-
-
-def number(session: Session, render: Render) -> dict[UUID, Numbered]:
-    """Number and write what was collected; the last statements before commit. Returns the new heads.
-
-    Accounts go in sorted order, so that two transactions over the same accounts cannot deadlock.
-    """
-    pending: list[Pending] = session.info.pop("feed", [])
-    if not pending:
-        return {}
-    if len(pending) > MAX_EVENTS:
-        raise ValueError(f"{len(pending)} events in one transaction; at most {MAX_EVENTS}")
-    session.flush()
-    cards = render(session, {(event.account_id, event.handoff_id) for event in pending})
-    by_account: dict[UUID, list[Pending]] = defaultdict(list)
-    for event in pending:
-        by_account[event.account_id].append(event)
-    return {
-        account_id: _write(session, account_id, by_account[account_id], cards) for account_id in sorted(by_account)
-    }
-
-
-# One statement, so that the counter is locked for one round trip and the commit.
-_WRITE = Prepared("""
-    WITH counter AS (
-        UPDATE feeds SET head = head + %(k)s, changed_at = clock_timestamp()
-        WHERE account_id = %(account)s RETURNING head
-    ), item AS (
-        SELECT counter.head - %(k)s + item.n AS seq, item.*
-        FROM counter, jsonb_to_recordset(CAST(%(items)s AS jsonb))
-            AS item(n int, last bool, type text, handoff_id uuid, version int, actor_id uuid, note text, card jsonb)
-    ), event AS (
-        INSERT INTO feed_events (account_id, seq, type, handoff_id, handoff_version, actor_id, note, card)
-        SELECT %(account)s, seq, type, handoff_id, version, actor_id, note, card || jsonb_build_object('seq', seq)
-        FROM item
-    ), shown AS (
-        UPDATE handoffs SET seq = item.seq, card = item.card || jsonb_build_object('seq', item.seq)
-        FROM item WHERE item.last AND handoffs.account_id = %(account)s AND handoffs.id = item.handoff_id
-    )
-    SELECT counter.head, control.epoch, control.pace FROM counter, feed_control AS control
-""")
-
-
-def _write(
-    session: Session,
-    account_id: UUID,
-    events: list[Pending],
-    cards: Mapping[tuple[UUID, UUID], dict[str, Any]],
-) -> Numbered:
-    last = {event.handoff_id: n for n, event in enumerate(events, start=1)}
-    items = [
-        {
-            "n": n,
-            "last": last[event.handoff_id] == n,
-            "type": event.type,
-            "handoff_id": str(event.handoff_id),
-            "version": cards[account_id, event.handoff_id]["version"],
-            "actor_id": event.actor_id and str(event.actor_id),
-            "note": event.note,
-            "card": cards[account_id, event.handoff_id],
-        }
-        for n, event in enumerate(events, start=1)
-    ]
-    values = {"k": len(items), "account": account_id, "items": dump_json(items)}
-    row = _WRITE(session.connection(), values).one()
-    return Numbered(row.head, row.epoch, row.pace)
 
 
 @dataclass(frozen=True)

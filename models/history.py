@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.db import Base, Time, dump_json
-from models.feed import MAX_EVENTS
 from models.handoff import Intent, Status
+from models.numbering import MAX_EVENTS
 
 CHUNK_LINES = 500
 CHUNK_BYTES = 4 * 1024 * 1024  # so that a chunk of long sessions stays small in memory

@@ -11,8 +11,9 @@ from uuid import UUID
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.orm import Session, sessionmaker
 
-from models import card, db, feed
+from models import card, db, numbering
 from models.head import heads
+from models.numbering import Numbered
 
 # The logged-in role owns nothing; each transaction takes one of these two for its own length.
 APP_ROLE = "escalation_app"  # sees the rows of one account
@@ -91,11 +92,9 @@ def finish(session: Session) -> None:
         heads().after_commit(account_id, to.head, to.epoch)
 
 
-def number(session: Session) -> dict[UUID, feed.Numbered]:
+def number(session: Session) -> dict[UUID, Numbered]:
     """Number what was collected so far. Only for a caller that needs its number inside the transaction."""
-    numbered = feed.number(session, card.cards)
-    session.info.setdefault("heads", {}).update(numbered)
-    return session.info["heads"]
+    return _remember(session, numbering.number(session))
 
 
 def numbered(session: Session, account_id: UUID, handoff_id: UUID) -> dict[str, Any]:
@@ -103,17 +102,19 @@ def numbered(session: Session, account_id: UUID, handoff_id: UUID) -> dict[str, 
 
     The card of the event and the answer to the caller come from one read.
     """
-    read: dict[tuple[UUID, UUID], card.Facts] = {}
+    made = numbering.number(session, show=True)
+    _remember(session, made)
+    to = made.get(account_id)
+    if to and to.whole and to.whole["id"] == str(handoff_id):
+        return to.whole | {"seq": to.head}
+    body = card.whole(session, account_id, handoff_id)
+    return body | {"seq": to.head} if to else body
 
-    def render(session: Session, keys: set[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], dict[str, Any]]:
-        read.update(card.facts(session, keys))
-        return {key: card.short(row) for key, row in read.items()}
 
-    made = feed.number(session, render)
-    session.info.setdefault("heads", {}).update(made)
-    key = (account_id, handoff_id)
-    body = card.full(read[key]) if key in read else card.whole(session, account_id, handoff_id)
-    return body | {"seq": made[account_id].head} if account_id in made else body
+def _remember(session: Session, made: dict[UUID, Numbered]) -> dict[UUID, Numbered]:
+    heads: dict[UUID, Numbered] = session.info.setdefault("heads", {})
+    heads.update(made)
+    return heads
 
 
 @contextmanager

@@ -1,0 +1,122 @@
+"""The last statement before commit: gives the events of a transaction their numbers and cards, and writes them.
+
+One statement, so that an account's counter is locked for one round trip and the commit.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from models.card import CARD, FACTS, WHOLE
+from models.db import dump_json
+from models.feed import Pending
+from models.prepared import Prepared
+
+MAX_EVENTS = 200  # in one transaction: what is numbered at once is locked at once
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """What one account's feed became in a transaction. `whole`: the handoff of its only event, where asked for."""
+
+    head: int
+    epoch: str
+    pace: float
+    whole: dict[str, Any] | None
+
+
+def _write(items: str, named: str, whole: str) -> str:
+    return f"""
+        WITH counter AS (
+            UPDATE feeds SET head = head + %(k)s, changed_at = clock_timestamp()
+            WHERE account_id = %(account)s RETURNING head
+        ), item AS ({items}), fact AS MATERIALIZED ({FACTS} = {named}), made AS (
+            SELECT f.id, f.version, {CARD} AS card, {whole} AS whole FROM fact AS f
+        ), event AS (
+            INSERT INTO feed_events (account_id, seq, type, handoff_id, handoff_version, actor_id, note, card)
+            SELECT %(account)s, seq, type, id, version, actor_id, note, card || jsonb_build_object('seq', seq)
+            FROM item JOIN made USING (id)
+        ), shown AS (
+            UPDATE handoffs SET seq = item.seq, card = made.card || jsonb_build_object('seq', item.seq)
+            FROM item JOIN made USING (id)
+            WHERE item.last AND handoffs.account_id = %(account)s AND handoffs.id = item.id
+        )
+        SELECT counter.head, control.epoch, control.pace, (SELECT count(*) FROM made) AS made,
+            (SELECT whole FROM made LIMIT 1) AS whole
+        FROM counter, feed_control AS control
+    """
+
+
+# Nearly every transaction tells one event.
+_ITEM = """
+    SELECT counter.head AS seq, true AS last, %(type)s::text AS type, %(id)s::uuid AS id,
+        %(actor)s::uuid AS actor_id, %(note)s::text AS note
+    FROM counter
+"""
+_ITEMS = """
+    SELECT counter.head - %(k)s + told.n AS seq, told.*
+    FROM counter, jsonb_to_recordset(CAST(%(items)s AS jsonb))
+        AS told(n int, last bool, type text, id uuid, actor_id uuid, note text)
+"""
+_WRITE_ONE = Prepared(_write(_ITEM, "%(id)s::uuid", "NULL::json"))
+_WRITE_ONE_AND_SHOW = Prepared(_write(_ITEM, "%(id)s::uuid", WHOLE))
+_WRITE_MANY = _write(_ITEMS, "ANY(%(ids)s::uuid[])", "NULL::json")
+
+
+def number(session: Session, *, show: bool = False) -> dict[UUID, Numbered]:
+    """Number and write what was collected; the last statements before commit. Returns the new heads.
+
+    Accounts go in sorted order, so that two transactions over the same accounts cannot deadlock. `show` asks for the
+    handoff in full, where an account has a single event.
+    """
+    pending: list[Pending] = session.info.pop("feed", [])
+    if not pending:
+        return {}
+    if len(pending) > MAX_EVENTS:
+        raise ValueError(f"{len(pending)} events in one transaction; at most {MAX_EVENTS}")
+    session.flush()
+    by_account: dict[UUID, list[Pending]] = defaultdict(list)
+    for event in pending:
+        by_account[event.account_id].append(event)
+    return {account_id: _number(session, by_account[account_id], show=show) for account_id in sorted(by_account)}
+
+
+def _number(session: Session, events: list[Pending], *, show: bool) -> Numbered:
+    connection = session.connection()
+    row: Any
+    if len(events) == 1:
+        write = _WRITE_ONE_AND_SHOW if show else _WRITE_ONE
+        row = write(connection, _values(events[0])).one()
+    else:
+        row = connection.exec_driver_sql(_WRITE_MANY, _values_of_many(events)).one()
+    if row.made != len({event.handoff_id for event in events}):
+        raise LookupError("an event of a handoff that is not there")
+    return Numbered(row.head, row.epoch, row.pace, row.whole)
+
+
+def _values(event: Pending) -> dict[str, Any]:
+    actor = event.actor_id and str(event.actor_id)
+    told = {"id": str(event.handoff_id), "type": event.type, "actor": actor, "note": event.note}
+    return {"k": 1, "account": str(event.account_id), **told}
+
+
+def _values_of_many(events: list[Pending]) -> dict[str, Any]:
+    last = {event.handoff_id: n for n, event in enumerate(events, start=1)}
+    items = [
+        {
+            "n": n,
+            "last": last[event.handoff_id] == n,
+            "type": event.type,
+            "id": str(event.handoff_id),
+            "actor_id": event.actor_id and str(event.actor_id),
+            "note": event.note,
+        }
+        for n, event in enumerate(events, start=1)
+    ]
+    ids = [str(handoff_id) for handoff_id in last]
+    return {"k": len(items), "account": str(events[0].account_id), "items": dump_json(items), "ids": ids}

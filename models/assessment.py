@@ -270,8 +270,8 @@ _END_ATTEMPT = """
         jsonb_build_object('attempt', %(attempt)s::int, 'at', clock_timestamp(), 'result', %(result)s::text,
             'error', %(error)s::text))
     WHERE account_id = %(account)s AND id = %(assessment)s AND attempts = %(attempt)s
-        AND state IN ('queued', 'running')
-    RETURNING id
+        AND state IN ('queued', 'running') AND {when}
+    RETURNING state, lane, generation, content, source
 """
 _SUMS = ("provider_calls", "tokens_in", "tokens_out", "cost")
 
@@ -279,10 +279,10 @@ _SUMS = ("provider_calls", "tokens_in", "tokens_out", "cost")
 Statement = tuple[str, dict[str, Any]]  # SQL as it is sent, and its values
 
 
-def finishing(lease: Lease, state: State, values: Mapping[str, Any]) -> Statement:
-    """The statement that ends this generation if the lease still holds; it returns a row if it did."""
+def finishing(lease: Lease, state: State, values: Mapping[str, Any], *, when: str) -> Statement:
+    """The statement that ends this generation if the lease still holds, and `when`; it returns what became of it."""
     changes = f"state = '{state}', finished_at = clock_timestamp()"
-    return _ending(lease, changes, values, result=state, error_kind=values.get("error_kind"))
+    return _ending(lease, changes, values, result=state, error_kind=values.get("error_kind"), when=when)
 
 
 def put_back(
@@ -309,13 +309,13 @@ def give_back(runs: Runs, lease: Lease) -> bool:
 
 
 def _ending(
-    lease: Lease, changes: str, values: Mapping[str, Any], *, result: str, error_kind: str | None
+    lease: Lease, changes: str, values: Mapping[str, Any], *, result: str, error_kind: str | None, when: str = "true"
 ) -> Statement:
     """What failed tries spent counts too: the sums grow, everything else is set."""
     sets = [f"{name} = {name} + %({name})s" if name in _SUMS else f"{name} = %({name})s" for name in values]
     sent = {name: dump_json(value) if isinstance(value, dict) else value for name, value in values.items()}
     fence = {"account": str(lease.account_id), "assessment": str(lease.assessment_id), "attempt": lease.attempt}
-    sql = _END_ATTEMPT.format(changes=", ".join([changes, *sets]))
+    sql = _END_ATTEMPT.format(changes=", ".join([changes, *sets]), when=when)
     return sql, {**sent, **fence, "result": result, "error": error_kind}
 
 

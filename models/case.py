@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from models.db import Runs
 from models.prepared import Prepared
 
 SEARCHED_CHARS = 2000  # of title and problem, in the search for past cases
+MOST_SIMILAR = 5
 
 # Calibrated in docs/assessment.md: at most one in twenty questions of another topic finds a case this near.
 LEAST_SCORE = 0.27
@@ -71,20 +71,37 @@ class Case:
         )
 
 
-_SUBJECT = Prepared("""
-    SELECT s.title, s.problem, h.reason, h.ask, s.category, s.client, s.asset, (
-        SELECT json_agg(json_build_array(t.seq, t.kind, t.text, t.outcome, t.at, t.author) ORDER BY t.seq)
-        FROM session_steps AS t WHERE t.account_id = s.account_id AND t.session_id = s.id
-    ) AS steps
-    FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
-    WHERE h.account_id = %(account)s AND h.id = %(handoff)s
+# The past cases that are most like `words`, the best first. The search itself is the database function, which reads
+# the account from the transaction's scope; it is named here once more. Its few rows are looked up one by one: in a
+# join the planner might read all of the account.
+_SIMILAR = """(
+    SELECT json_agg(json_build_array(near.id, past.title, past.problem, past.resolution, past.root_cause, near.score)
+        ORDER BY near.score DESC, near.id DESC)
+    FROM similar_handoffs({words}, {besides}, %(most)s, %(least)s::real) AS near CROSS JOIN LATERAL (
+        SELECT s.title, s.problem, h.resolution, h.root_cause
+        FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
+        WHERE h.account_id = %(account)s AND h.id = near.id OFFSET 0
+    ) AS past
+)"""
+_WORDS = f"left(subject.title || E'\\n' || subject.problem, {SEARCHED_CHARS})"
+_CASE = Prepared(f"""
+    WITH subject AS MATERIALIZED (
+        SELECT s.title, s.problem, h.reason, h.ask, s.category, s.client, s.asset, (
+            SELECT json_agg(json_build_array(t.seq, t.kind, t.text, t.outcome, t.at, t.author) ORDER BY t.seq)
+            FROM session_steps AS t WHERE t.account_id = s.account_id AND t.session_id = s.id
+        ) AS steps
+        FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
+        WHERE h.account_id = %(account)s AND h.id = %(handoff)s
+    )
+    SELECT subject.*, {_SIMILAR.format(words=_WORDS, besides="%(handoff)s")} AS past FROM subject
 """)
+_PAST = Prepared(f"SELECT {_SIMILAR.format(words='%(words)s', besides='%(besides)s')}")
 
 
 def load(runs: Runs, account_id: UUID, handoff_id: UUID, assessment_id: UUID) -> Case:
     """The case of a handoff, with the past cases that are like it."""
-    values = {"account": str(account_id), "handoff": str(handoff_id)}
-    found: Any = _SUBJECT(runs, values).one()
+    values = {"account": str(account_id), "handoff": str(handoff_id), "most": MOST_SIMILAR, "least": LEAST_SCORE}
+    found: Any = _CASE(runs, values).one()
     return Case(
         account_id=account_id,
         handoff_id=handoff_id,
@@ -97,7 +114,7 @@ def load(runs: Runs, account_id: UUID, handoff_id: UUID, assessment_id: UUID) ->
         client=found.client,
         asset=found.asset,
         steps=tuple(_step(*step) for step in found.steps or ()),
-        past=tuple(similar(runs, account_id, f"{found.title}\n{found.problem}", besides=handoff_id)),
+        past=tuple(_past(found.past)),
     )
 
 
@@ -105,32 +122,22 @@ def _step(seq: int, kind: str, text: str, outcome: str | None, at: str | None, a
     return CaseStep(seq, kind, text, outcome, None if at is None else datetime.fromisoformat(at), author)
 
 
-# Few ids in a second statement: joined to the function, the planner might read all of the account.
-_NEAR = "SELECT id, score FROM similar_handoffs(%(words)s, %(besides)s, %(most)s, %(least)s::real)"
-_PAST = """
-    SELECT h.id, s.title, s.problem, h.resolution, h.root_cause
-    FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
-    WHERE h.account_id = %(account)s AND h.id = ANY(%(ids)s::uuid[])
-"""
+def _past(found: list[list[Any]] | None) -> list[PastCase]:
+    return [
+        PastCase(UUID(handoff_id), title, problem, resolution or "", root_cause, float(score))
+        for handoff_id, title, problem, resolution, root_cause, score in found or ()
+    ]
 
 
 def similar(
-    runs: Runs, account_id: UUID, words: str, *, besides: UUID, most: int = 5, least: float = LEAST_SCORE
+    runs: Runs,
+    account_id: UUID,
+    words: str,
+    *,
+    besides: UUID,
+    most: int = MOST_SIMILAR,
+    least: float = LEAST_SCORE,
 ) -> list[PastCase]:
-    """The account's resolved handoffs that are most like these words, the best first; none scored below `least`.
-
-    The search itself is the database function `similar_handoffs`, which reads the account from the
-    transaction's scope; the account is named here once more.
-    """
+    """The account's resolved handoffs that are most like these words, the best first; none scored below `least`."""
     asked = {"words": words[:SEARCHED_CHARS], "besides": str(besides), "most": most, "least": least}
-    near: Iterable[Any] = runs.exec_driver_sql(_NEAR, asked)
-    scores = {handoff_id: float(score) for handoff_id, score in near}
-    if not scores:
-        return []
-    named = {"account": str(account_id), "ids": [str(handoff_id) for handoff_id in scores]}
-    rows: Iterable[Any] = runs.exec_driver_sql(_PAST, named)
-    past = {
-        row.id: PastCase(row.id, row.title, row.problem, row.resolution or "", row.root_cause, scores[row.id])
-        for row in rows
-    }
-    return [past[handoff_id] for handoff_id in scores if handoff_id in past]
+    return _past(_PAST(runs, {**asked, "account": str(account_id)}).scalar_one())

@@ -9,25 +9,35 @@ from prometheus_client import Counter
 from sqlalchemy.orm import Session
 
 from models import assessment, feed
-from models.assessment import Lane, Lease, State
+from models.assessment import Lease, State
 from models.feed import EventType
 from models.prepared import Prepared
 
 FENCED = Counter("escalation_fenced_finishes", "Results that came after somebody else's attempt had begun")
 
 
-_BEFORE = Prepared("""
-    SELECT h.ready_at IS NULL AS unready, shown.state, shown.content, shown.source
-    FROM handoffs AS h LEFT JOIN assessments AS shown ON shown.account_id = h.account_id
-        AND shown.handoff_id = h.id AND shown.generation = h.shown_generation
-    WHERE h.account_id = %(account)s AND h.id = %(handoff)s FOR UPDATE OF h
-""")
+# The handoff is locked before its assessment, as every move does it, so that none waits for the other: hence
+# _LOCKED. What the generation became decides whether it is shown, and whether it is told.
+_LOCKED = "EXISTS (SELECT FROM before)"
 _END = """
-    WITH ended AS ({finishing})
-    UPDATE handoffs SET shown_generation = coalesce(%(shown)s::int, shown_generation),
+    WITH before AS (
+        SELECT h.ready_at IS NULL AS unready, shown.state, shown.content, shown.source
+        FROM handoffs AS h LEFT JOIN assessments AS shown ON shown.account_id = h.account_id
+            AND shown.handoff_id = h.id AND shown.generation = h.shown_generation
+        WHERE h.account_id = %(account)s AND h.id = %(handoff)s FOR UPDATE OF h
+    ), ended AS ({finishing}), became AS (
+        SELECT before.unready, before.unready OR ended.lane = 'interactive'
+                OR (before.state, before.content, before.source)
+                    IS DISTINCT FROM (ended.state, ended.content, ended.source) AS told,
+            CASE WHEN ended.state = 'succeeded' OR ended.state = 'fallback'
+                AND before.state IS DISTINCT FROM 'succeeded' THEN ended.generation END AS shown
+        FROM before, ended
+    )
+    UPDATE handoffs SET shown_generation = coalesce(became.shown, shown_generation),
         status = CASE WHEN ready_at IS NULL AND status = 'pending' THEN 'ready' ELSE status END,
-        ready_at = coalesce(ready_at, now()), version = version + %(told)s::int
-    WHERE account_id = %(account)s AND id = %(handoff)s AND EXISTS (SELECT FROM ended)
+        ready_at = coalesce(ready_at, now()), version = version + became.told::int
+    FROM became WHERE account_id = %(account)s AND id = %(handoff)s
+    RETURNING became.unready, became.told
 """
 
 
@@ -43,27 +53,12 @@ def complete(session: Session, lease: Lease, state: State, **values: Any) -> boo
     later one is told when it changed something, or when a person asked for it. A generation without good
     content leaves the last good one shown.
     """
-    runs = session.connection()
-    handoff = {"account": str(lease.account_id), "handoff": str(lease.handoff_id)}
-    before: Any = _BEFORE(runs, handoff).one()
-    told = before.unready or lease.lane is Lane.INTERACTIVE or _changed(before, state, values)
-    shown = lease.generation if _is_better(state, before.state) else None
-    sql, ending = assessment.finishing(lease, state, values)
-    ended = _end(sql)(runs, {**ending, **handoff, "shown": shown, "told": int(told)})
-    if not ended.rowcount:
+    sql, ending = assessment.finishing(lease, state, values, when=_LOCKED)
+    ended: Any = _end(sql)(session.connection(), {**ending, "handoff": str(lease.handoff_id)}).one_or_none()
+    if ended is None:
         FENCED.inc()
         return False
-    if told:
-        event = EventType.READY if before.unready else EventType.REASSESSED
+    if ended.told:
+        event = EventType.READY if ended.unready else EventType.REASSESSED
         feed.collect(session, lease.account_id, lease.handoff_id, event, by=None)
     return True
-
-
-def _is_better(state: State, shown: str | None) -> bool:
-    if state is State.FALLBACK:
-        return shown != State.SUCCEEDED
-    return state is State.SUCCEEDED
-
-
-def _changed(before: Any, state: State, values: dict[str, Any]) -> bool:
-    return (before.state, before.content, before.source) != (state, values.get("content"), values.get("source"))

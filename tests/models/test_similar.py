@@ -54,6 +54,16 @@ def test_the_case_about_the_same_thing_is_found_with_its_resolution(world: World
     assert case.LEAST_SCORE <= past[0].score <= 1
 
 
+def test_a_case_is_loaded_with_what_is_like_its_title_and_problem_and_without_itself(world: World) -> None:
+    spooler = resolve(world, "T-1", **SPOOLER)
+    alike = resolve(world, "T-2", title=SPOOLER["title"], problem="It happened again this morning.")
+    with transaction(world.account_id) as session:
+        loaded = case.load(session.connection(), world.account_id, UUID(alike), NOBODY)
+    assert [str(each.handoff_id) for each in loaded.past] == [spooler]
+    words = f"{SPOOLER['title']}\nIt happened again this morning."
+    assert list(loaded.past) == found(world, words, besides=UUID(alike))
+
+
 def test_nothing_is_found_for_another_topic_or_for_no_words(world: World) -> None:
     resolve(world, "T-1", **SPOOLER)
     resolve(world, "T-2", **BACKUP)

@@ -24,7 +24,7 @@ proofs: .venv/stamp ## the long versions of the feed's proofs; writes docs/feed-
 faults: .venv/stamp ## break every part in turn under load and print what became of each handoff, about 10 minutes (args="…")
 	@exec $(BIN)/python -m tests.faults $(args)
 
-bench: .venv/bench-stamp ## the service beside references, as ratios (args="intake claim", args=--long, args="--write docs/performance.md")
+bench: .venv/bench-stamp ## the service beside references, as ratios (args="intake claim", args="--write docs/performance.md")
 	@exec $(BIN)/python -m tests.benchmarks $(args)
 
 check: lint ## lint, formatting and types

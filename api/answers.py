@@ -10,6 +10,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from api.auth import caller
 from api.errors import Problem
+from models.card import Whole
 from models.db import dump_json
 from models.settings import require_secret_key, settings
 
@@ -20,19 +21,20 @@ def signing_keys() -> tuple[str, ...]:
 
 
 def answer(body: Any, status: int = 200, **headers: Any) -> Response:
-    """A JSON response. Header names are given with underscores; None leaves one out."""
-    response = Response(dump_json(body), status=status, mimetype="application/json")
+    """A JSON response; a body that is text is JSON already. Header names have underscores; None leaves one out."""
+    text = body if isinstance(body, str) else dump_json(body)
+    response = Response(text, status=status, mimetype="application/json")
     for name, value in headers.items():
         if value is not None:
             response.headers[name.replace("_", "-")] = str(value)
     return response
 
 
-def versioned(body: dict[str, Any]) -> Response:
-    """A JSON response with a weak ETag; 304 when the client has it."""
-    response = answer(body)
+def versioned(shown: Whole) -> Response:
+    """A handoff with a weak ETag; 304 when the client has it."""
+    response = answer(shown.text)
     digest = hashlib.sha256(response.get_data()).hexdigest()[:16]
-    response.set_etag(f"{body['version']}-{digest}", weak=True)
+    response.set_etag(f"{shown.version}-{digest}", weak=True)
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Authorization, Cookie"
     # If-Match is for writes; Werkzeug would answer a read with 412 and the body.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -56,13 +57,13 @@ def create(headers: dict[str, Any], told: dict[str, Any]) -> Response:
         if key:
             first = idempotency.begin(session, account_id, by, key, _body_hash())
             if first is not None:
-                return _accepted(first, Idempotent_Replayed="true")
+                return _accepted(first, UUID(first["id"]), first["seq"], Idempotent_Replayed="true")
         handoff_id, assessment_id = intake.accept(session, account_id, told, by=by)
-        body = numbered(session, account_id, handoff_id)
+        shown = numbered(session, account_id, handoff_id)
         if key:
-            idempotency.remember(session, account_id, by, key, body)
+            idempotency.remember(session, account_id, by, key, json.loads(shown.text))
     _wake(assessment_id)
-    return _accepted(body)
+    return _accepted(shown.text, handoff_id, shown.seq)
 
 
 def _body_hash() -> str:
@@ -75,9 +76,9 @@ def _sorted(value: Any) -> Any:
     return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
-def _accepted(body: dict[str, Any], **headers: str) -> Response:
-    location = url_for("handoffs.read", handoff_id=body["id"])
-    return answer(body, 202, Location=location, Feed_Seq=body["seq"], **headers)
+def _accepted(body: str | dict[str, Any], handoff_id: UUID, seq: int | None, **headers: str) -> Response:
+    location = url_for("handoffs.read", handoff_id=handoff_id)
+    return answer(body, 202, Location=location, Feed_Seq=seq, **headers)
 
 
 def _wake(assessment_id: UUID | None) -> None:
@@ -120,8 +121,8 @@ def read(handoff_id: UUID) -> Response:
     """One handoff with its assessment. Its ETag begins with its version."""
     with transaction(caller().account_id) as session:
         handoff.find(session, caller().account_id, handoff_id, seen_by=actor())
-        body = card.whole(session, caller().account_id, handoff_id)
-    return versioned(body)
+        shown = card.whole(session, caller().account_id, handoff_id)
+    return versioned(shown)
 
 
 def _moved(handoff_id: UUID, move: Callable[..., None], **how: Any) -> Response:
@@ -129,8 +130,8 @@ def _moved(handoff_id: UUID, move: Callable[..., None], **how: Any) -> Response:
     account_id = caller().account_id
     with transaction(account_id) as session:
         move(session, account_id, handoff_id, by=actor(), version=wanted_version(), **how)
-        body = numbered(session, account_id, handoff_id)
-    return answer(body, Feed_Seq=body["seq"])
+        shown = numbered(session, account_id, handoff_id)
+    return answer(shown.text, Feed_Seq=shown.seq)
 
 
 @blueprint.post("/<uuid:handoff_id>/claim")
@@ -193,9 +194,9 @@ def escalate(_: dict[str, Any], handoff_id: UUID) -> Response:
     account_id = caller().account_id
     with transaction(account_id) as session:
         assessment_id = moves.escalate(session, account_id, handoff_id, by=actor(), version=wanted_version())
-        body = numbered(session, account_id, handoff_id)
+        shown = numbered(session, account_id, handoff_id)
     _wake(assessment_id)
-    return _accepted(body)
+    return _accepted(shown.text, handoff_id, shown.seq)
 
 
 @blueprint.post("/<uuid:handoff_id>/reassess")
@@ -209,9 +210,10 @@ def reassess(_: dict[str, Any], handoff_id: UUID) -> Response:
     account_id = caller().account_id
     with transaction(account_id) as session:
         found, assessment_id = moves.reassess(session, account_id, handoff_id, by=actor(), version=wanted_version())
-        body = card.whole(session, account_id, handoff_id) | {"generation": found.generation}
+        shown = card.whole(session, account_id, handoff_id)
     _wake(assessment_id)
-    return answer(body, 200 if assessment_id is None else 202, Feed_Seq=body["seq"])
+    body = json.loads(shown.text) | {"generation": found.generation}
+    return answer(body, 200 if assessment_id is None else 202, Feed_Seq=shown.seq)
 
 
 @blueprint.get("/<uuid:handoff_id>/assessments")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -60,7 +61,7 @@ FACTS = f"""
 """
 
 
-def _form(build: str, problem: str, assessment: str) -> str:
+def _form(build: str, problem: str, assessment: str, seq: str = "f.seq") -> str:
     return f"""{build}(
         'id', f.id, 'intent', f.intent, 'status', f.status, 'version', f.version, 'priority', f.priority,
         'reason', f.reason, 'ask', f.ask, 'session', {build}(
@@ -69,7 +70,7 @@ def _form(build: str, problem: str, assessment: str) -> str:
         'handed_off_by', f.handed_off_by, 'target', f.target, 'claimed_by', f.claimed_by,
         'created_at', f.created_at, 'ready_at', f.ready_at, 'claimed_at', f.claimed_at,
         'first_action_at', f.first_action_at, 'resolved_at', f.resolved_at, 'resolution', f.resolution,
-        'seq', f.seq, 'returns', f.returns, 'overdue', f.overdue, 'assessment_state', f.newest_state,
+        'seq', {seq}, 'returns', f.returns, 'overdue', f.overdue, 'assessment_state', f.newest_state,
         'assessment', CASE WHEN f.generation IS NOT NULL THEN {assessment} END)"""
 
 
@@ -92,10 +93,15 @@ CARD = _form(
         THEN jsonb_build_object('text', f.content #> '{likely_cause,text}') END,
         'confidence', f.content -> 'confidence', 'source', f.source)""",
 )
-WHOLE = _form("json_build_object", "f.problem", _GENERATION)
+
+
+def whole_as(seq: str) -> str:
+    """The full form, with this as its number."""
+    return _form("json_build_object", "f.problem", _GENERATION, seq)
+
 
 _CARDS = f"SELECT f.id, {CARD} FROM ({FACTS} = ANY(%(ids)s::uuid[])) AS f"
-_WHOLE = Prepared(f"SELECT {WHOLE} FROM ({FACTS} = %(id)s) AS f")
+_WHOLE = Prepared(f"SELECT {whole_as('f.seq')}::text, f.version, f.seq FROM ({FACTS} = %(id)s) AS f")
 _GENERATIONS = f"""
     SELECT {_GENERATION} FROM (
         SELECT a.*, s.steps_count FROM assessments AS a
@@ -106,6 +112,15 @@ _GENERATIONS = f"""
 """
 
 Keys = Collection[tuple[UUID, UUID]]  # (account, handoff)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """One handoff in full, as JSON text. It goes to the caller as it is: nothing reads and writes it again."""
+
+    text: str
+    version: int
+    seq: int | None
 
 
 def cards(session: Session, keys: Keys) -> Mapping[tuple[UUID, UUID], dict[str, Any]]:
@@ -122,12 +137,12 @@ def cards(session: Session, keys: Keys) -> Mapping[tuple[UUID, UUID], dict[str, 
     }
 
 
-def whole(session: Session, account_id: UUID, handoff_id: UUID) -> dict[str, Any]:
+def whole(session: Session, account_id: UUID, handoff_id: UUID) -> Whole:
     """One handoff in full. The caller has checked that it exists and may be seen."""
     session.flush()
     named = {"account": str(account_id), "id": str(handoff_id)}
-    shown: dict[str, Any] = _WHOLE(session.connection(), named).scalar_one()
-    return shown
+    text, version, seq = _WHOLE(session.connection(), named).one()
+    return Whole(text, version, seq)
 
 
 def generations(session: Session, account_id: UUID, handoff_id: UUID) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from models.card import CARD, FACTS, WHOLE
+from models.card import CARD, FACTS, Whole, whole_as
 from models.db import dump_json
 from models.feed import Pending
 from models.prepared import Prepared
@@ -27,7 +27,7 @@ class Numbered:
     head: int
     epoch: str
     pace: float
-    whole: dict[str, Any] | None
+    whole: Whole | None
 
 
 def _write(items: str, named: str, whole: str) -> str:
@@ -36,7 +36,7 @@ def _write(items: str, named: str, whole: str) -> str:
             UPDATE feeds SET head = head + %(k)s, changed_at = clock_timestamp()
             WHERE account_id = %(account)s RETURNING head
         ), item AS ({items}), fact AS MATERIALIZED ({FACTS} = {named}), made AS (
-            SELECT f.id, f.version, {CARD} AS card, {whole} AS whole FROM fact AS f
+            SELECT f.id, f.version, {CARD} AS card, {whole} AS whole FROM fact AS f, counter
         ), event AS (
             INSERT INTO feed_events (account_id, seq, type, handoff_id, handoff_version, actor_id, note, card)
             SELECT %(account)s, seq, type, id, version, actor_id, note, card || jsonb_build_object('seq', seq)
@@ -47,7 +47,7 @@ def _write(items: str, named: str, whole: str) -> str:
             WHERE item.last AND handoffs.account_id = %(account)s AND handoffs.id = item.id
         )
         SELECT counter.head, control.epoch, control.pace, (SELECT count(*) FROM made) AS made,
-            (SELECT whole FROM made LIMIT 1) AS whole
+            (SELECT whole FROM made LIMIT 1) AS whole, (SELECT version FROM made LIMIT 1) AS version
         FROM counter, feed_control AS control
     """
 
@@ -63,9 +63,9 @@ _ITEMS = """
     FROM counter, jsonb_to_recordset(CAST(%(items)s AS jsonb))
         AS told(n int, last bool, type text, id uuid, actor_id uuid, note text)
 """
-_WRITE_ONE = Prepared(_write(_ITEM, "%(id)s::uuid", "NULL::json"))
-_WRITE_ONE_AND_SHOW = Prepared(_write(_ITEM, "%(id)s::uuid", WHOLE))
-_WRITE_MANY = _write(_ITEMS, "ANY(%(ids)s::uuid[])", "NULL::json")
+_WRITE_ONE = Prepared(_write(_ITEM, "%(id)s::uuid", "NULL"))
+_WRITE_ONE_AND_SHOW = Prepared(_write(_ITEM, "%(id)s::uuid", f"{whole_as('counter.head')}::text"))
+_WRITE_MANY = _write(_ITEMS, "ANY(%(ids)s::uuid[])", "NULL")
 
 
 def number(session: Session, *, show: bool = False) -> dict[UUID, Numbered]:
@@ -96,7 +96,8 @@ def _number(session: Session, events: list[Pending], *, show: bool) -> Numbered:
         row = connection.exec_driver_sql(_WRITE_MANY, _values_of_many(events)).one()
     if row.made != len({event.handoff_id for event in events}):
         raise LookupError("an event of a handoff that is not there")
-    return Numbered(row.head, row.epoch, row.pace, row.whole)
+    whole = None if row.whole is None else Whole(row.whole, row.version, row.head)
+    return Numbered(row.head, row.epoch, row.pace, whole)
 
 
 def _values(event: Pending) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, CursorResult
 from sqlalchemy.orm import Session, sessionmaker
 
 from models import card, db, numbering
+from models.card import Whole
 from models.head import heads
 from models.numbering import Numbered
 
@@ -97,18 +98,15 @@ def number(session: Session) -> dict[UUID, Numbered]:
     return _remember(session, numbering.number(session))
 
 
-def numbered(session: Session, account_id: UUID, handoff_id: UUID) -> dict[str, Any]:
-    """Number what was collected so far and return the handoff in full, with its number.
+def numbered(session: Session, account_id: UUID, handoff_id: UUID) -> Whole:
+    """Number what was collected so far, of this handoff alone, and return it in full, with its number.
 
     The card of the event and the answer to the caller come from one read.
     """
     made = numbering.number(session, show=True)
     _remember(session, made)
-    to = made.get(account_id)
-    if to and to.whole and to.whole["id"] == str(handoff_id):
-        return to.whole | {"seq": to.head}
-    body = card.whole(session, account_id, handoff_id)
-    return body | {"seq": to.head} if to else body
+    shown = made[account_id].whole if account_id in made else None
+    return shown or card.whole(session, account_id, handoff_id)
 
 
 def _remember(session: Session, made: dict[UUID, Numbered]) -> dict[UUID, Numbered]:

@@ -1,4 +1,4 @@
-"""`make bench`: every row, or those named. `--long` adds the largest sizes, `--write FILE` puts the tables there."""
+"""`make bench`: every row, or those named. `--write FILE` puts the tables there."""
 
 from __future__ import annotations
 
@@ -39,7 +39,6 @@ def main() -> None:
     """Run, print, write."""
     options = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     options.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; without one: all")
-    options.add_argument("--long", action="store_true", help="also the sizes that take longer than a few minutes")
     options.add_argument("--seconds", type=float, default=2.0, help="of one round of load (default 2)")
     options.add_argument("--write", type=Path, metavar="FILE", help="put the tables between the markers of FILE")
     asked = options.parse_args()
@@ -47,19 +46,19 @@ def main() -> None:
     if unknown:
         options.error(f"no such row: {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that what was started is stopped
-    found = run(asked.rows or list(ROWS), long=asked.long, seconds=asked.seconds)
+    found = run(asked.rows or list(ROWS), seconds=asked.seconds)
     tables = render(found)
     print(f"\n{tables}")
     if asked.write:
         write_between_markers(asked.write, tables)
 
 
-def run(names: list[str], *, long: bool, seconds: float) -> list[Row | Growth]:
+def run(names: list[str], *, seconds: float) -> list[Row | Growth]:
     """Measure these rows, one after the other, on servers started for them."""
     found: list[Row | Growth] = []
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
-        stage(Path(folder), long=long, seconds=seconds) as ours,
+        stage(Path(folder), seconds=seconds) as ours,
     ):
         for name in names:
             start = time.monotonic()

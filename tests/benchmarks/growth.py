@@ -20,8 +20,7 @@ PAGES = (10, 100, 1000, 10_000)
 POLL_SECONDS = 3.0  # what the service asks of a page after half a minute without news
 WINDOW_SECONDS = 6.0
 ACCOUNTS = (1, 100, 10_000)
-HISTORY = (10_000, 100_000, 1_000_000)
-LONG_HISTORY = (10_000_000,)
+HISTORY = (10_000, 100_000, 1_000_000, 10_000_000)
 READERS = 40  # of each account: one token may not poll as fast as this does
 PAST = (100, 1_000, 10_000)
 STEPS = (1, 10, 100, 500)
@@ -84,19 +83,18 @@ def accounts(stage: Stage) -> list[Growth]:
 
 def history(stage: Stage) -> list[Growth]:
     """A poll with news, as an account's feed grows."""
-    sizes = HISTORY + (LONG_HISTORY if stage.long else ())
     found = []
     with stage.service(people=READERS) as service:
         service.web(WEB_CONCURRENCY="1")
         last = 0
-        for size in sizes:
+        for size in HISTORY:
             people.add_events(stage.servers, service.name, account=1, first=last + 1, count=size - NEWS - last)
             requests = polls(service, 1, READERS)
             people.add_events(stage.servers, service.name, account=1, first=size - NEWS + 1, count=NEWS, whole=True)
             service.redis().flushdb()
             found.append(latency_of(service, requests, 1.5)())
             last = size
-    return [Growth("history: poll with news, p50", sizes, found, "ms")]
+    return [Growth("history: poll with news, p50", HISTORY, found, "ms")]
 
 
 def past_cases(stage: Stage) -> list[Growth]:

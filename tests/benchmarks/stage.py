@@ -32,11 +32,10 @@ Handler = Callable[[], Iterator[bytes]]
 
 @dataclass
 class Stage:
-    """The servers of one run. `long` asks for the sizes that take more than a few minutes."""
+    """The servers of one run."""
 
     servers: Servers
     folder: Path
-    long: bool
     seconds: float  # of one round of load
     redis_number: int = 0
 
@@ -143,7 +142,7 @@ class Service:
 
 
 @contextmanager
-def stage(folder: Path, *, long: bool = False, seconds: float = 2.0) -> Iterator[Stage]:
+def stage(folder: Path, *, seconds: float = 2.0) -> Iterator[Stage]:
     """Start private servers, migrate a template, and stop everything at the end."""
     servers = private.start(folder)
     try:
@@ -151,7 +150,7 @@ def stage(folder: Path, *, long: bool = False, seconds: float = 2.0) -> Iterator
             servers.environment(private.TEMPLATE) | {"DATABASE_URL": servers.postgres.url(private.TEMPLATE)}
         ):
             private.migrate_template(servers)
-        yield Stage(servers, folder, long, seconds)
+        yield Stage(servers, folder, seconds)
     finally:
         servers.postgres.stop()
         servers.redis.stop()

@@ -43,24 +43,33 @@ def _theirs(prefix: str) -> Iterator[bytes]:
 
 
 def claim(stage: Stage) -> list[Row]:
-    """One claim each of 1,000 handoffs."""
-    with stage.service(people=2) as service:
-        people.add_handoffs(stage.servers, service.name, account=1, first=1, count=CLAIMS, status="ready")
+    """One claim each of 1,000 handoffs: of one account, whose claims wait for each other, and of many."""
+    return [_claims(stage, accounts) for accounts in (1, ACCOUNTS)]
+
+
+def _claims(stage: Stage, accounts: int) -> Row:
+    each = CLAIMS // accounts
+    handoffs = [(account, n) for n in range(1, each + 1) for account in range(1, accounts + 1)]
+    with stage.service(accounts=accounts, people=2) as service:
+        for account in range(1, accounts + 1):
+            people.add_handoffs(stage.servers, service.name, account=account, first=1, count=each, status="ready")
         service.web()
         reference = service.bare_flask()
-        ours = [load.post(f"/api/v1/handoffs/{handoff_id(1, n)}/claim", b"{}", token(1, 2)) for n in _numbers()]
-        by = people.user_id(1, 2)
-        theirs = [load.post(f"/claim/{account_id(1)}/{by}/{handoff_id(1, n)}", b"") for n in _numbers()]
+        ours = [
+            load.post(f"/api/v1/handoffs/{handoff_id(account, n)}/claim", b"{}", token(account, 2))
+            for account, n in handoffs
+        ]
+        theirs = [
+            load.post(f"/claim/{account_id(account)}/{people.user_id(account, 2)}/{handoff_id(account, n)}", b"")
+            for account, n in handoffs
+        ]
         _claim_all(service, service.port, ours)
         _claim_all(service, reference, theirs)
         result = alternate(
             lambda: _claim_all(service, service.port, ours), lambda: _claim_all(service, reference, theirs)
         )
-    return [Row("claims of 1,000 handoffs", *result, "req/s", "bare conditional update", 0.4)]
-
-
-def _numbers() -> range:
-    return range(1, CLAIMS + 1)
+    named = f"claims of {CLAIMS:,} handoffs, {'one account' if accounts == 1 else f'{accounts} accounts'}"
+    return Row(named, *result, "req/s", "bare conditional update", 0.4)
 
 
 def _claim_all(service: Service, port: int, requests: list[bytes]) -> float:

@@ -141,8 +141,8 @@ def whole(session: Session, account_id: UUID, handoff_id: UUID) -> Whole:
     """One handoff in full. The caller has checked that it exists and may be seen."""
     session.flush()
     named = {"account": str(account_id), "id": str(handoff_id)}
-    text, version, seq = _WHOLE(session.connection(), named).one()
-    return Whole(text, version, seq)
+    shown: Any = _WHOLE(session.connection(), named).one()
+    return Whole(*shown)
 
 
 def generations(session: Session, account_id: UUID, handoff_id: UUID) -> list[dict[str, Any]]:

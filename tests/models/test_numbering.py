@@ -1,0 +1,81 @@
+"""The statement that numbers an event: numbers in order, the last card on its handoff, and nothing of nothing."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from models import card, feed
+from models.feed import EventType
+from models.transaction import number, transaction, upkeep
+from tests.tasks.accepted import row
+from tests.world import World
+
+
+def tell(world: World, *handoffs: UUID) -> None:
+    with transaction(world.account_id) as session:
+        for each in handoffs:
+            session.execute(text("UPDATE handoffs SET version = version + 1 WHERE id = :id"), {"id": each})
+            feed.collect(session, world.account_id, each, EventType.UPDATED, by=world.junior.id, note="why")
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_nothing_is_told_of_a_handoff_that_is_not_there(world: World, others: int) -> None:
+    made = [UUID(world.junior.hand_off(f"T-{n}")["id"]) for n in range(others)]
+    with pytest.raises(LookupError):
+        tell(world, *made, uuid4())
+    with transaction(world.account_id) as session:
+        assert feed.tail(session, world.account_id)[1] == others
+
+
+def test_a_handoff_shows_the_number_of_its_last_event(world: World) -> None:
+    one, two = (UUID(world.junior.hand_off(f"T-{n}")["id"]) for n in (1, 2))
+    tell(world, one, two, one)
+    assert [(row("handoffs", each).seq, row("handoffs", each).card["seq"]) for each in (one, two)] == [(5, 5), (4, 4)]
+    with upkeep() as session:
+        told = session.execute(text("SELECT seq, handoff_id, card, note FROM feed_events WHERE seq > 2 ORDER BY seq"))
+        events = told.all()
+    assert [(event.seq, event.handoff_id, event.card["seq"]) for event in events] == [
+        (3, one, 3),
+        (4, two, 4),
+        (5, one, 5),
+    ]
+    assert {event.card["version"] for event in events if event.handoff_id == one} == {3}
+    assert {event.note for event in events} == {"why"}
+
+
+def test_heads_are_those_of_the_transaction(world: World) -> None:
+    made = UUID(world.junior.hand_off()["id"])
+    with transaction(world.account_id) as session:
+        assert number(session) == {}
+        feed.collect(session, world.account_id, made, EventType.UPDATED, by=None)
+        assert number(session)[world.account_id].head == 2
+
+
+@pytest.mark.parametrize(
+    ("problem", "shown"),
+    [("x" * 500, "x" * 500), ("x" * 501, "x" * 499 + "…"), ("🖨" * 501, "🖨" * 499 + "…")],
+)
+def test_a_card_carries_the_start_of_a_long_problem_and_the_full_form_all(
+    world: World, problem: str, shown: str
+) -> None:
+    made = world.junior.hand_off(problem=problem)
+    assert made["session"]["problem"] == problem
+    stored = row("handoffs", UUID(made["id"])).card
+    assert stored["session"]["problem"] == shown
+    with transaction(world.account_id) as session:
+        key = (world.account_id, UUID(made["id"]))
+        assert card.cards(session, [key])[key] == stored
+
+
+def test_a_generation_that_read_no_steps_does_not_say_how_many_came_later(world: World) -> None:
+    made = world.junior.hand_off()
+    path = f"/handoffs/{made['id']}"
+    with upkeep() as session:
+        session.execute(text("UPDATE assessments SET state = 'failed', error_kind = 'crashed'"))
+    (generation,) = world.senior.get(f"{path}/assessments").json["items"]
+    assert (generation["steps_seen"], generation["steps_newer"]) == (None, None)
+    assert generation["what_we_know"] == []
+    assert generation["summary"] is None

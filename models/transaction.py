@@ -33,6 +33,7 @@ class Source:
     def begin(self, session: Session, role: str, account_id: UUID | None) -> None:
         """Begin the session's transaction within this scope; nothing is sent before its first statement."""
         raw: Any = session.connection().connection.driver_connection
+        # Nothing of a caller's is in it: one of two roles, and an id.
         raw.begin_with(SCOPE % {"role": f"'{role}'", "account": f"'{account_id or ''}'"})
 
     @contextmanager

@@ -65,6 +65,18 @@ def test_one_that_could_not_be_prepared_is_tried_again(servers: Servers, committ
         assert later(session.connection(), {"n": 1}).scalars().all() == [1]
 
 
+def test_a_connection_made_anew_learns_it_anew(servers: Servers, committed: str) -> None:
+    with upkeep() as session:
+        NAMES(session.connection(), {"but": "x"})
+        ended: Any = session.connection().connection.driver_connection
+    with closing(database.connect(servers.postgres.url(committed))) as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [ended.info.backend_pid])
+    with upkeep() as session:
+        assert NAMES(session.connection(), {"but": "x"}).all() == []
+        again: Any = session.connection().connection.driver_connection
+    assert again.info.backend_pid != ended.info.backend_pid
+
+
 @pytest.mark.parametrize("times", [1, 10])
 def test_a_plan_that_saw_every_account_shows_one_account_its_own(
     committed: str, client: FlaskClient, times: int

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.account import User
+from models.db import as_rfc3339
 from models.prepared import Prepared
 from models.session import SessionStep, TroubleshootingSession, steps_of
 
@@ -61,31 +62,34 @@ FACTS = f"""
 """
 
 
-def _form(build: str, problem: str, assessment: str, seq: str = "f.seq") -> str:
-    return f"""{build}(
+def _times(*columns: str) -> str:
+    return ", ".join(f"'{column}', {as_rfc3339(f'f.{column}')}" for column in columns)
+
+
+def _form(problem: str, assessment: str, seq: str = "f.seq") -> str:
+    return f"""jsonb_build_object(
         'id', f.id, 'intent', f.intent, 'status', f.status, 'version', f.version, 'priority', f.priority,
-        'reason', f.reason, 'ask', f.ask, 'session', {build}(
+        'reason', f.reason, 'ask', f.ask, 'session', jsonb_build_object(
             'external_id', f.external_id, 'title', f.title, 'problem', {problem}, 'category', f.category,
             'client', f.client, 'asset', f.asset, 'steps_count', f.steps_count),
         'handed_off_by', f.handed_off_by, 'target', f.target, 'claimed_by', f.claimed_by,
-        'created_at', f.created_at, 'ready_at', f.ready_at, 'claimed_at', f.claimed_at,
-        'first_action_at', f.first_action_at, 'resolved_at', f.resolved_at, 'resolution', f.resolution,
-        'seq', {seq}, 'returns', f.returns, 'overdue', f.overdue, 'assessment_state', f.newest_state,
+        {_times("created_at", "ready_at", "claimed_at", "first_action_at", "resolved_at")},
+        'resolution', f.resolution, 'seq', {seq}, 'returns', f.returns, 'overdue', f.overdue,
+        'assessment_state', f.newest_state,
         'assessment', CASE WHEN f.generation IS NOT NULL THEN {assessment} END)"""
 
 
 # `steps_newer` says how many steps came after it.
-_GENERATION = f"""json_build_object(
+_GENERATION = f"""jsonb_build_object(
     {", ".join(f"'{name}', coalesce(f.content -> '{name}', {empty})" for name, empty in _SAID.items())},
     'generation', f.generation, 'state', f.state, 'source', f.source, 'prompt_version', f.prompt_version,
     'input_hash', f.input_hash, 'steps_seen', f.steps_seen,
     'steps_newer', CASE WHEN f.steps_seen IS NOT NULL THEN greatest(0, f.steps_count - f.steps_seen) END,
-    'queued_at', f.queued_at, 'started_at', f.started_at, 'finished_at', f.finished_at, 'attempts', f.attempts,
+    {_times("queued_at", "started_at", "finished_at")}, 'attempts', f.attempts,
     'provider_calls', f.provider_calls, 'dropped_evidence', f.dropped_evidence, 'tokens_in', f.tokens_in,
     'tokens_out', f.tokens_out, 'cost', f.cost::float8, 'error_kind', f.error_kind)"""
 
 CARD = _form(
-    "jsonb_build_object",
     f"""CASE WHEN length(f.problem) <= {PROBLEM_CHARS} THEN f.problem
         ELSE left(f.problem, {PROBLEM_CHARS - 1}) || '…' END""",
     """jsonb_build_object('summary', f.content -> 'summary', 'likely_cause', CASE
@@ -97,7 +101,7 @@ CARD = _form(
 
 def whole_as(seq: str) -> str:
     """The full form, with this as its number."""
-    return _form("json_build_object", "f.problem", _GENERATION, seq)
+    return _form("f.problem", _GENERATION, seq)
 
 
 _CARDS = f"SELECT f.id, {CARD} FROM ({FACTS} = ANY(%(ids)s::uuid[])) AS f"

@@ -62,6 +62,12 @@ def dump_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
+def as_rfc3339(time: str) -> str:
+    """SQL for a time as `datetime.isoformat()` writes it in UTC; JSON by PostgreSQL leaves out zeros at the end."""
+    text = f"""to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')"""
+    return f"(replace({text}, '.000000', '') || '+00:00')"
+
+
 def quoted(values: Iterable[StrEnum]) -> str:
     """The values as an SQL list, for the predicate of a partial index."""
     return ", ".join(f"'{value.value}'" for value in values)

@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.db import Base, Runs, Time, stored_enum
+from models.db import Base, Runs, Time, as_rfc3339, stored_enum
 from models.prepared import Prepared
 
 MAX_SEQ = 2**63 - 1
@@ -161,9 +161,9 @@ def tail(session: Session, account_id: UUID) -> tuple[str, int]:
     return epoch, head
 
 
-_EVENT_JSON = """
-    '{"seq":' || e.seq || ',"type":"' || e.type || '","at":'
-    || to_json(e.created_at)::text || ',"handoff":' || e.card::text || '}'
+_EVENT_JSON = f"""
+    '{{"seq":' || e.seq || ',"type":"' || e.type || '","at":"'
+    || {as_rfc3339("e.created_at")} || '","handoff":' || e.card::text || '}}'
 """
 
 _PAGE = """

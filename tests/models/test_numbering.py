@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -79,3 +81,30 @@ def test_a_generation_that_read_no_steps_does_not_say_how_many_came_later(world:
     assert (generation["steps_seen"], generation["steps_newer"]) == (None, None)
     assert generation["what_we_know"] == []
     assert generation["summary"] is None
+
+
+@pytest.mark.parametrize("fraction", [0, 120_000, 123_456])
+def test_a_time_is_written_as_everywhere_else(world: World, fraction: int) -> None:
+    made = world.junior.hand_off()
+    path = f"/handoffs/{made['id']}"
+    world.senior.post(f"{path}/claim")
+    at = datetime(2026, 3, 1, 12, 30, 15, fraction, UTC)
+    with upkeep() as session:
+        session.execute(text("UPDATE handoffs SET claimed_at = :at"), {"at": at})
+        session.execute(text("UPDATE feed_events SET created_at = :at"), {"at": at})
+    begin = world.senior.get("/feed?cursor=now").json["cursor"]
+    lost = world.senior2.post(f"{path}/claim")
+    released = world.senior.post(f"{path}/release", {"reason": "no"})
+    assert (lost.status_code, released.status_code) == (409, 200)
+    with upkeep() as session:
+        session.execute(text("UPDATE feed_events SET created_at = :at"), {"at": at})
+    assert lost.json["claimed_at"] == at.isoformat()
+    (event,) = world.senior.get(f"/feed?cursor={begin}").json["events"]
+    assert event["at"] == at.isoformat()
+    told = {entry["at"] for entry in world.senior.get(f"{path}/timeline").json["items"] if "seq" in entry}
+    assert told == {at.isoformat()}
+    with transaction(world.account_id) as session:
+        session.execute(text("UPDATE handoffs SET claimed_at = :at"), {"at": at})
+        key = (world.account_id, UUID(made["id"]))
+        assert card.cards(session, [key])[key]["claimed_at"] == at.isoformat()
+        assert json.loads(card.whole(session, *key).text)["claimed_at"] == at.isoformat()

@@ -41,10 +41,13 @@ class Connection(silence.Connection):
 
     def _end(self, how: str) -> None:
         was_sent, self.opening, self._is_begun = not self.opening, "", False
-        if was_sent:
-            with self.cursor() as cursor:
-                cursor.execute(how)
-        self.autocommit = False
+        try:
+            if was_sent:
+                with self.cursor() as cursor:
+                    cursor.execute(how)
+        finally:
+            if not self.closed:
+                self.autocommit = False
 
 
 class Cursor(extensions.cursor):

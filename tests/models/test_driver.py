@@ -85,6 +85,24 @@ def test_nothing_of_its_scope_is_left_to_the_next_one(committed: str, first: str
         assert not raw.autocommit
 
 
+def test_one_that_cannot_be_committed_leaves_nothing_behind_either(servers: Servers, committed: str) -> None:
+    with closing(database.connect(servers.postgres.url(committed))) as owner, owner.cursor() as cursor:
+        cursor.execute("CREATE TABLE once (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        cursor.execute("GRANT ALL ON once TO escalation_upkeep")
+
+    def twice() -> None:
+        with upkeep() as session:
+            session.execute(text("INSERT INTO once VALUES (1), (1)"))
+
+    with pytest.raises(DBAPIError, match="duplicate key"):
+        twice()
+    with db.engine().connect() as connection:
+        raw: Any = connection.connection.driver_connection
+        assert not raw.autocommit
+        user, _ = connection.execute(SCOPE).one()
+        assert user != "escalation_upkeep"
+
+
 def test_savepoints_are_within_it(committed: str) -> None:
     with upkeep() as session:
         with suppress(KeyError), session.begin_nested():

@@ -118,8 +118,8 @@ def _hand_off(account_id: UUID, people: dict[str, User]) -> None:
     junior, senior = people["junior"].id, Actor(people["senior"].id)
     with transaction(account_id) as session:
         past, past_assessment = intake.accept(session, account_id, RESOLVED, by=junior)
-        moves.claim(session, account_id, past, by=senior)
-        moves.resolve(session, account_id, past, by=senior, resolution=RESOLUTION)
+    moves.claim(account_id, past, by=senior)
+    moves.resolve(account_id, past, by=senior, resolution=RESOLUTION)
     waiting = [past_assessment]
     for told in OPEN:
         with transaction(account_id) as session:

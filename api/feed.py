@@ -89,7 +89,7 @@ def _nothing_new(account_id: UUID, at: Cursor, pace: float, quiet_seconds: float
 
 def _read(account_id: UUID, at: Cursor | None, ask: Ask, *, fill: bool) -> feed.Page:
     """The feed after the cursor; where the hint is missing, it is filled with what was read."""
-    lease = heads().lease(account_id, at.epoch) if at and fill else None
+    lease = heads().lease(account_id) if at and fill else None
     after = at.seq if at else feed.MAX_SEQ
     with one_message(account_id) as message:
         page = feed.read_page(message, account_id, after=after, limit=ask.limit, collapse=ask.collapse)

@@ -33,6 +33,7 @@ from api.schemas import (
 )
 from models import card, feedback, handoff, idempotency, intake, moves
 from models.assessment import Lane
+from models.card import Whole
 from models.feedback import Rating
 from models.handoff import Filter, Handoff, Priority, Status
 from models.timeline import timeline
@@ -125,12 +126,9 @@ def read(handoff_id: UUID) -> Response:
     return versioned(shown)
 
 
-def _moved(handoff_id: UUID, move: Callable[..., None], **how: Any) -> Response:
+def _moved(handoff_id: UUID, move: Callable[..., Whole], **how: Any) -> Response:
     """Make a move as the caller and answer with the handoff as it is now."""
-    account_id = caller().account_id
-    with transaction(account_id) as session:
-        move(session, account_id, handoff_id, by=actor(), version=wanted_version(), **how)
-        shown = numbered(session, account_id, handoff_id)
+    shown = move(caller().account_id, handoff_id, by=actor(), version=wanted_version(), **how)
     return answer(shown.text, Feed_Seq=shown.seq)
 
 

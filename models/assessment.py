@@ -319,27 +319,13 @@ def _ending(
     return sql, {**sent, **fence, "result": result, "error": error_kind}
 
 
-def end_open(session: Session, account_id: UUID, handoff_id: UUID, *, error_kind: str) -> None:
-    """End what is queued or running as failed, because its handoff no longer wants it.
-
-    The attempt is counted up, so that a worker in the middle of it is fenced out.
-    """
-    session.execute(
-        update(Assessment)
-        .where(
-            Assessment.account_id == account_id,
-            Assessment.handoff_id == handoff_id,
-            Assessment.state.in_(UNFINISHED),
-        )
-        .values(
-            state=State.FAILED,
-            error_kind=error_kind,
-            finished_at=func.now(),
-            lease_until=None,
-            attempts=Assessment.attempts + 1,
-        )
-        .execution_options(synchronize_session=False)
-    )
+# Ends what is queued or running of a handoff that no longer wants it. The attempt is counted up, so that a worker in
+# the middle of it is fenced out.
+END_OPEN = f"""
+    UPDATE assessments SET state = 'failed', error_kind = 'withdrawn', finished_at = now(), lease_until = NULL,
+        attempts = attempts + 1
+    WHERE account_id = %(account)s AND handoff_id = %(handoff)s AND state IN ({quoted(UNFINISHED)})
+"""
 
 
 def generations(session: Session, account_id: UUID, handoff_id: UUID) -> list[Assessment]:

@@ -137,6 +137,11 @@ def collect(
     session.info.setdefault("feed", []).append(Pending(account_id, handoff_id, type, by, note))
 
 
+def collected(session: Session) -> set[UUID]:
+    """The accounts of what was collected and has no number yet."""
+    return {event.account_id for event in session.info.get("feed", ())}
+
+
 @dataclass(frozen=True)
 class Page:
     """What one statement saw of a feed: its state and the events after a number, oldest first.

@@ -1,20 +1,22 @@
-"""The Redis shortcut for "nothing new": a hint of each feed's head that may be too high but not too low.
+"""The Redis shortcut for "nothing new": a hint of each feed's head, which counts for nothing while somebody writes.
 
-Of the protocols whose interleavings were explored with faults (tests/models/test_head_interleavings.py), this
-is the one without lasting staleness under any single fault:
+1. the writer, before it asks for a number, announces itself;
+2. the writer, after commit, raises the hint if it is there, ends the lease of 4, and takes its announcement back, in
+   one step;
+3. a reader believes a hint only while no announcement stands;
+4. a reader that found no hint fills it only while it still holds a lease taken before its database read.
 
-1. the writer, before commit, raises the hint (creating it);
-2. the writer, after commit, raises it only if it is there: a late call must not bring an old number back
-   after Redis was wiped;
-3. a reader that found no hint fills it only while it still holds a lease taken before its database read;
-   every write of a hint ends the lease.
+Under any single fault no hint that is believed is below the head, when all have ended; without a fault at no moment
+(every interleaving: tests/models/test_head_interleavings.py). A writer needs no number for its first call, so no
+feed's counter is locked while Redis is waited for (docs/decisions/0006).
 
-Every hint ends at a fixed time, 10 s after its writer knew that nothing greater was committed: a writer's
-clock starts before its commit, a reader's when it takes the lease, and 2 does not prolong. So a command that a
-frozen Redis carries out much later creates nothing, and a reader is at most 10 s late whatever Redis does
-(plus what the clocks of the hosts differ). Too high (a rollback after 1) only costs reads of the database.
+Every hint ends at a fixed time, 10 s after a moment at which nothing greater was committed: a writer's clock starts
+before it is given its number, a reader's when it takes the lease. So a command that a frozen Redis carries out much
+later brings nothing back, and a reader is at most 10 s late whatever Redis does (plus what the clocks of the hosts
+differ). The announcement of a writer that died stands until every hint from before its commit has ended; meanwhile
+polls read the database.
 
-The key carries the epoch: after a rotation nobody writes the old hint any more, and it ends. Redis is never
+The key of a hint carries the epoch: after a rotation nobody writes the old one any more, and it ends. Redis is never
 waited for longer than 50 ms, and after repeated failures it is left alone for a second.
 """
 
@@ -33,9 +35,11 @@ import redis
 from prometheus_client import Counter
 
 from models.redis import Script, ThreadConnections, client
+from models.settings import settings
 
 TTL_SECONDS = 10
 LEASE_SECONDS = 5
+WRITE_SECONDS = 30.0
 FAILURES_BEFORE_PAUSE = 2  # one failed call is often alone, and the writer's second call mends it
 PAUSE_SECONDS = 1.0
 
@@ -43,23 +47,25 @@ PAUSE_SECONDS = 1.0
 POLL_BURST = 100
 POLLS_A_SECOND = 5
 
-# Any number of polls, two keys each. The generic cell rate algorithm: the bucket's one number is the time at which
+# Any number of polls, three keys each. The generic cell rate algorithm: the bucket's one number is the time at which
 # it will be empty again.
 POLL = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local gap = 1 / tonumber(ARGV[2])
-local function poll(bucket, hint)
+local function poll(bucket, hint, writers)
     local empty_at = tonumber(redis.call('GET', bucket)) or now
     if empty_at < now then empty_at = now end
     local wait = empty_at + gap - now - tonumber(ARGV[1]) * gap
-    if wait > 0.000001 then return {string.format('%.6f', wait), {}} end
+    if wait > 0.000001 then return {string.format('%.6f', wait), {}, 0} end
     empty_at = empty_at + gap
     redis.call('SET', bucket, string.format('%.6f', empty_at), 'PX', math.ceil((empty_at - now) * 1000) + 1000)
-    return {'0', redis.call('ZRANGE', hint, 0, -1, 'WITHSCORES')}
+    local last = redis.call('ZRANGE', writers, -1, -1, 'WITHSCORES')
+    local writing = last[2] and tonumber(last[2]) > now and 1 or 0
+    return {'0', redis.call('ZRANGE', hint, 0, -1, 'WITHSCORES'), writing}
 end
 local replies = {}
-for n = 1, #KEYS, 2 do replies[#replies + 1] = poll(KEYS[n], KEYS[n + 1]) end
+for n = 1, #KEYS, 3 do replies[#replies + 1] = poll(KEYS[n], KEYS[n + 1], KEYS[n + 2]) end
 return replies
 """
 
@@ -86,8 +92,19 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Writing:
+    """A writer's announcement. `since`: nothing that it numbers was committed before."""
+
+    token: str
+    since: float
+
+
+@dataclass(frozen=True)
 class Polled:
-    """Redis's answer to a poll. `missing`: Redis answered and holds no hint, so a reader may fill it."""
+    """Redis's answer to a poll.
+
+    `hint`: what may be believed. `missing`: Redis answered and holds no hint, so a reader may fill it.
+    """
 
     wait_seconds: float
     hint: Hint | None
@@ -96,9 +113,9 @@ class Polled:
     @classmethod
     def of(cls, reply: Sequence[Any]) -> Polled:
         """What POLL said to one poll."""
-        wait, members = reply
+        wait, members, writing = reply
         hint = _parse(dict(zip(members[::2], map(float, members[1::2]), strict=True)))
-        return cls(float(wait), hint, missing=hint is None)
+        return cls(float(wait), None if writing else hint, missing=hint is None)
 
 
 UNKNOWN = Polled(0.0, None, missing=False)  # Redis is away
@@ -138,12 +155,15 @@ class Guard:
 
 
 class Heads:
-    """The hints in one Redis."""
+    """The hints in one Redis. `write_seconds`: the longest from an announcement to the end of its commit."""
 
-    def __init__(self, client: redis.Redis, *, ttl_seconds: float = TTL_SECONDS) -> None:
+    def __init__(
+        self, client: redis.Redis, *, ttl_seconds: float = TTL_SECONDS, write_seconds: float = WRITE_SECONDS
+    ) -> None:
         self.client = client
         self.guard = Guard()
         self.ttl_seconds = ttl_seconds
+        self.announced_seconds = write_seconds + ttl_seconds
         self._connections = ThreadConnections(client)
         self._poll = Script(self._connections, POLL)
 
@@ -153,30 +173,49 @@ class Heads:
         return UNKNOWN if replies is None else Polled.of(replies[0])
 
     def look(self, account_id: UUID, epoch: str) -> Hint | None:
-        """The hint, for whoever examines it. Raises RedisError when Redis is away."""
-        members: Any = self.client.zrange(_key(account_id, epoch), 0, -1, withscores=True)
-        return _parse(dict(members))
+        """The hint that a poll would believe, for whoever examines it. Raises RedisError when Redis is away."""
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.zrange(_key(account_id, epoch), 0, -1, withscores=True)
+            pipe.zcount(_writers_key(account_id), time.time(), "+inf")
+            members, writing = pipe.execute()
+        return None if writing else _parse(dict(members))
 
-    def before_commit(self, account_id: UUID, head: int, epoch: str, pace: float) -> None:
-        """Raise the hint to a number that is about to be committed."""
-        self.guard(lambda: self._before_commit(account_id, head, epoch, pace))
+    def announce(self, account_id: UUID) -> Writing:
+        """Say that numbers are about to be committed. Before the first of them is asked for."""
+        writing = Writing(secrets.token_hex(8), time.time())
+        self.guard(lambda: self._announce(account_id, writing))
+        return writing
 
-    def _before_commit(self, account_id: UUID, head: int, epoch: str, pace: float) -> None:
-        now = time.time()
-        self._connections.transaction(*self._write(account_id, epoch, head, pace, changed_at=now, known_at=now))
+    def _announce(self, account_id: UUID, writing: Writing) -> None:
+        key, until = _writers_key(account_id), writing.since + self.announced_seconds
+        self._connections.transaction(
+            ("ZREMRANGEBYSCORE", key, "-inf", writing.since),
+            ("ZADD", key, until, writing.token),
+            ("PEXPIREAT", key, int(until * 1000)),
+        )
 
-    def after_commit(self, account_id: UUID, head: int, epoch: str) -> None:
-        """Raise the hint again where it still is, in case it lost the first call."""
-        self.guard(lambda: self._after_commit(account_id, head, epoch))
+    def committed(self, account_id: UUID, writing: Writing, head: int, epoch: str, pace: float) -> None:
+        """Raise the hint, where there is one, to what was committed, and take the announcement back."""
+        self.guard(lambda: self._committed(account_id, writing, head, epoch, pace))
 
-    def _after_commit(self, account_id: UUID, head: int, epoch: str) -> None:
-        raised = ("ZADD", _key(account_id, epoch), "XX", "GT", head, "head")
-        self._connections.transaction(raised, ("DEL", _lease_key(account_id, epoch)))
+    def _committed(self, account_id: UUID, writing: Writing, head: int, epoch: str, pace: float) -> None:
+        key = _key(account_id, epoch)
+        self._connections.transaction(
+            ("ZADD", key, "XX", "GT", head, "head"),
+            ("ZADD", key, "XX", pace, "pace", writing.since, "changed"),
+            ("PEXPIREAT", key, self._end(writing.since)),
+            ("DEL", _lease_key(account_id)),
+            ("ZREM", _writers_key(account_id), writing.token),
+        )
 
-    def lease(self, account_id: UUID, epoch: str) -> Lease | None:
+    def withdraw(self, account_id: UUID, writing: Writing) -> None:
+        """Take the announcement back of a writer that has surely committed no number."""
+        self.guard(lambda: self._connections.send("ZREM", _writers_key(account_id), writing.token))
+
+    def lease(self, account_id: UUID) -> Lease | None:
         """The right to fill a missing hint. Take it before reading the database."""
         lease = Lease(secrets.token_hex(8), time.time())
-        key = _lease_key(account_id, epoch)
+        key = _lease_key(account_id)
         taken = self.guard(lambda: self.client.set(key, lease.token, nx=True, ex=LEASE_SECONDS))
         return lease if taken else None
 
@@ -185,41 +224,29 @@ class Heads:
         self.guard(lambda: self._fill(account_id, lease, head, epoch, pace, quiet_seconds))
 
     def _fill(self, account_id: UUID, lease: Lease, head: int, epoch: str, pace: float, quiet_seconds: float) -> None:
-        changed_at = time.time() - quiet_seconds
+        key, changed_at = _key(account_id, epoch), time.time() - quiet_seconds
         with self.client.pipeline(transaction=True) as pipe:
-            pipe.watch(_lease_key(account_id, epoch))
-            if pipe.get(_lease_key(account_id, epoch)) != lease.token.encode():
+            pipe.watch(_lease_key(account_id))
+            if pipe.get(_lease_key(account_id)) != lease.token.encode():
                 return
             pipe.multi()
-            for command in self._write(account_id, epoch, head, pace, changed_at=changed_at, known_at=lease.taken_at):
-                pipe.execute_command(*command)
+            pipe.zadd(key, {"head": head}, gt=True)
+            pipe.zadd(key, {"pace": pace, "changed": changed_at})
+            pipe.execute_command("PEXPIREAT", key, self._end(lease.taken_at))
+            pipe.delete(_lease_key(account_id))
             try:
                 pipe.execute()
             except redis.WatchError:
                 return
 
-    def _write(
-        self,
-        account_id: UUID,
-        epoch: str,
-        head: int,
-        pace: float,
-        *,
-        changed_at: float,
-        known_at: float,
-    ) -> list[tuple[Any, ...]]:
-        key = _key(account_id, epoch)
-        return [
-            ("ZADD", key, "GT", head, "head"),
-            ("ZADD", key, pace, "pace", changed_at, "changed"),
-            ("PEXPIREAT", key, int((known_at + self.ttl_seconds) * 1000)),
-            ("DEL", _lease_key(account_id, epoch)),
-        ]
+    def _end(self, known_at: float) -> int:
+        """When a hint ends, in milliseconds, of which it was known then that nothing greater was committed."""
+        return int((known_at + self.ttl_seconds) * 1000)
 
 
 def poll_keys(account_id: UUID, token_id: UUID, epoch: str) -> list[str]:
-    """The two keys of a poll for POLL."""
-    return [f"polls:{token_id.hex}", _key(account_id, epoch)]
+    """The three keys of a poll for POLL."""
+    return [f"polls:{token_id.hex}", _key(account_id, epoch), _writers_key(account_id)]
 
 
 def poll_limits() -> list[int]:
@@ -231,8 +258,12 @@ def _key(account_id: UUID, epoch: str) -> str:
     return f"feed:{account_id.hex}:{epoch}"
 
 
-def _lease_key(account_id: UUID, epoch: str) -> str:
-    return f"feed-lease:{account_id.hex}:{epoch}"
+def _lease_key(account_id: UUID) -> str:
+    return f"feed-lease:{account_id.hex}"
+
+
+def _writers_key(account_id: UUID) -> str:
+    return f"feed-writers:{account_id.hex}"
 
 
 def _parse(scores: dict[bytes, float]) -> Hint | None:
@@ -248,4 +279,5 @@ def _parse(scores: dict[bytes, float]) -> Hint | None:
 @cache
 def heads() -> Heads:
     """This process's hints."""
-    return Heads(client())
+    # The numbering and the commit; what takes longer is given up.
+    return Heads(client(), write_seconds=2 * settings().statement_seconds)

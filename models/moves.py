@@ -1,18 +1,22 @@
 """Every move of a handoff.
 
-A move is one conditional update whose row count says who won, and one feed event in the same transaction.
+A move is one conditional update and one feed event, which travel as one message and are one transaction. Where it was
+refused, it is tried once more with the row locked, so that the caller is told the very state that refused it, and not
+one that came a moment later.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from models import account, assessment, feed, search
+from models import account, assessment, card, feed, search
 from models import session as sessions
 from models.account import User
+from models.card import Whole
 from models.db import quoted
 from models.errors import Conflict, Forbidden, VersionMismatch
 from models.feed import EventType
@@ -27,16 +31,21 @@ from models.handoff import (
     of_session,
     refuse_second_open,
 )
+from models.numbering import telling
 from models.prepared import Prepared
 from models.session import SessionStep, TroubleshootingSession
+from models.transaction import change, numbered, transaction
 
 
-def _update(changes: str, allowed: str) -> Prepared:
-    """The update behind a move. The caller may name the version that it has seen."""
-    return Prepared(f"""
-        UPDATE handoffs SET version = version + 1, {changes}
-        WHERE account_id = %(account)s AND id = %(handoff)s AND {allowed}
-            AND (%(version)s::int IS NULL OR version = %(version)s)
+def _move(event: EventType, changes: str, allowed: str, *, and_then: str = "") -> Prepared:
+    """A conditional update and the event that it tells. The caller may name the version that it has seen."""
+    return telling(f"""
+        changed AS (
+            UPDATE handoffs SET version = version + 1, {changes}
+            WHERE account_id = %(account)s AND id = %(handoff)s AND {allowed}
+                AND (%(version)s::int IS NULL OR version = %(version)s)
+            RETURNING '{event}' AS told
+        ){and_then}
     """)
 
 
@@ -49,23 +58,28 @@ _MEANT_FOR_ME = """
     (%(admin)s OR target_id IS NULL OR target_id = %(by)s OR NOT EXISTS (SELECT FROM users AS u
         WHERE u.account_id = handoffs.account_id AND u.id = target_id AND u.deleted_at IS NULL))
 """
-_CLAIM = _update(
+_CLAIM = _move(
+    EventType.CLAIMED,
     f"status = 'claimed', claimed_by_id = %(by)s, {_CLAIMED_ANEW}",
     f"status IN ({quoted(WAITING)}) AND handed_off_by_id <> %(by)s AND {_MEANT_FOR_ME}",
 )
 _MINE = "status = 'claimed' AND (%(admin)s OR claimed_by_id = %(by)s)"
-_RELEASE = _update(_UNCLAIMED, _MINE)
-_REASSIGN = _update(f"claimed_by_id = %(to)s, {_CLAIMED_ANEW}", _MINE)
-_RESOLVE = _update(
+_RELEASE = _move(EventType.RELEASED, _UNCLAIMED, _MINE)
+_REASSIGN = _move(EventType.REASSIGNED, f"claimed_by_id = %(to)s, {_CLAIMED_ANEW}", _MINE)
+_RESOLVE = _move(
+    EventType.RESOLVED,
     f"""status = 'resolved', resolution = %(resolution)s, root_cause = %(root_cause)s, resolved_at = now(),
         overdue = false, search = {search.EXTENDED}""",
     _MINE,
 )
-_WITHDRAW = _update(
+_WITHDRAW = _move(
+    EventType.WITHDRAWN,
     "status = 'withdrawn', overdue = false",
     f"status IN ({quoted(OPEN)}) AND (%(admin)s OR handed_off_by_id = %(by)s)",
+    and_then=f", ended AS ({assessment.END_OPEN} AND EXISTS (SELECT FROM changed))",
 )
-_ESCALATE = _update(
+_ESCALATE = _move(
+    EventType.CREATED,
     """status = 'pending', intent = 'escalate', escalated_at = now(), returns = %(returns)s,
         generation = generation + 1""",
     "status = 'parked'",
@@ -88,21 +102,17 @@ _RELEASE_ALL = f"""
 """
 
 
-def claim(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> None:
+def claim(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> Whole:
     """Take the handoff. Conflict names the winner; taking it twice is fine."""
-    if _move(session, account_id, handoff_id, _CLAIM, by, version):
-        feed.collect(session, account_id, handoff_id, EventType.CLAIMED, by=by.user_id)
-    else:
-        _explain_lost_claim(session, account_id, handoff_id, by, version)
+    return _make(_CLAIM, account_id, handoff_id, _explain_lost_claim, by=by, version=version)
 
 
-def _explain_lost_claim(session: Session, account_id: UUID, handoff_id: UUID, by: Actor, version: int | None) -> None:
-    found = find(session, account_id, handoff_id, seen_by=by)
+def _explain_lost_claim(session: Session, found: Handoff, by: Actor, version: int | None) -> None:
     if found.status is Status.CLAIMED and found.claimed_by_id == by.user_id:
         return
     _refuse_other_version(found, version)
     if found.status is Status.CLAIMED:
-        winner = session.get_one(User, (account_id, found.claimed_by_id))
+        winner = session.get_one(User, (found.account_id, found.claimed_by_id))
         raise Conflict(
             "already_claimed",
             f"{winner.name} has taken this handoff.",
@@ -117,21 +127,13 @@ def _explain_lost_claim(session: Session, account_id: UUID, handoff_id: UUID, by
 
 
 def release(
-    session: Session,
-    account_id: UUID,
-    handoff_id: UUID,
-    *,
-    by: Actor,
-    reason: str | None = None,
-    version: int | None = None,
-) -> None:
+    account_id: UUID, handoff_id: UUID, *, by: Actor, reason: str | None = None, version: int | None = None
+) -> Whole:
     """Give a claimed handoff back to the queue."""
-    _move_claimed(session, account_id, handoff_id, _RELEASE, by, version)
-    feed.collect(session, account_id, handoff_id, EventType.RELEASED, by=by.user_id, note=reason)
+    return _make(_RELEASE, account_id, handoff_id, _refuse_unless_claimer, by=by, version=version, note=reason)
 
 
 def reassign(
-    session: Session,
     account_id: UUID,
     handoff_id: UUID,
     *,
@@ -139,21 +141,21 @@ def reassign(
     to: UUID,
     reason: str | None = None,
     version: int | None = None,
-) -> None:
+) -> Whole:
     """Hand a claim over to somebody else. Invalid: they cannot take work. To who has it already: nothing happens."""
-    found = find(session, account_id, handoff_id, seen_by=by)
-    _refuse_unless_claimer(found, by, version)
-    account.can_take(session, account_id, to)
-    if found.claimed_by_id == to:
-        return
+    with transaction(account_id) as session:
+        found = find(session, account_id, handoff_id, seen_by=by)
+        _refuse_unless_claimer(session, found, by, version)
+        account.can_take(session, account_id, to)
+        if found.claimed_by_id == to:
+            return card.whole(session, account_id, handoff_id)
     if found.handed_off_by_id == to:
         raise Conflict("own_handoff", "A handoff cannot go back to the one who handed it off; withdraw it.")
-    _move_claimed(session, account_id, handoff_id, _REASSIGN, by, version, to=str(to))
-    feed.collect(session, account_id, handoff_id, EventType.REASSIGNED, by=by.user_id, note=reason)
+    how = {"note": reason, "to": str(to)}
+    return _make(_REASSIGN, account_id, handoff_id, _refuse_unless_claimer, by=by, version=version, **how)
 
 
 def resolve(
-    session: Session,
     account_id: UUID,
     handoff_id: UUID,
     *,
@@ -161,24 +163,23 @@ def resolve(
     resolution: str,
     root_cause: str | None = None,
     version: int | None = None,
-) -> None:
+) -> Whole:
     """Close the handoff with what fixed it. From now on it is a past case that assessments may cite."""
     fixed = {"resolution": resolution, "root_cause": root_cause}
-    added = search.extension_values([resolution, root_cause or ""])
-    _move_claimed(session, account_id, handoff_id, _RESOLVE, by, version, **fixed, **added)
-    feed.collect(session, account_id, handoff_id, EventType.RESOLVED, by=by.user_id)
+    fixed |= search.extension_values([resolution, root_cause or ""])
+    return _make(_RESOLVE, account_id, handoff_id, _refuse_unless_claimer, by=by, version=version, **fixed)
 
 
-def withdraw(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> None:
+def withdraw(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> Whole:
     """Take the handoff back. An assessment that has not ended is ended with it."""
-    if not _move(session, account_id, handoff_id, _WITHDRAW, by, version):
-        found = find(session, account_id, handoff_id, seen_by=by)
-        _refuse_other_version(found, version)
-        if found.status not in OPEN:
-            _wrong_state(found)
-        raise Forbidden("not_author", "Only the one who handed it off, or an admin, may withdraw it.")
-    assessment.end_open(session, account_id, handoff_id, error_kind="withdrawn")
-    feed.collect(session, account_id, handoff_id, EventType.WITHDRAWN, by=by.user_id)
+    return _make(_WITHDRAW, account_id, handoff_id, _explain_no_withdrawal, by=by, version=version)
+
+
+def _explain_no_withdrawal(_: Session, found: Handoff, __: Actor, version: int | None) -> NoReturn:
+    _refuse_other_version(found, version)
+    if found.status not in OPEN:
+        _wrong_state(found)
+    raise Forbidden("not_author", "Only the one who handed it off, or an admin, may withdraw it.")
 
 
 def escalate(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> UUID:
@@ -194,7 +195,8 @@ def escalate(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor,
     others = of_session(session, account_id, found.session_id)
     refuse_second_open(others)
     returns = sum(status is not Status.PARKED for status in others.values())
-    if not _move(session, account_id, handoff_id, _ESCALATE, by, version, returns=returns):
+    values = _values(account_id, handoff_id, by, version, returns=returns)
+    if not _ESCALATE(session.connection(), values).scalar_one():
         found = find(session, account_id, handoff_id, seen_by=by)
         _refuse_other_version(found, version)
         _wrong_state(found)
@@ -244,50 +246,41 @@ def release_claims_of(session: Session, account_id: UUID, user_id: UUID, *, most
     return len(ids)
 
 
-def _move_claimed(
-    session: Session,
+def _make(
+    move: Prepared,
     account_id: UUID,
     handoff_id: UUID,
-    move: Prepared,
+    explain: Callable[[Session, Handoff, Actor, int | None], None],
+    *,
     by: Actor,
     version: int | None,
-    **values: Any,
-) -> None:
-    """A move that only the claimer or an admin may make, on a claimed handoff."""
-    if not _move(session, account_id, handoff_id, move, by, version, **values):
-        _refuse_unless_claimer(find(session, account_id, handoff_id, seen_by=by), by, version)
-        raise AssertionError("a move was refused without a reason")
+    **more: Any,
+) -> Whole:
+    """Make a move; returns the handoff after it. `explain` raises why it was refused, or lets it be."""
+    values = _values(account_id, handoff_id, by, version, **more)
+    made = change(account_id, move, values, show=True).numbered
+    if made and made.whole:
+        return made.whole
+    with transaction(account_id) as session:
+        lock(session, account_id, handoff_id)
+        if told := move(session.connection(), values).scalar_one():
+            feed.collect(session, account_id, handoff_id, EventType(told), by=by.user_id, note=values["note"])
+        else:
+            explain(session, find(session, account_id, handoff_id, seen_by=by), by, version)
+        return numbered(session, account_id, handoff_id)
 
 
-def _refuse_unless_claimer(found: Handoff, by: Actor, version: int | None) -> None:
+def _values(account_id: UUID, handoff_id: UUID, by: Actor, version: int | None, **more: Any) -> dict[str, Any]:
+    who = {"by": by.user_id and str(by.user_id), "admin": by.is_admin}
+    return {"account": str(account_id), "handoff": str(handoff_id), "version": version, "note": None, **who, **more}
+
+
+def _refuse_unless_claimer(_: Session, found: Handoff, by: Actor, version: int | None) -> None:
     _refuse_other_version(found, version)
     if found.status is not Status.CLAIMED:
         _wrong_state(found)
     if not by.is_admin and found.claimed_by_id != by.user_id:
         raise Forbidden("not_claimer", "Only the one who took it, or an admin, may do this.")
-
-
-def _move(
-    session: Session,
-    account_id: UUID,
-    handoff_id: UUID,
-    move: Prepared,
-    by: Actor,
-    version: int | None,
-    **values: Any,
-) -> bool:
-    """Send the conditional update of a move. False: it was not allowed, nothing happened.
-
-    What was refused is tried once more with the row locked, so that the caller explains the very state that
-    refused it, and not one that came a moment later.
-    """
-    who = {"by": by.user_id and str(by.user_id), "admin": by.is_admin}
-    values |= {"account": str(account_id), "handoff": str(handoff_id), "version": version, **who}
-    connection = session.connection()
-    if move(connection, values).rowcount:
-        return True
-    lock(session, account_id, handoff_id)
-    return bool(move(connection, values).rowcount)
 
 
 def _refuse_other_version(found: Handoff, version: int | None) -> None:

@@ -1,11 +1,13 @@
 """The last statement before commit: gives the events of a transaction their numbers and cards, and writes them.
 
-One statement, so that an account's counter is locked for one round trip and the commit.
+One statement, so that an account's counter is locked for one round trip and the commit. A change that says by itself
+what it tells is sent with it, in one message: then it is locked for no longer than PostgreSQL needs.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,9 +15,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from models.card import CARD, FACTS, Whole, whole_as
-from models.db import dump_json
+from models.db import Runs, dump_json
 from models.feed import Pending
-from models.prepared import Prepared
+from models.prepared import Prepared, together
 
 MAX_EVENTS = 200  # in one transaction: what is numbered at once is locked at once
 
@@ -30,12 +32,12 @@ class Numbered:
     whole: Whole | None
 
 
-def _write(items: str, named: str, whole: str) -> str:
+def _write(item: str, named: str, *, whole: str = "NULL", told: str = "NULL", when: str = "true") -> str:
     return f"""
         WITH counter AS (
             UPDATE feeds SET head = head + %(k)s, changed_at = clock_timestamp()
-            WHERE account_id = %(account)s RETURNING head
-        ), item AS ({items}), fact AS MATERIALIZED ({FACTS} = {named}), made AS (
+            WHERE account_id = %(account)s AND {when} RETURNING head
+        ), item AS ({item}), fact AS MATERIALIZED ({FACTS} = {named}), made AS (
             SELECT f.id, f.version, {CARD} AS card, {whole} AS whole FROM fact AS f, counter
         ), event AS (
             INSERT INTO feed_events (account_id, seq, type, handoff_id, handoff_version, actor_id, note, card)
@@ -47,25 +49,70 @@ def _write(items: str, named: str, whole: str) -> str:
             WHERE item.last AND handoffs.account_id = %(account)s AND handoffs.id = item.id
         )
         SELECT counter.head, control.epoch, control.pace, (SELECT count(*) FROM made) AS made,
-            (SELECT whole FROM made LIMIT 1) AS whole, (SELECT version FROM made LIMIT 1) AS version
-        FROM counter, feed_control AS control
+            (SELECT whole FROM made LIMIT 1) AS whole, (SELECT version FROM made LIMIT 1) AS version, {told} AS told
+        FROM feed_control AS control LEFT JOIN counter ON true
     """
 
 
-# Nearly every transaction tells one event.
-_ITEM = """
-    SELECT counter.head AS seq, true AS last, %(type)s::text AS type, %(id)s::uuid AS id,
-        %(actor)s::uuid AS actor_id, %(note)s::text AS note
-    FROM counter
-"""
-_ITEMS = """
-    SELECT counter.head - %(k)s + told.n AS seq, told.*
-    FROM counter, jsonb_to_recordset(CAST(%(items)s AS jsonb))
-        AS told(n int, last bool, type text, id uuid, actor_id uuid, note text)
-"""
-_WRITE_ONE = Prepared(_write(_ITEM, "%(id)s::uuid", "NULL"))
-_WRITE_ONE_AND_SHOW = Prepared(_write(_ITEM, "%(id)s::uuid", f"{whole_as('counter.head')}::text"))
-_WRITE_MANY = _write(_ITEMS, "ANY(%(ids)s::uuid[])", "NULL")
+_SHOWN = f"{whole_as('counter.head')}::text"
+
+
+def _write_one(type: str = "%(type)s::text", **more: str) -> Prepared:
+    """For a single event, as nearly every transaction tells one."""
+    item = f"""
+        SELECT counter.head AS seq, true AS last, {type} AS type, %(handoff)s::uuid AS id, %(by)s::uuid AS actor_id,
+            %(note)s::text AS note
+        FROM counter
+    """
+    return Prepared(_write(item, "%(handoff)s::uuid", **more))
+
+
+_WRITE_ONE, _WRITE_ONE_AND_SHOW = _write_one(), _write_one(whole=_SHOWN)
+_WRITE_MANY = _write(
+    """
+        SELECT counter.head - %(k)s + told.n AS seq, told.*
+        FROM counter, jsonb_to_recordset(CAST(%(items)s AS jsonb))
+            AS told(n int, last bool, type text, id uuid, actor_id uuid, note text)
+    """,
+    "ANY(%(ids)s::uuid[])",
+)
+
+# A change leaves in this setting of its transaction what it tells: a type of event, or that there is nothing to tell.
+_TOLD = "current_setting('app.told')"
+_REFUSED = ""
+QUIET = "quiet"
+_IS_EVENT = f"{_TOLD} NOT IN ('{_REFUSED}', '{QUIET}')"
+_TELL, _TELL_AND_SHOW = (_write_one(_TOLD, told=_TOLD, when=_IS_EVENT, **more) for more in ({}, {"whole": _SHOWN}))
+
+
+def telling(parts: str) -> Prepared:
+    """A change of at most one handoff that says what it tells, of WITH items.
+
+    The one named `changed` is the change, and its row has `told`: an EventType or QUIET. That is the result; empty:
+    the change was refused.
+    """
+    return Prepared(f"""
+        WITH {parts} SELECT set_config('app.told', coalesce((SELECT told FROM changed), '{_REFUSED}'), true)
+    """)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What became of a change. `numbered`: the feed, if it was told."""
+
+    happened: bool
+    numbered: Numbered | None
+
+
+def change(runs: Runs, change: Prepared, values: Mapping[str, Any], *, show: bool) -> Changed:
+    """Carry out what telling() made and number what it tells, in one message.
+
+    `values` are those of the change, with `account`, `handoff`, `by` (whose act it is) and `note`. `show` asks for
+    the handoff in full.
+    """
+    write = _TELL_AND_SHOW if show else _TELL
+    row: Any = together(runs, (change, write), {**values, "k": 1}).one()
+    return Changed(row.told != _REFUSED, None if row.head is None else _numbered(row, 1))
 
 
 def number(session: Session, *, show: bool = False) -> dict[UUID, Numbered]:
@@ -88,21 +135,24 @@ def number(session: Session, *, show: bool = False) -> dict[UUID, Numbered]:
 
 def _number(session: Session, events: list[Pending], *, show: bool) -> Numbered:
     connection = session.connection()
-    row: Any
     if len(events) == 1:
         write = _WRITE_ONE_AND_SHOW if show else _WRITE_ONE
         row = write(connection, _values(events[0])).one()
     else:
         row = connection.exec_driver_sql(_WRITE_MANY, _values_of_many(events)).one()
-    if row.made != len({event.handoff_id for event in events}):
+    return _numbered(row, len({event.handoff_id for event in events}))
+
+
+def _numbered(row: Any, handoffs: int) -> Numbered:
+    if row.made != handoffs:
         raise LookupError("an event of a handoff that is not there")
     whole = None if row.whole is None else Whole(row.whole, row.version, row.head)
     return Numbered(row.head, row.epoch, row.pace, whole)
 
 
 def _values(event: Pending) -> dict[str, Any]:
-    actor = event.actor_id and str(event.actor_id)
-    told = {"id": str(event.handoff_id), "type": event.type, "actor": actor, "note": event.note}
+    by = event.actor_id and str(event.actor_id)
+    told = {"handoff": str(event.handoff_id), "type": event.type, "by": by, "note": event.note}
     return {"k": 1, "account": str(event.account_id), **told}
 
 

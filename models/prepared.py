@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import CursorResult
@@ -23,15 +23,21 @@ class Prepared:
     def __init__(self, sql: str) -> None:
         names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", sql)))
         body = sql % {name: f"${n}" for n, name in enumerate(names, start=1)}
-        self._name = "run_" + hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest()[:16]
-        self._prepare = f"PREPARE {self._name} AS {body}"
-        self._execute = f"EXECUTE {self._name}({', '.join(f'%({name})s' for name in names)})"
+        self.name = "run_" + hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest()[:16]
+        self.preparing = f"PREPARE {self.name} AS {body}"
+        self.executing = f"EXECUTE {self.name}({', '.join(f'%({name})s' for name in names)})"
 
     def __call__(self, runs: Runs, values: Mapping[str, Any]) -> CursorResult[Any]:
         """Carry it out; the result is the statement's own. Values that it does not name are left aside."""
-        known: set[str] = runs.info.setdefault("prepared", set())
-        if self._name not in known:
+        return together(runs, (self,), values)
+
+
+def together(runs: Runs, statements: Sequence[Prepared], values: Mapping[str, Any]) -> CursorResult[Any]:
+    """Carry them out one after the other, sent in one message; the result is the last one's."""
+    known: set[str] = runs.info.setdefault("prepared", set())
+    for each in statements:
+        if each.name not in known:
             # A message of its own: what is noted as known is known, whatever becomes of the transaction.
-            runs.exec_driver_sql(self._prepare, {})
-            known.add(self._name)
-        return runs.exec_driver_sql(self._execute, values)
+            runs.exec_driver_sql(each.preparing, {})
+            known.add(each.name)
+    return runs.exec_driver_sql(";".join(each.executing for each in statements), values)

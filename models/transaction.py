@@ -11,10 +11,11 @@ from uuid import UUID
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.orm import Session, sessionmaker
 
-from models import card, db, numbering
+from models import card, db, feed, numbering
 from models.card import Whole
-from models.head import heads
-from models.numbering import Numbered
+from models.head import Writing, heads
+from models.numbering import Changed, Numbered
+from models.prepared import Prepared
 
 # The logged-in role owns nothing; each transaction takes one of these two for its own length.
 APP_ROLE = "escalation_app"  # sees the rows of one account
@@ -60,10 +61,7 @@ def _sessions() -> sessionmaker[Session]:
 
 @contextmanager
 def transaction(account_id: UUID) -> Iterator[Session]:
-    """A transaction within one account. Commits at the end; an exception rolls everything back.
-
-    `session.info["heads"]` tells afterwards which feed numbers it made.
-    """
+    """A transaction within one account. Commits at the end; an exception rolls everything back."""
     with _scoped(APP_ROLE, account_id) as session:
         yield session
 
@@ -79,24 +77,24 @@ def upkeep() -> Iterator[Session]:
 def _scoped(role: str, account_id: UUID | None) -> Iterator[Session]:
     with source.session() as session:
         source.begin(session, role, account_id)
-        yield session
-        finish(session)
-
-
-def finish(session: Session) -> None:
-    """Number what happened, commit it, and tell Redis before and after."""
-    session.flush()
-    numbered = number(session)
-    for account_id, to in numbered.items():
-        heads().before_commit(account_id, to.head, to.epoch, to.pace)
-    session.commit()
-    for account_id, to in numbered.items():
-        heads().after_commit(account_id, to.head, to.epoch)
+        writing: dict[UUID, Writing] = session.info.setdefault("writing", {})
+        try:
+            yield session
+            session.flush()
+            number(session)
+        except BaseException:
+            for announced, each in writing.items():
+                heads().withdraw(announced, each)
+            raise
+        session.commit()  # who fails here may have committed all the same, and stays announced
+        for announced, each in writing.items():
+            to: Numbered = session.info["heads"][announced]
+            heads().committed(announced, each, to.head, to.epoch, to.pace)
 
 
 def number(session: Session) -> dict[UUID, Numbered]:
     """Number what was collected so far. Only for a caller that needs its number inside the transaction."""
-    return _remember(session, numbering.number(session))
+    return _number(session, show=False)
 
 
 def numbered(session: Session, account_id: UUID, handoff_id: UUID) -> Whole:
@@ -104,16 +102,36 @@ def numbered(session: Session, account_id: UUID, handoff_id: UUID) -> Whole:
 
     The card of the event and the answer to the caller come from one read.
     """
-    made = numbering.number(session, show=True)
-    _remember(session, made)
+    made = _number(session, show=True)
     shown = made[account_id].whole if account_id in made else None
     return shown or card.whole(session, account_id, handoff_id)
 
 
-def _remember(session: Session, made: dict[UUID, Numbered]) -> dict[UUID, Numbered]:
-    heads: dict[UUID, Numbered] = session.info.setdefault("heads", {})
-    heads.update(made)
-    return heads
+def _number(session: Session, *, show: bool) -> dict[UUID, Numbered]:
+    """Announce it in Redis, then number."""
+    writing: dict[UUID, Writing] = session.info["writing"]
+    for account_id in feed.collected(session) - writing.keys():
+        writing[account_id] = heads().announce(account_id)
+    made = numbering.number(session, show=show)
+    session.info.setdefault("heads", {}).update(made)
+    return made
+
+
+def change(account_id: UUID, what: Prepared, values: Mapping[str, Any], *, show: bool = False) -> Changed:
+    """A change of one handoff with the event that it tells, as a transaction of one message (numbering.change)."""
+    writing = heads().announce(account_id)
+    try:
+        with one_message(account_id) as message:
+            changed = numbering.change(message, what, values, show=show)
+    except Exception as error:
+        if not db.is_away(error):  # else it may have committed all the same, and stays announced
+            heads().withdraw(account_id, writing)
+        raise
+    if to := changed.numbered:
+        heads().committed(account_id, writing, to.head, to.epoch, to.pace)
+    else:
+        heads().withdraw(account_id, writing)
+    return changed
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from models.case import Case
 from models.completion import complete
 from models.redis import client
 from models.settings import SettingsError, settings
-from models.transaction import one_message, one_upkeep_message, transaction
+from models.transaction import one_message, one_upkeep_message
 from tasks import celery, patience
 from tasks.assessors import build
 from tasks.assessors.base import AssessorError, Draft
@@ -191,8 +191,4 @@ def _write(lease: Lease, subject: Case, state: State, draft: Draft, **more: Any)
 def _complete(lease: Lease, state: State, **values: Any) -> bool:
     """Write the end, and wait for a database that is away: what was paid for is not thrown away."""
 
-    def write(lease: Lease) -> bool:
-        with transaction(lease.account_id) as session:
-            return complete(session, lease, state, **values)
-
-    return patience.until(lease, write)
+    return patience.until(lease, lambda lease: complete(lease, state, **values))

@@ -184,6 +184,7 @@ def test_a_new_epoch_reaches_a_client_that_is_caught_up(world: World) -> None:
 def test_writes_in_a_new_epoch_do_not_keep_the_old_epochs_hint_alive(world: World) -> None:
     world.junior.hand_off("T-1")
     at = cursor(world.viewer)
+    poll(world.viewer, at)
     client = head.heads().client
     [old] = client.keys(f"feed:{world.account_id.hex}*")
     assert client.pexpire(old, 5_000)  # a write to it would set the full time again
@@ -319,7 +320,8 @@ def test_without_redis_every_poll_is_right_and_costs_one_statement(
 def test_a_hint_that_is_too_high_costs_a_read_and_hides_nothing(world: World) -> None:
     world.junior.hand_off("T-1")
     at = cursor(world.viewer)
-    head.heads().before_commit(world.account_id, 9, epoch(), 1.0)  # and then the writer rolled back
+    poll(world.viewer, at)
+    assert head.heads().client.zadd(f"feed:{world.account_id.hex}:{epoch()}", {"head": 9}) == 0
     with statements() as sent:
         assert news(world.viewer, at)["head"] == 1
     assert len(sent) == 1

@@ -26,6 +26,7 @@ def _run(app: Flask, *arguments: str) -> Result:
 
 def test_the_doctor_finds_a_whole_feed_well(app: Flask, world: World, other_world: World) -> None:
     made = world.junior.hand_off("T-1")
+    poll(world.viewer, cursor(world.viewer))
     world.senior.post(f"/handoffs/{made['id']}/claim")
     result = _run(app, "doctor", "--account", str(world.account_id))
     assert result.exit_code == 0, result.output

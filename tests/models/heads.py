@@ -9,15 +9,16 @@ from uuid import UUID
 
 import fakeredis
 
-from models.head import Heads, Lease, _key, _lease_key
+from models.head import Heads, Lease, Writing, _key, _lease_key, _writers_key
 
 ACCOUNT, TOKEN, EPOCH = UUID(int=1), UUID(int=2), "e1"
 FAULTS = ("none", "wipe", "failover", "crash", "call")
+FAR = 2.0**40  # seconds since 1970: no announcement ends within a test
 
 
 @dataclass(frozen=True)
 class Writer:
-    """start → locked → raised → committed → done. The number is taken under the counter's lock."""
+    """start → announced → locked → committed → done. The number is taken under the counter's lock."""
 
     at: str = "start"
     number: int = 0
@@ -33,13 +34,21 @@ class Reader:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What Redis holds: the hint, who has announced himself, and who holds the lease."""
+
+    hint: int | None = None
+    writing: frozenset[int] = frozenset()
+    lease: int | None = None
+
+
+@dataclass(frozen=True)
 class State:
-    """One moment. `before` is the hint before its last write: what a failover to a late replica brings back."""
+    """One moment. `before` is Redis before its last write: what a failover to a late replica brings back."""
 
     head: int
-    hint: int | None
-    before: int | None
-    lease: int | None
+    redis: Kept
+    before: Kept
     lock: int | None
     writers: tuple[Writer, ...]
     readers: tuple[Reader, ...]
@@ -48,6 +57,11 @@ class State:
     @property
     def ended(self) -> bool:
         return all(each.at == "done" for each in (*self.writers, *self.readers))
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a poll would believe a hint that is below the head."""
+        return self.redis.hint is not None and not self.redis.writing and self.redis.hint < self.head
 
 
 class Explorer:
@@ -58,21 +72,22 @@ class Explorer:
         self.heads = protocol(self.redis)
         self.writers, self.readers = writers, readers
         self.states = 0
-        self.results: dict[tuple[int | None, int | None, str, int], tuple[int | None, int | None]] = {}
+        self.results: dict[tuple[Kept, str, int, int], Kept] = {}
 
-    def lasting_staleness(self, fault: str) -> State | None:
-        """A state in which everybody is done and the hint is below the head; None: there is none."""
-        first = State(0, 0, 0, None, None, (Writer(),) * self.writers, (Reader(),) * self.readers, fault)
+    def staleness(self, fault: str, *, lasting: bool = True) -> State | None:
+        """A stale state, `lasting`: in which everybody is done. None: there is none."""
         found = None
         for hint in (0, None):
-            found = found or self._explore(replace(first, hint=hint, before=hint))
+            kept = Kept(hint)
+            first = State(0, kept, kept, None, (Writer(),) * self.writers, (Reader(),) * self.readers, fault)
+            found = found or self._explore(first, lasting=lasting)
         return found
 
-    def _explore(self, first: State) -> State | None:
+    def _explore(self, first: State, *, lasting: bool) -> State | None:
         known, waiting = {first}, [first]
         while waiting:
             state = waiting.pop()
-            if state.ended and state.hint is not None and state.hint < state.head:
+            if state.is_stale and (state.ended or not lasting):
                 return state
             new = set(self._next(state)) - known
             known |= new
@@ -86,71 +101,74 @@ class Explorer:
         for n, reader in enumerate(state.readers):
             yield from self._reader(state, n, reader)
         if state.fault == "wipe":
-            yield replace(state, hint=None, before=None, lease=None, fault="none")
+            yield replace(state, redis=Kept(), before=Kept(), fault="none")
         if state.fault == "failover":
-            yield replace(state, hint=state.before, lease=None, fault="none")
+            yield replace(state, redis=replace(state.before, lease=None), fault="none")
 
     def _writer(self, state: State, n: int, writer: Writer) -> Iterator[State]:
-        number = writer.number
-        if writer.at == "start" and state.lock is None:
-            yield _with(replace(state, lock=n), n, Writer("locked", state.head + 1))
+        number, announced = writer.number, Writing(f"writer {n}", time.time())
+        if writer.at == "start":
+            then = self._carry_out(state, "announce", n, lambda: self.heads._announce(ACCOUNT, announced))
+            yield _with(then, n, Writer("announced"))
+        elif writer.at == "announced":
+            then = self._carry_out(state, "withdraw", n, lambda: self.heads.withdraw(ACCOUNT, announced))
+            yield _with(then, n, Writer("done"))
+            if state.lock is None:
+                yield _with(replace(state, lock=n), n, Writer("locked", state.head + 1))
         elif writer.at == "locked":
-            yield _with(self._redis(state, "before_commit", number), n, replace(writer, at="raised"))
-        elif writer.at == "raised":
             yield _with(replace(state, head=number, lock=None), n, replace(writer, at="committed"))
             yield _with(replace(state, lock=None), n, Writer("done"))
         elif writer.at == "committed":
-            yield _with(self._redis(state, "after_commit", number), n, Writer("done"))
-        if state.fault == "call" and writer.at in ("locked", "committed"):
-            then = replace(writer, at="raised") if writer.at == "locked" else Writer("done")
-            yield _with(replace(state, fault="none"), n, then)
-        if state.fault == "crash" and writer.at in ("locked", "raised", "committed"):
+            raise_ = lambda: self.heads.committed(ACCOUNT, announced, number, EPOCH, 1.0)  # noqa: E731
+            yield _with(self._carry_out(state, "committed", n, raise_, number), n, Writer("done"))
+        if state.fault == "call" and writer.at in ("start", "committed"):
+            yield _with(replace(state, fault="none"), n, Writer("announced" if writer.at == "start" else "done"))
+        if state.fault == "crash" and writer.at in ("announced", "locked", "committed"):
             lock = None if state.lock == n else state.lock
             yield _with(replace(state, lock=lock, fault="none"), n, Writer("done"))
 
-    def _redis(self, state: State, call: str, number: int) -> State:
-        more = (1.0,) if call == "before_commit" else ()
-        write = getattr(self.heads, call)
-        return self._carry_out(state, call, number, lambda: write(ACCOUNT, number, EPOCH, *more))
-
     def _reader(self, state: State, n: int, reader: Reader) -> Iterator[State]:
         if reader.at == "start":
-            then = self._carry_out(state, "lease", n, lambda: self._ask(n)) if state.hint is None else state
-            yield _with(then, n, Reader("polled", then.lease == n))
+            then = self._carry_out(state, "lease", n, lambda: self._ask(n)) if state.redis.hint is None else state
+            yield _with(then, n, Reader("polled", then.redis.lease == n))
         elif reader.at == "polled":
             yield _with(state, n, Reader("read" if reader.leased else "done", reader.leased, state.head))
         elif reader.at == "read":
-            lease = Lease(f"reader {n}", time.time())
-            then = self._carry_out(
-                state,
-                f"fill by {n}",
-                reader.found,
-                lambda: self.heads.fill(ACCOUNT, lease, reader.found, EPOCH, 1.0, 0.0),
-            )
-            yield _with(then, n, Reader("done"))
+            lease, found = Lease(f"reader {n}", time.time()), reader.found
+            fill = lambda: self.heads.fill(ACCOUNT, lease, found, EPOCH, 1.0, 0.0)  # noqa: E731
+            yield _with(self._carry_out(state, "fill", n, fill, found), n, Reader("done"))
 
     def _ask(self, n: int) -> None:
-        if self.heads.lease(ACCOUNT, EPOCH) is not None:
-            self.redis.set(_lease_key(ACCOUNT, EPOCH), f"reader {n}")
+        if self.heads.lease(ACCOUNT) is not None:
+            self.redis.set(_lease_key(ACCOUNT), f"reader {n}")
 
-    def _carry_out(self, state: State, call: str, argument: int, run: Callable[[], None]) -> State:
+    def _carry_out(self, state: State, call: str, n: int, run: Callable[[], None], argument: int = 0) -> State:
         """The state after a call. Equal calls on an equal Redis are carried out once."""
-        key = (state.hint, state.lease, call, argument)
+        key = (state.redis, call, n, argument)
         if key not in self.results:
-            self._set(state)
+            self._set(state.redis)
             run()
-            hint = self.heads.look(ACCOUNT, EPOCH)
-            holder = self.redis.get(_lease_key(ACCOUNT, EPOCH))
-            self.results[key] = (hint and hint.head, int(holder.split()[1]) if holder else None)
-        hint, lease = self.results[key]
-        return replace(state, hint=hint, before=state.hint, lease=lease)
+            self.results[key] = self._read()
+        return replace(state, redis=self.results[key], before=state.redis)
 
-    def _set(self, state: State) -> None:
-        self.redis.delete(_key(ACCOUNT, EPOCH), _lease_key(ACCOUNT, EPOCH))
-        if state.hint is not None:
-            self.redis.zadd(_key(ACCOUNT, EPOCH), {"head": state.hint})
-        if state.lease is not None:
-            self.redis.set(_lease_key(ACCOUNT, EPOCH), f"reader {state.lease}")
+    def _read(self) -> Kept:
+        hint = self.redis.zscore(_key(ACCOUNT, EPOCH), "head")
+        writing = self.redis.zrange(_writers_key(ACCOUNT), 0, -1)
+        holder = self.redis.get(_lease_key(ACCOUNT))
+        return Kept(
+            None if hint is None else int(hint),
+            frozenset(int(token.split()[1]) for token in writing),
+            int(holder.split()[1]) if holder else None,
+        )
+
+    def _set(self, kept: Kept) -> None:
+        self.redis.delete(_key(ACCOUNT, EPOCH), _lease_key(ACCOUNT), _writers_key(ACCOUNT))
+        if kept.hint is not None:
+            self.redis.zadd(_key(ACCOUNT, EPOCH), {"head": kept.hint})
+        if kept.writing:
+            self.redis.zadd(_writers_key(ACCOUNT), {f"writer {n}": FAR for n in kept.writing})
+        if kept.lease is not None:
+            self.redis.set(_lease_key(ACCOUNT), f"reader {kept.lease}")
 
 
 def _with(state: State, n: int, who: Writer | Reader) -> State:
@@ -159,25 +177,42 @@ def _with(state: State, n: int, who: Writer | Reader) -> State:
     return replace(state, readers=(*state.readers[:n], who, *state.readers[n + 1 :]))
 
 
-class NoRaiseBefore(Heads):
+class NoAnnouncement(Heads):
     """Known bad: only tells Redis after the commit."""
 
-    def _before_commit(self, account_id: UUID, head: int, epoch: str, pace: float) -> None:
+    def _announce(self, account_id: UUID, writing: Writing) -> None:
         pass
 
 
-class NoRaiseAfter(Heads):
-    """Known bad: only tells Redis before the commit."""
+class NoRaise(Heads):
+    """Known bad: takes its announcement back and leaves the hint as it is."""
 
-    def _after_commit(self, account_id: UUID, head: int, epoch: str) -> None:
-        pass
+    def _committed(self, account_id: UUID, writing: Writing, head: int, epoch: str, pace: float) -> None:
+        self.withdraw(account_id, writing)
 
 
-class CreatesAfter(Heads):
+class Creates(Heads):
     """Known bad: the late call creates the hint."""
 
-    def _after_commit(self, account_id: UUID, head: int, epoch: str) -> None:
-        self._before_commit(account_id, head, epoch, 1.0)
+    def _committed(self, account_id: UUID, writing: Writing, head: int, epoch: str, pace: float) -> None:
+        self.client.zadd(_key(account_id, epoch), {"head": head}, gt=True)
+        super()._committed(account_id, writing, head, epoch, pace)
+
+
+class Sets(Heads):
+    """Known bad: the late call writes its number whatever stands there."""
+
+    def _committed(self, account_id: UUID, writing: Writing, head: int, epoch: str, pace: float) -> None:
+        self.client.zadd(_key(account_id, epoch), {"head": head}, xx=True)
+        super()._committed(account_id, writing, head, epoch, pace)
+
+
+class KeepsLease(Heads):
+    """Known bad: a writer does not end the lease."""
+
+    def _committed(self, account_id: UUID, writing: Writing, head: int, epoch: str, pace: float) -> None:
+        self.client.zadd(_key(account_id, epoch), {"head": head}, gt=True, xx=True)
+        self.withdraw(account_id, writing)
 
 
 class NoLease(Heads):
@@ -187,33 +222,29 @@ class NoLease(Heads):
         self.client.zadd(_key(account_id, epoch), {"head": head}, gt=True)
 
 
-class KeepsLease(Heads):
-    """Known bad: a writer does not end the lease."""
-
-    def _before_commit(self, account_id: UUID, head: int, epoch: str, pace: float) -> None:
-        self.client.zadd(_key(account_id, epoch), {"head": head}, gt=True)
-
-    def _after_commit(self, account_id: UUID, head: int, epoch: str) -> None:
-        self.client.zadd(_key(account_id, epoch), {"head": head}, gt=True, xx=True)
-
-
-class SetsInsteadOfRaising(Heads):
-    """Known bad: the late call writes its number whatever stands there."""
-
-    def _after_commit(self, account_id: UUID, head: int, epoch: str) -> None:
-        self.client.zadd(_key(account_id, epoch), {"head": head}, xx=True)
-
-
-class DeletesAfter(Heads):
+class Deletes(Heads):
     """Known bad: the usual cache: delete after the commit, let readers fill."""
 
-    def _before_commit(self, account_id: UUID, head: int, epoch: str, pace: float) -> None:
+    def _announce(self, account_id: UUID, writing: Writing) -> None:
         pass
 
-    def _after_commit(self, account_id: UUID, head: int, epoch: str) -> None:
+    def _committed(self, account_id: UUID, writing: Writing, head: int, epoch: str, pace: float) -> None:
         self.client.delete(_key(account_id, epoch))
 
     _fill = NoLease._fill
 
 
-KNOWN_BAD = (NoRaiseBefore, NoRaiseAfter, CreatesAfter, NoLease, KeepsLease, SetsInsteadOfRaising, DeletesAfter)
+class OneForAll(Heads):
+    """Known bad: an announcement without a name, which whoever is done first takes back."""
+
+    def _announce(self, account_id: UUID, writing: Writing) -> None:
+        super()._announce(account_id, Writing("writer 0", writing.since))
+
+    def _committed(self, account_id: UUID, writing: Writing, head: int, epoch: str, pace: float) -> None:
+        super()._committed(account_id, Writing("writer 0", writing.since), head, epoch, pace)
+
+    def withdraw(self, account_id: UUID, writing: Writing) -> None:
+        super().withdraw(account_id, Writing("writer 0", writing.since))
+
+
+KNOWN_BAD = (NoAnnouncement, NoRaise, Creates, Sets, KeepsLease, NoLease, Deletes, OneForAll)

@@ -47,9 +47,9 @@ def end(account_id: UUID, assessment_id: UUID, state: State = State.SUCCEEDED, *
     with transaction(account_id) as session:
         lease = assessment.take_lease(session.connection(), account_id, assessment_id)
         assert lease is not None
-        defaults = {"source": "m-1", "prompt_version": "1"}
-        content = None if state is State.FAILED else CONTENT
-        complete(session, lease, state, **{**defaults, "content": content, **values})
+    defaults = {"source": "m-1", "prompt_version": "1"}
+    content = None if state is State.FAILED else CONTENT
+    complete(lease, state, **{**defaults, "content": content, **values})
 
 
 def start(world: World, wanted: Selection | None = None, **how: object) -> UUID:
@@ -128,7 +128,7 @@ def test_one_that_is_assessed_anyway_or_withdrawn_is_skipped(five: World) -> Non
     with transaction(five.account_id) as session:
         ids = list(session.scalars(select(Handoff.id).order_by(Handoff.id.desc())))
         moves.reassess(session, five.account_id, ids[0], by=SERVICE)
-        moves.withdraw(session, five.account_id, ids[1], by=SERVICE)
+    moves.withdraw(five.account_id, ids[1], by=SERVICE)
     wakes = drive(five, made, share=2)
     assert len(wakes) == 2
     found = read(five, made)
@@ -144,7 +144,7 @@ def test_one_that_is_withdrawn_in_flight_counts_as_skipped(five: World) -> None:
     with transaction(five.account_id) as session:
         newest = session.scalars(select(Handoff.id).order_by(Handoff.id.desc())).first()
         assert newest is not None
-        moves.withdraw(session, five.account_id, newest, by=SERVICE)
+    moves.withdraw(five.account_id, newest, by=SERVICE)
     drive(five, made)
     found = read(five, made)
     assert (found.state, found.skipped, found.failed) == (BatchState.COMPLETED, 1, 0)

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import redis as redis_py
@@ -36,48 +36,98 @@ def own_redis(tmp_path: Path) -> Iterator[Redis]:
     server.stop()
 
 
+def known(heads: Heads, account: UUID, number: int, epoch: str = EPOCH) -> None:
+    """A hint, as a reader leaves it."""
+    lease = heads.lease(account)
+    assert lease is not None
+    heads.fill(account, lease, number, epoch, 1.0, 0.0)
+
+
+def write(heads: Heads, account: UUID, number: int, epoch: str = EPOCH, pace: float = 1.0) -> None:
+    heads.committed(account, heads.announce(account), number, epoch, pace)
+
+
 def test_a_raised_hint_is_what_the_next_poll_gets(heads: Heads) -> None:
     account, token = uuid4(), uuid4()
     assert heads.poll(account, token, EPOCH).missing
-    heads.before_commit(account, 7, EPOCH, 2.0)
+    known(heads, account, 6)
+    write(heads, account, 7, pace=2.0)
     polled = heads.poll(account, token, EPOCH)
     assert polled.hint is not None
     assert (polled.hint.head, polled.hint.pace) == (7, 2.0)
     assert not polled.missing
 
 
+def test_no_hint_is_believed_while_anybody_writes(heads: Heads) -> None:
+    account, token = uuid4(), uuid4()
+    known(heads, account, 6)
+    first, second = heads.announce(account), heads.announce(account)
+    heads.committed(account, first, 7, EPOCH, 1.0)
+    assert heads.poll(account, token, EPOCH) == head.Polled(0.0, None, missing=False)
+    assert heads.look(account, EPOCH) is None
+    heads.withdraw(account, second)
+    assert heads.poll(account, token, EPOCH).hint.head == 7  # type: ignore[union-attr]
+    assert heads.look(account, EPOCH).head == 7  # type: ignore[union-attr]
+
+
+def test_the_announcement_of_a_dead_writer_stands_until_every_hint_it_made_wrong_has_ended(servers: Servers) -> None:
+    heads, account = Heads(redis_py.Redis.from_url(servers.redis.url), ttl_seconds=2, write_seconds=1), uuid4()
+    dead = heads.announce(account)
+    last_moment = head.Lease("reader", dead.since + 1)  # it committed right after this reader's lease
+    heads.client.set(f"feed-lease:{account.hex}", last_moment.token)
+    heads.fill(account, last_moment, 7, EPOCH, 1.0, 0.0)
+    hints, writers = f"feed:{account.hex}:{EPOCH}", f"feed-writers:{account.hex}"
+    left = heads.client.pttl(hints)
+    assert 0 < left <= heads.client.pttl(writers) + 1
+    assert heads.client.zscore(writers, dead.token) == pytest.approx(dead.since + 3)
+
+
+def test_announcements_that_have_ended_count_for_nothing_and_are_cleared_away(servers: Servers) -> None:
+    client, account = redis_py.Redis.from_url(servers.redis.url), uuid4()
+    short = Heads(client, ttl_seconds=0, write_seconds=-1)
+    dead = short.announce(account)
+    client.persist(f"feed-writers:{account.hex}")
+    client.zadd(f"feed-writers:{account.hex}", {dead.token: dead.since - 1})
+    known(Heads(client), account, 6)
+    assert Heads(client).poll(account, uuid4(), EPOCH).hint is not None
+    assert Heads(client).look(account, EPOCH) is not None
+    alive = Heads(client).announce(account)
+    assert client.zrange(f"feed-writers:{account.hex}", 0, -1) == [alive.token.encode()]
+
+
 def test_a_hint_never_falls(heads: Heads) -> None:
     account = uuid4()
-    heads.before_commit(account, 7, EPOCH, 1.0)
-    heads.before_commit(account, 5, EPOCH, 1.0)
-    heads.after_commit(account, 6, EPOCH)
+    known(heads, account, 7)
+    write(heads, account, 6)
+    known(heads, account, 5)
     assert heads.look(account, EPOCH).head == 7  # type: ignore[union-attr]
 
 
 def test_a_late_second_call_does_not_bring_a_hint_back_after_redis_was_wiped(heads: Heads) -> None:
     account = uuid4()
-    heads.before_commit(account, 7, EPOCH, 1.0)
+    known(heads, account, 6)
+    writing = heads.announce(account)
     heads.client.flushdb()
-    heads.after_commit(account, 7, EPOCH)
+    heads.committed(account, writing, 7, EPOCH, 1.0)
     assert heads.look(account, EPOCH) is None
 
 
 def test_a_hint_of_an_older_epoch_is_not_seen_and_not_kept_alive(heads: Heads) -> None:
     account = uuid4()
-    heads.before_commit(account, 7, "old", 1.0)
+    known(heads, account, 7, "old")
     assert heads.poll(account, uuid4(), "new").missing
     before = heads.client.pttl(f"feed:{account.hex}:old")
-    heads.before_commit(account, 8, "new", 1.0)
-    heads.after_commit(account, 8, "new")
+    known(heads, account, 7, "new")
+    write(heads, account, 8, "new")
     assert heads.look(account, "old").head == 7  # type: ignore[union-attr]
     assert heads.client.pttl(f"feed:{account.hex}:old") <= before
 
 
 def test_only_who_holds_the_lease_fills_a_missing_hint(heads: Heads) -> None:
     account = uuid4()
-    lease = heads.lease(account, EPOCH)
+    lease = heads.lease(account)
     assert lease is not None
-    assert heads.lease(account, EPOCH) is None
+    assert heads.lease(account) is None
     heads.fill(account, lease, 7, EPOCH, 1.0, 3.0)
     hint = heads.look(account, EPOCH)
     assert hint is not None
@@ -87,27 +137,29 @@ def test_only_who_holds_the_lease_fills_a_missing_hint(heads: Heads) -> None:
 
 def test_a_writer_ends_the_lease_of_a_reader(heads: Heads) -> None:
     account = uuid4()
-    lease = heads.lease(account, EPOCH)
+    lease = heads.lease(account)
     assert lease is not None
-    heads.before_commit(account, 8, EPOCH, 1.0)
-    heads.client.delete(f"feed:{account.hex}:{EPOCH}")
+    write(heads, account, 8)
     heads.fill(account, lease, 7, EPOCH, 1.0, 0.0)
     assert heads.look(account, EPOCH) is None
 
 
 def test_a_hint_ends_ten_seconds_after_its_writer_knew_and_readers_do_not_prolong_it(heads: Heads) -> None:
-    account, key = uuid4(), f"feed:{{}}:{EPOCH}"
-    heads.before_commit(account, 7, EPOCH, 1.0)
-    first = heads.client.pttl(key.format(account.hex))
-    assert 0 < first <= 10_000
-    heads.after_commit(account, 7, EPOCH)
+    account = uuid4()
+    key = f"feed:{account.hex}:{EPOCH}"
+    known(heads, account, 6)
+    heads.client.pexpire(key, 60_000)
+    writing = heads.announce(account)
+    heads.committed(account, head.Writing(writing.token, writing.since - 5), 7, EPOCH, 1.0)
+    first = heads.client.pttl(key)
+    assert 0 < first <= 5000
     heads.poll(account, uuid4(), EPOCH)
-    assert heads.client.pttl(key.format(account.hex)) <= first
+    assert heads.client.pttl(key) <= first
 
 
 def test_a_slow_reader_fills_for_what_is_left_since_its_lease(heads: Heads) -> None:
     account = uuid4()
-    lease = heads.lease(account, EPOCH)
+    lease = heads.lease(account)
     assert lease is not None
     late = head.Lease(lease.token, lease.taken_at - 8)
     heads.fill(account, late, 7, EPOCH, 1.0, 0.0)
@@ -117,16 +169,17 @@ def test_a_slow_reader_fills_for_what_is_left_since_its_lease(heads: Heads) -> N
 def test_a_call_that_a_frozen_redis_carries_out_too_late_leaves_no_hint(own_redis: Redis) -> None:
     account, patient = uuid4(), redis_py.Redis.from_url(own_redis.url)
     late = Heads(redis.connect(own_redis.url), ttl_seconds=0.3)
-    late.poll(uuid4(), uuid4(), EPOCH)  # connects
+    writing = late.announce(account)  # and connects
+    known(Heads(patient), account, 6)
     own_redis.freeze()
-    late.before_commit(account, 7, EPOCH, 1.0)
+    late.committed(account, writing, 7, EPOCH, 1.0)
     assert late.guard.failures == 1
     end = time.time() + 0.4
     wait_for(lambda: time.time() > end, "the hint's end to pass")
     own_redis.thaw()
-    writes = "cmdstat_zadd"
-    wait_for(lambda: writes in patient.info("commandstats"), "the late call to be carried out")
-    assert Heads(patient).look(account, EPOCH) is None
+    writers = f"feed-writers:{account.hex}"
+    wait_for(lambda: not patient.exists(writers), "the late call to be carried out")
+    assert not patient.exists(f"feed:{account.hex}:{EPOCH}")
 
 
 def test_a_silent_redis_is_left_alone_after_two_calls(own_redis: Redis) -> None:
@@ -138,7 +191,7 @@ def test_a_silent_redis_is_left_alone_after_two_calls(own_redis: Redis) -> None:
     heads.guard.paused_until += 60  # the pause does not end within this test
     before = head.FAILURES._value.get()
     assert heads.poll(account, uuid4(), EPOCH) == head.Polled(0.0, None, missing=False)
-    heads.before_commit(account, 1, EPOCH, 1.0)
+    heads.announce(account)
     assert head.FAILURES._value.get() == before
 
 

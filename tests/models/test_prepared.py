@@ -102,7 +102,7 @@ def test_a_plan_follows_the_growth_of_its_table(servers: Servers, committed: str
         with upkeep() as session:
             for _ in range(10):
                 one(session.connection(), nobody)
-            rows: Any = session.connection().exec_driver_sql(f"EXPLAIN {one._execute}", nobody)
+            rows: Any = session.connection().exec_driver_sql(f"EXPLAIN {one.executing}", nobody)
             return "\n".join(row[0] for row in rows)
 
     def grow(count: int) -> None:

@@ -194,15 +194,18 @@ def _kill(stop: threading.Event, outcome: Outcome) -> None:
 
 
 def _watch(accounts: list[UUID], stop: threading.Event, outcome: Outcome) -> None:
-    """Compare each hint with the head that was committed before it was read: it must not be lower."""
+    """Fill hints as polls do, and compare each with the head that was committed before it was read: none is lower."""
     head = text("SELECT f.head, c.epoch FROM feeds AS f, feed_control AS c WHERE f.account_id = :account")
     while not stop.is_set():
         for account_id in accounts:
+            lease = heads().lease(account_id)
             try:
                 with upkeep() as session:
                     committed, epoch = session.execute(head, {"account": account_id}).one()
             except DBAPIError:
                 continue
+            if lease:
+                heads().fill(account_id, lease, committed, epoch, 1.0, 0.0)
             hint = heads().look(account_id, epoch)
             outcome.hints += hint is not None
             outcome.late_hints += hint is not None and hint.head < committed

@@ -56,7 +56,7 @@ def _grow(servers: Servers, name: str, account: UUID, handoff: UUID, first: int,
 def _buffers(account: UUID, after: int) -> int:
     """The buffers that the service's own statement touches, as PostgreSQL counts them."""
     page = feed._PAGES["none"]
-    sql = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {page._execute}"
+    sql = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {page.executing}"
     with one_message(account) as message:
         values = {"after": after, "limit": 101}
         page(message, values)

@@ -9,8 +9,8 @@ from tests.proofs.conftest import Note, scaled
 
 def test_every_interleaving_of_more_writers_is_explored(figure: Note) -> None:
     explorer = Explorer(Heads, writers=scaled(2, 3))
-    stale = [fault for fault in FAULTS if explorer.lasting_staleness(fault) is not None]
-    caught = [bad.__name__ for bad in KNOWN_BAD if any(Explorer(bad).lasting_staleness(fault) for fault in FAULTS)]
+    stale = [fault for fault in FAULTS if explorer.staleness(fault) is not None]
+    caught = [bad.__name__ for bad in KNOWN_BAD if any(Explorer(bad).staleness(fault) for fault in FAULTS)]
     figure(
         "I5: interleavings of the head hint, with the real code",
         f"{explorer.states} states of {explorer.writers} writers, {explorer.readers} readers and one of"

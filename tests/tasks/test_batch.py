@@ -74,5 +74,5 @@ def _end(world: World, handoff_id: UUID) -> None:
         ).one()
         lease = assessment.take_lease(session.connection(), world.account_id, waiting)
         assert lease is not None
-        content = {"summary": "It is the driver."}
-        complete(session, lease, State.SUCCEEDED, source="m-1", prompt_version="1", content=content)
+    content = {"summary": "It is the driver."}
+    complete(lease, State.SUCCEEDED, source="m-1", prompt_version="1", content=content)

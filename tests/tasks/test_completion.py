@@ -9,9 +9,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from models import assessment, moves
+from models import assessment, feed, moves
 from models.assessment import Lane, Lease, State
 from models.completion import complete
+from models.feed import EventType
 from models.handoff import SERVICE, Actor
 from models.transaction import transaction, upkeep
 from tests.stack import wait_for
@@ -34,8 +35,7 @@ def take(world: World, assessment_id: UUID) -> Lease:
 
 
 def end(lease: Lease, state: State = State.SUCCEEDED, **values: Any) -> bool:
-    with transaction(lease.account_id) as session:
-        return complete(session, lease, state, **({"content": CONTENT, "source": "m"} | values))
+    return complete(lease, state, **({"content": CONTENT, "source": "m"} | values))
 
 
 def again(world: World, handoff: UUID, lane: Lane = Lane.BULK) -> Lease:
@@ -70,7 +70,9 @@ def test_a_result_waits_for_a_move_that_has_begun(world: World, move: str, told:
             result = pool.submit(end, lease)
             wait_for(waiting, "the result to wait for the handoff")
             # It would be a deadlock if the result had its assessment already.
-            getattr(moves, move)(session, world.account_id, handoff, by=mover)
+            change = {"withdraw": moves._WITHDRAW, "claim": moves._CLAIM}[move]
+            assert change(session.connection(), moves._values(world.account_id, handoff, mover, None)).scalar_one()
+            feed.collect(session, world.account_id, handoff, EventType(told[1]), by=mover.user_id)
         assert result.result() is (move == "claim")
     assert events(handoff) == told
     assert row("assessments", asked).state == ("succeeded" if move == "claim" else "failed")
@@ -117,13 +119,11 @@ def test_the_last_good_generation_is_shown(world: World, first: State, then: Sta
 def test_a_handoff_becomes_ready_once_and_a_claimed_one_stays_claimed(world: World) -> None:
     handoff, asked = accept(world)
     lease = take(world, asked)
-    with transaction(world.account_id) as session:
-        moves.claim(session, world.account_id, handoff, by=Actor(world.senior.id))
+    moves.claim(world.account_id, handoff, by=Actor(world.senior.id))
     assert end(lease)
     ready = row("handoffs", handoff).ready_at
     assert ready
-    with transaction(world.account_id) as session:
-        moves.release(session, world.account_id, handoff, by=SERVICE)
+    moves.release(world.account_id, handoff, by=SERVICE)
     assert end(again(world, handoff), source="another")
     assert row("handoffs", handoff).ready_at == ready
     assert events(handoff)[1:] == ["handoff.claimed", "handoff.ready", "handoff.released", "handoff.reassessed"]

@@ -85,8 +85,7 @@ def test_what_a_zombie_finishes_is_not_written(world: World) -> None:
     change("assessments", asked, LEASE_RAN_OUT)
     assert run(world.account_id, asked)
     written = row("assessments", asked)
-    with transaction(world.account_id) as session:
-        assert not complete(session, zombie, State.FAILED, error_kind="zombie")
+    assert not complete(zombie, State.FAILED, error_kind="zombie")
     assert row("assessments", asked) == written
     assert events(handoff) == ["handoff.created", "handoff.ready"]
 
@@ -96,8 +95,7 @@ def test_a_result_that_comes_after_the_lease_is_welcome_while_nobody_has_begun_a
     late = take(world, asked)
     assert late
     change("assessments", asked, LEASE_RAN_OUT)
-    with transaction(world.account_id) as session:
-        assert complete(session, late, State.FAILED, error_kind="internal")
+    assert complete(late, State.FAILED, error_kind="internal")
     assert events(handoff) == ["handoff.created", "handoff.ready"]
 
 
@@ -246,8 +244,6 @@ def test_withdrawing_fences_the_worker_out(world: World) -> None:
     handoff, asked = accept(world)
     lease = take(world, asked)
     assert lease
-    with transaction(world.account_id) as session:
-        moves.withdraw(session, world.account_id, handoff, by=Actor(world.junior.id))
-    with transaction(world.account_id) as session:
-        assert not complete(session, lease, State.FAILED, error_kind="internal")
+    moves.withdraw(world.account_id, handoff, by=Actor(world.junior.id))
+    assert not complete(lease, State.FAILED, error_kind="internal")
     assert events(handoff) == ["handoff.created", "handoff.withdrawn"]

@@ -12,7 +12,6 @@ from models.assessment import Lane
 from models.handoff import Actor
 from models.redis import client
 from models.settings import settings
-from models.transaction import transaction
 from models.transaction import upkeep as upkeep_transaction
 from models.upkeep import Wake
 from tasks.sweep import finish_late, requeue, return_claims, sweep_now
@@ -178,8 +177,7 @@ def test_many_sweeps_end_what_is_late_once(world: World) -> None:
 
 def claimed(world: World, external_id: str = "T-1") -> UUID:
     handoff, _ = accept(world, external_id)
-    with transaction(world.account_id) as session:
-        moves.claim(session, world.account_id, handoff, by=Actor(world.senior.id))
+    moves.claim(world.account_id, handoff, by=Actor(world.senior.id))
     return handoff
 
 

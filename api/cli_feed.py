@@ -42,8 +42,8 @@ def doctor(name: str | None) -> None:
         only = account.find_account(session, name).id if name else None
         reports = feed_doctor.examine(session, only)
         known = feed_doctor.database_is_known(session)
-    with reading() as connection:
-        lock = feed_doctor.oldest_lock_seconds(connection)
+    with reading() as message:
+        lock = feed_doctor.oldest_lock_seconds(message)
     for report in reports:
         click.echo(_in_words(report))
     click.echo(f"oldest lock on a feed: {lock:.1f} s")

@@ -5,15 +5,29 @@ from __future__ import annotations
 import json
 import os
 import select
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Protocol
 from uuid import UUID
 
+import psycopg2
 import uuid_utils.compat
-from sqlalchemy import URL, CursorResult, DateTime, Engine, Enum, MetaData, create_engine, event, func, make_url
+from sqlalchemy import (
+    URL,
+    DateTime,
+    Engine,
+    Enum,
+    MetaData,
+    PoolProxiedConnection,
+    Result,
+    create_engine,
+    event,
+    func,
+    make_url,
+)
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
@@ -76,7 +90,7 @@ def quoted(values: Iterable[StrEnum]) -> str:
 class Runs(Protocol):
     """What statements written as SQL are sent through: a connection, or a transaction's Message."""
 
-    def exec_driver_sql(self, sql: str, values: Any, /) -> CursorResult[Any]:
+    def exec_driver_sql(self, sql: str, values: Any, /) -> Result[Any]:
         """Send this with these values."""
 
     @property
@@ -87,6 +101,17 @@ class Runs(Protocol):
 def url() -> URL:
     """The database's address for SQLAlchemy, whose default driver is another than the one we ship."""
     return make_url(settings().database_url).set(drivername="postgresql+psycopg2")
+
+
+@contextmanager
+def sqlalchemys_errors(connection: PoolProxiedConnection | None = None) -> Iterator[None]:
+    """Raise the driver's errors as SQLAlchemy does, for what goes around it."""
+    try:
+        yield
+    except psycopg2.Error as error:
+        raw: Any = connection.driver_connection if connection else None
+        is_lost = raw is None or bool(raw.closed)
+        raise DBAPIError.instance(None, None, error, psycopg2.Error, connection_invalidated=is_lost) from error
 
 
 # What PostgreSQL says when it stops, was told to stop, or gave up waiting for a lock.

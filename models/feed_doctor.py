@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import redis
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import feed
+from models.db import Runs
 from models.head import heads
 
 LONGEST_LOCK_SECONDS = 10.0  # a transaction that idles longer is ended by PostgreSQL
@@ -86,6 +87,6 @@ _LOCKS = """
 """
 
 
-def oldest_lock_seconds(connection: Connection) -> float:
+def oldest_lock_seconds(runs: Runs) -> float:
     """How long the oldest transaction that writes to a feed has been running; 0: there is none."""
-    return float(connection.exec_driver_sql(_LOCKS).scalar_one())
+    return float(runs.exec_driver_sql(_LOCKS, {}).scalar_one())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import cache
+from contextlib import closing, contextmanager
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import PoolProxiedConnection, Result
+from sqlalchemy.engine import IteratorResult
+from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.orm import Session, sessionmaker
 
 from models import card, db, feed, numbering
@@ -38,16 +40,19 @@ class Source:
         raw.begin_with(SCOPE % {"role": f"'{role}'", "account": f"'{account_id or ''}'"})
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection whose every message is a transaction of its own; nothing is begun or committed."""
-        with db.engine().connect() as connection:
-            raw: Any = connection.connection.driver_connection
-            # The driver's own switch: an isolation level would be two more statements to the server.
+    def reading(self) -> Iterator[PoolProxiedConnection]:
+        """The driver's connection, whose every message is a transaction of its own; nothing is begun or committed."""
+        with db.sqlalchemys_errors():
+            taken = db.engine().raw_connection()
+        with closing(taken) as connection:
+            raw: Any = connection.driver_connection
             raw.autocommit = True
             try:
                 yield connection
             finally:
-                if not raw.closed:
+                if raw.closed:
+                    connection.invalidate()
+                else:
                     raw.autocommit = False
 
 
@@ -134,42 +139,52 @@ def change(account_id: UUID, what: Prepared, values: Mapping[str, Any], *, show:
     return changed
 
 
-@contextmanager
-def reading() -> Iterator[Connection]:
-    """A connection without a scope, for what is no account's."""
-    with source.reading() as connection:
-        yield connection
-
-
 class Message:
     """Sends statements, each with its scope in one message that is a transaction of its own.
 
-    One round trip, where a transaction() of one statement takes four.
+    One round trip, where a transaction() of one statement takes four. They go over the driver's connection, since
+    SQLAlchemy's way around it takes as long as sending and receiving.
     """
 
-    def __init__(self, connection: Connection, role: str, account_id: UUID | None) -> None:
+    def __init__(self, connection: PoolProxiedConnection, scope: str, names: Mapping[str, str]) -> None:
         self._connection = connection
-        self._scope = {"role": role, "account": str(account_id or "")}
+        self._scope = scope
+        self._names = names
 
     @property
     def info(self) -> dict[Any, Any]:
-        """Like the connection's own."""
+        """What is kept with the connection as long as it lives."""
         return self._connection.info
 
-    def exec_driver_sql(self, sql: str, values: Mapping[str, Any]) -> CursorResult[Any]:
-        """Like the connection's own; `values` may use the name `account` for the scope's account alone."""
-        return self._connection.exec_driver_sql(f"{SCOPE};{sql}", {**values, **self._scope})
+    def exec_driver_sql(self, sql: str, values: Mapping[str, Any]) -> Result[Any]:
+        """As a SQLAlchemy connection does it; `values` may use the name `account` for the scope's account alone."""
+        with db.sqlalchemys_errors(self._connection), closing(self._connection.cursor()) as cursor:
+            cursor.execute(self._scope + sql, {**values, **self._names})
+            named = tuple(column[0] for column in cursor.description or ())
+            return IteratorResult(_columns(named), iter(cursor.fetchall() if named else ()))
+
+
+@lru_cache
+def _columns(names: tuple[str, ...]) -> SimpleResultMetaData:
+    return SimpleResultMetaData(names)
+
+
+@contextmanager
+def reading() -> Iterator[Message]:
+    """For single statements without a scope, about what is no account's."""
+    with source.reading() as connection:
+        yield Message(connection, "", {})
 
 
 @contextmanager
 def one_message(account_id: UUID) -> Iterator[Message]:
     """For what is done often and is a single statement, written as SQL."""
     with source.reading() as connection:
-        yield Message(connection, APP_ROLE, account_id)
+        yield Message(connection, f"{SCOPE};", {"role": APP_ROLE, "account": str(account_id)})
 
 
 @contextmanager
 def one_upkeep_message() -> Iterator[Message]:
     """The same across accounts."""
     with source.reading() as connection:
-        yield Message(connection, UPKEEP_ROLE, None)
+        yield Message(connection, f"{SCOPE};", {"role": UPKEEP_ROLE, "account": ""})

@@ -13,7 +13,7 @@ import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection
+from sqlalchemy import Connection, PoolProxiedConnection
 from sqlalchemy.orm import Session
 
 from models import db, transaction
@@ -90,13 +90,13 @@ class OneConnection(transaction.Source):
             session.connection().exec_driver_sql(transaction.SCOPE, scope)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[PoolProxiedConnection]:
         """The same connection: a reader sees what the test has written."""
         if threading.get_ident() != self.thread:
             with super().reading() as connection:
                 yield connection
             return
-        yield self.connection
+        yield self.connection.connection
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import redis
-from sqlalchemy import Engine, event, select
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from models import head
+from models import driver, head
 from models.feed import FeedControl
 from models.transaction import upkeep
 from tests.world import Person
@@ -53,17 +53,21 @@ def forget_hints() -> None:
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Every statement that SQLAlchemy sends in this process meanwhile."""
+    """Every statement that this process sends meanwhile, without the ends of transactions."""
     sent: list[str] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
+    plain = driver.Cursor.execute
 
-    event.listen(Engine, "before_cursor_execute", note)
+    def noted(cursor: driver.Cursor, query: Any, vars: Any = None) -> None:
+        if query not in ("COMMIT", "ROLLBACK"):
+            sent.append(query)
+        plain(cursor, query, vars)
+
+    driver.Cursor.execute = noted  # type: ignore[method-assign]
     try:
         yield sent
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        driver.Cursor.execute = plain  # type: ignore[method-assign]
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
 from models import head
 from models.feed import follow_identity
@@ -106,5 +105,5 @@ def test_a_restored_database_begins_a_new_epoch_by_itself(own: Servers, client: 
 
 
 def _recovering() -> bool:
-    with reading() as connection:
-        return bool(connection.scalar(text("SELECT pg_is_in_recovery()")))
+    with reading() as message:
+        return bool(message.exec_driver_sql("SELECT pg_is_in_recovery()", {}).scalar_one())

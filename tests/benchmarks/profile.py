@@ -10,15 +10,14 @@ import argparse
 import cProfile
 import pstats
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
-from sqlalchemy import event
 
+from tests.api.feeds import statements
 from tests.benchmarks import population as people
 from tests.benchmarks.population import account_id, handoff_id, intakes, token
 from tests.benchmarks.stage import Service, stage
@@ -115,27 +114,12 @@ def main() -> None:
         report(sent, profile, asked.functions)
 
 
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """The beginnings of the SQL statements that this process sends."""
-    from models import db
-
-    sent: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(" ".join(statement.split())[:100])
-
-    event.listen(db.engine(), "before_cursor_execute", note)
-    yield sent
-    event.remove(db.engine(), "before_cursor_execute", note)
-
-
 def report(sent: list[str], profile: cProfile.Profile, functions: int) -> None:
     """What one run sent and called, and where the time went."""
     stats = pstats.Stats(profile)
     calls = sum(row[1] for row in stats.stats.values())  # type: ignore[attr-defined]
     print(f"{len(sent)} statements a run:")
-    print("\n".join(f"  {each}" for each in sent))
+    print("\n".join(f"  {' '.join(each.split())[:100]}" for each in sent))
     print(f"{calls / RUNS:,.0f} Python calls a run")
     stats.sort_stats("tottime").print_stats(functions)
 

@@ -13,6 +13,7 @@ from tests.benchmarks.table import Row, alternate
 
 CONNECTIONS = 16
 CLAIMS = 1000
+FIRST_CLAIMS = 200  # before them: VACUUM makes PostgreSQL forget the plans of every connection
 ACCOUNTS = 20
 
 
@@ -48,7 +49,7 @@ def claim(stage: Stage) -> list[Row]:
 
 
 def _claims(stage: Stage, accounts: int) -> Row:
-    each = CLAIMS // accounts
+    each = (FIRST_CLAIMS + CLAIMS) // accounts
     handoffs = [(account, n) for n in range(1, each + 1) for account in range(1, accounts + 1)]
     with stage.service(accounts=accounts, people=2) as service:
         for account in range(1, accounts + 1):
@@ -73,9 +74,11 @@ def _claims(stage: Stage, accounts: int) -> Row:
 
 
 def _claim_all(service: Service, port: int, requests: list[bytes]) -> float:
-    """Claims per second, every one of them won."""
+    """Claims per second, every one of them won, in a service that has made some already."""
     service.sql(
         "UPDATE handoffs SET status = 'ready', claimed_by_id = NULL, claimed_at = NULL WHERE status = 'claimed'",
         "VACUUM handoffs, feed_events, feeds",
     )
-    return rate(port, iter(requests), connections=CONNECTIONS, seconds=60)
+    first, rest = requests[:FIRST_CLAIMS], requests[FIRST_CLAIMS:]
+    rate(port, iter(first), connections=CONNECTIONS, seconds=60)
+    return rate(port, iter(rest), connections=CONNECTIONS, seconds=60)

@@ -329,6 +329,19 @@ def test_a_hint_that_is_too_high_costs_a_read_and_hides_nothing(world: World) ->
     assert [event["seq"] for event in news(world.viewer, at)["events"]] == [2]
 
 
+def test_while_somebody_writes_polls_read_the_database(world: World) -> None:
+    at = cursor(world.viewer)
+    poll(world.viewer, at)
+    writing = head.heads().announce(world.account_id)
+    with statements() as sent:
+        assert news(world.viewer, at)["events"] == []
+    assert len(sent) == 1
+    head.heads().withdraw(world.account_id, writing)
+    with statements() as sent:
+        assert news(world.viewer, at)["events"] == []
+    assert sent == []
+
+
 def test_a_hole_in_the_feed_is_an_error_and_never_data(world: World) -> None:
     at = cursor(world.viewer)
     for n in range(3):

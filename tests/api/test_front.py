@@ -215,6 +215,18 @@ def test_a_hint_that_redis_lost_is_made_again(world: World, app: Flask) -> None:
     assert heads().client.keys("feed:*")
 
 
+def test_while_somebody_writes_polls_go_on_to_the_database(world: World, app: Flask) -> None:
+    at = known_place(world.viewer)
+    writing = heads().announce(world.account_id)
+    with begun(app) as paths:
+        assert quick(app, world.viewer, at).status_code == 200
+    assert len(paths) == 1
+    heads().withdraw(world.account_id, writing)
+    with begun(app) as paths:
+        assert quick(app, world.viewer, at).status_code == 200
+    assert paths == []
+
+
 def test_tokens_in_use_are_verified_again_together(world: World, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     at = known_place(world.viewer)
     poll(world.senior, at)

@@ -93,7 +93,7 @@ def _drained(service: Service, worker: subprocess.Popen[bytes], fill: Callable[[
 def _when(queue: redis.Redis, length: int) -> tuple[float, int]:
     """When the queue was no longer than this, and how long it was."""
     while (left := int(queue.llen("interactive"))) > length:
-        sleep(0.002)
+        sleep(0.005)
     return perf_counter(), left
 
 

@@ -20,6 +20,7 @@ from models.handoff import Actor
 from models.head import Heads, heads
 from models.numbering import QUIET, telling
 from models.prepared import Prepared
+from models.settings import settings
 from models.transaction import change, one_message, upkeep
 from tests.api.feeds import statements
 from tests.servers import Servers
@@ -209,3 +210,26 @@ def test_a_message_raises_what_everything_else_raises(world: World) -> None:
         assert message.exec_driver_sql("SELECT 1 AS a, 2 AS b", {}).one().b == 2
         assert message.exec_driver_sql("SELECT 3", {}).scalar_one() == 3
         assert message.exec_driver_sql("SET LOCAL work_mem = '4MB'", {}).all() == []
+
+
+def test_a_message_over_a_connection_that_is_gone_says_that_the_database_is_away(world: World) -> None:
+    with one_message(world.account_id) as message:
+        message._connection.driver_connection.close()  # type: ignore[union-attr]
+        with pytest.raises(DBAPIError) as raised:
+            message.exec_driver_sql("SELECT 1", {})
+    assert db.is_away(raised.value)
+    with one_message(world.account_id) as message:
+        assert message.exec_driver_sql("SELECT 1", {}).scalar_one() == 1
+
+
+def test_a_connection_that_sent_messages_holds_transactions_again(world: World, handoff: UUID) -> None:
+    with one_message(world.account_id) as message:
+        message.exec_driver_sql("SELECT 1", {})
+    with db.engine().connect() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE left_behind (n int)")
+        connection.rollback()
+        assert connection.exec_driver_sql("SELECT to_regclass('left_behind')").scalar_one() is None
+
+
+def test_an_announcement_outlasts_the_statements_it_may_stand_for(world: World) -> None:
+    assert heads().announced_seconds >= heads().ttl_seconds + 2 * settings().statement_seconds

@@ -109,7 +109,7 @@ def test_a_late_second_call_does_not_bring_a_hint_back_after_redis_was_wiped(hea
     writing = heads.announce(account)
     heads.client.flushdb()
     heads.committed(account, writing, 7, EPOCH, 1.0)
-    assert heads.look(account, EPOCH) is None
+    assert not heads.client.exists(f"feed:{account.hex}:{EPOCH}")
 
 
 def test_a_hint_of_an_older_epoch_is_not_seen_and_not_kept_alive(heads: Heads) -> None:

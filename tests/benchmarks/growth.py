@@ -135,6 +135,7 @@ def steps(stage: Stage) -> list[Growth]:
             bodies = intakes(f"g{count}", count)
             requests = (load.post("/api/v1/handoffs", body, token(1)) for body in bodies)
             warm_up(service.port, requests, 2)
+            service.settle()
             result = load.closed_loop(service.port, requests, connections=1, seconds=1.5)
             found.append(1000 * result.only(202).quantile(0.5))
     return [Growth("steps of a session: intake, p50", STEPS, found, "ms")]

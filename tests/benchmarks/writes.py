@@ -26,6 +26,7 @@ def intake(stage: Stage) -> list[Row]:
         ours, theirs = _ours("r"), _theirs("b")
         for port, requests in ((service.port, ours), (reference, theirs)):
             warm_up(port, requests)
+        service.settle()
         result = alternate(
             lambda: rate(service.port, ours, connections=CONNECTIONS, seconds=stage.seconds, allowed=(202,)),
             lambda: rate(reference, theirs, connections=CONNECTIONS, seconds=stage.seconds, allowed=(202,)),

@@ -77,6 +77,14 @@ def test_one_that_was_refused_tells_nothing_even_after_one_that_did(world: World
     assert announced(world) == 0
 
 
+def test_nothing_is_told_of_a_handoff_that_is_not_there(world: World, handoff: UUID) -> None:
+    nothing = telling(f"changed AS (SELECT '{EventType.OVERDUE}' AS told WHERE %(handoff)s::uuid IS NOT NULL)")
+    with pytest.raises(DBAPIError, match="null value"):
+        make(nothing, world, UUID(int=1))
+    with upkeep() as session:
+        assert feed.tail(session, world.account_id)[1] == 1
+
+
 def test_a_move_is_one_message(world: World, handoff: UUID) -> None:
     other, _ = accept(world, "T-2")
     senior = Actor(world.senior.id)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from models import card, feed
 from models.feed import EventType
@@ -26,7 +27,7 @@ def tell(world: World, *handoffs: UUID) -> None:
 @pytest.mark.parametrize("others", [0, 1])
 def test_nothing_is_told_of_a_handoff_that_is_not_there(world: World, others: int) -> None:
     made = [UUID(world.junior.hand_off(f"T-{n}")["id"]) for n in range(others)]
-    with pytest.raises(LookupError):
+    with pytest.raises(DBAPIError, match="null value"):
         tell(world, *made, uuid4())
     with transaction(world.account_id) as session:
         assert feed.tail(session, world.account_id)[1] == others

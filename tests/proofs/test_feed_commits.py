@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from deploy import database
+from models.head import heads
 from models.transaction import upkeep
 from tests.proofs import storm
 from tests.proofs.conftest import Note, scaled
@@ -37,8 +38,11 @@ def _storm(strategy: Strategy, keys: list[storm.Key]) -> Outcome:
 
 @pytest.mark.timeout(scaled(120, 1200))
 def test_no_committed_event_is_missed_or_repeated_and_numbers_have_no_gaps(
-    keys: list[storm.Key], figure: Note
+    keys: list[storm.Key], figure: Note, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The announcements of those who are killed end soon, so that there are hints to believe in such a storm.
+    monkeypatch.setattr(heads(), "ttl_seconds", 0.3)
+    monkeypatch.setattr(heads(), "announced_seconds", 1.0)
     outcome = _storm(CounterRow(), keys)
     figure(
         "I1, I2: one counter row per account",

@@ -109,11 +109,12 @@ def test_any_bytes_as_a_cursor_are_refused_as_a_problem(world: World, client: Fl
     @example(b"\x00")
     @example(b"=" * 40)
     @example(good)
+    @example(base64.urlsafe_b64decode(b"now="))
     @given(st.binary(min_size=1, max_size=300) | st.binary(max_size=12).map(lambda more: good + more))
     def ask(raw: bytes) -> None:
         for sent in (raw, base64.urlsafe_b64encode(raw).rstrip(b"=")):
             answer = world.viewer.get("/feed", query_string={b"cursor": sent})  # type: ignore[dict-item]
-            if raw == good and answer.status_code == 200:
+            if (raw == good or sent == b"now") and answer.status_code == 200:
                 continue
             assert answer.status_code == 400, (sent, answer.text)
             assert answer.content_type == "application/problem+json"

@@ -107,9 +107,9 @@ def claim(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None 
     return _make(_CLAIM, account_id, handoff_id, _explain_lost_claim, by=by, version=version)
 
 
-def _explain_lost_claim(session: Session, found: Handoff, by: Actor, version: int | None) -> None:
+def _explain_lost_claim(session: Session, found: Handoff, by: Actor, version: int | None) -> bool:
     if found.status is Status.CLAIMED and found.claimed_by_id == by.user_id:
-        return
+        return True
     _refuse_other_version(found, version)
     if found.status is Status.CLAIMED:
         winner = session.get_one(User, (found.account_id, found.claimed_by_id))
@@ -250,13 +250,13 @@ def _make(
     move: Prepared,
     account_id: UUID,
     handoff_id: UUID,
-    explain: Callable[[Session, Handoff, Actor, int | None], None],
+    explain: Callable[[Session, Handoff, Actor, int | None], bool | None],
     *,
     by: Actor,
     version: int | None,
     **more: Any,
 ) -> Whole:
-    """Make a move; returns the handoff after it. `explain` raises why it was refused, or lets it be."""
+    """Make a move; returns the handoff after it. `explain` raises why it was refused; True: it is so already."""
     values = _values(account_id, handoff_id, by, version, **more)
     made = change(account_id, move, values, show=True).numbered
     if made and made.whole:
@@ -265,8 +265,8 @@ def _make(
         lock(session, account_id, handoff_id)
         if told := move(session.connection(), values).scalar_one():
             feed.collect(session, account_id, handoff_id, EventType(told), by=by.user_id, note=values["note"])
-        else:
-            explain(session, find(session, account_id, handoff_id, seen_by=by), by, version)
+        elif not explain(session, find(session, account_id, handoff_id, seen_by=by), by, version):
+            raise AssertionError("a move was refused without a reason")
         return numbered(session, account_id, handoff_id)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 import fakeredis
@@ -119,8 +120,8 @@ class Explorer:
             yield _with(replace(state, head=number, lock=None), n, replace(writer, at="committed"))
             yield _with(replace(state, lock=None), n, Writer("done"))
         elif writer.at == "committed":
-            raise_ = lambda: self.heads.committed(ACCOUNT, announced, number, EPOCH, 1.0)  # noqa: E731
-            yield _with(self._carry_out(state, "committed", n, raise_, number), n, Writer("done"))
+            write = partial(self.heads.committed, ACCOUNT, announced, number, EPOCH, 1.0)
+            yield _with(self._carry_out(state, "committed", n, write, number), n, Writer("done"))
         if state.fault == "call" and writer.at in ("start", "committed"):
             yield _with(replace(state, fault="none"), n, Writer("announced" if writer.at == "start" else "done"))
         if state.fault == "crash" and writer.at in ("announced", "locked", "committed"):
@@ -135,7 +136,7 @@ class Explorer:
             yield _with(state, n, Reader("read" if reader.leased else "done", reader.leased, state.head))
         elif reader.at == "read":
             lease, found = Lease(f"reader {n}", time.time()), reader.found
-            fill = lambda: self.heads.fill(ACCOUNT, lease, found, EPOCH, 1.0, 0.0)  # noqa: E731
+            fill = partial(self.heads.fill, ACCOUNT, lease, found, EPOCH, 1.0, 0.0)
             yield _with(self._carry_out(state, "fill", n, fill, found), n, Reader("done"))
 
     def _ask(self, n: int) -> None:

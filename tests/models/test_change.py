@@ -241,3 +241,13 @@ def test_a_connection_that_sent_messages_holds_transactions_again(world: World, 
 
 def test_an_announcement_outlasts_the_statements_it_may_stand_for(world: World) -> None:
     assert heads().announced_seconds >= heads().ttl_seconds + 2 * settings().statement_seconds
+
+
+def test_a_move_that_is_refused_without_a_reason_is_never_a_success(
+    world: World, handoff: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moves.claim(world.account_id, handoff, by=Actor(world.senior.id))
+    never = telling(f"{UPDATE} AND false RETURNING '{EventType.RELEASED}' AS told)")
+    monkeypatch.setattr(moves, "_RELEASE", never)
+    with pytest.raises(AssertionError, match="without a reason"):
+        moves.release(world.account_id, handoff, by=Actor(world.senior.id))

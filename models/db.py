@@ -140,7 +140,8 @@ def engine() -> Engine:
     """This process's engine, made at first use, so that no forked process shares a connection.
 
     A restarted PostgreSQL costs a reconnect and no error. Every wait has an end: connecting, a lock, a
-    statement, an idle transaction, a dead peer, a frozen one.
+    statement, an idle transaction, a dead peer, a frozen one. A prepared statement keeps its plan: PostgreSQL would
+    by itself go by estimated costs, and plan some of them anew every time (decisions/0005).
     """
     silence.watch()
     made = create_engine(
@@ -162,7 +163,7 @@ def engine() -> Engine:
             "tcp_user_timeout": 15_000,
             "options": (
                 f"-c timezone=UTC -c lock_timeout=2s -c statement_timeout={settings().statement_seconds:.0f}s"
-                " -c idle_in_transaction_session_timeout=10s"
+                " -c idle_in_transaction_session_timeout=10s -c plan_cache_mode=force_generic_plan"
             ),
         },
     )

@@ -1,7 +1,7 @@
 """Statements that PostgreSQL plans once a connection, and not every time they are sent.
 
-The driver sends text, which the server would read and plan anew each time. A plan is made anew when its tables change
-or are analyzed, so that it follows their growth; the first five times it is made for the values at hand.
+The driver sends text, which the server would read and plan anew each time. A plan is made for any values (see
+plan_cache_mode in models/db.py), and anew when its tables change or are analyzed, so that it follows their growth.
 A pooler between the service and PostgreSQL has to keep a connection for the length of a session.
 """
 

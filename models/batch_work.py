@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, insert, or_, select, text, update
+from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from models.assessment import UNFINISHED, Assessment, Lane, State
@@ -182,21 +183,21 @@ def _hand_out_some(session: Session, batch: Batch, most: int) -> list[Wake]:
     reasons, generations = _look_at(session, batch.account_id, [handoff_id for _, handoff_id in items])
     moved: list[dict[str, Any]] = [
         {
-            "at": position,
-            "to": ItemState.SKIPPED if handoff_id in reasons else ItemState.DISPATCHED,
-            "why": reasons.get(handoff_id),
-            "by": None if handoff_id in reasons else new_id(),
+            "position": position,
             "handoff_id": handoff_id,
+            "state": ItemState.SKIPPED if handoff_id in reasons else ItemState.DISPATCHED,
+            "reason": reasons.get(handoff_id),
+            "assessment_id": None if handoff_id in reasons else new_id(),
         }
         for position, handoff_id in items
     ]
-    begun = [item for item in moved if item["by"]]
+    begun = [item for item in moved if item["assessment_id"]]
     _queue(session, batch, begun, generations)
     _store(session, batch, moved)
     batch.cursor += len(moved)
     batch.skipped += len(moved) - len(begun)
     batch.done += len(moved) - len(begun)
-    return [Wake(batch.account_id, item["by"], Lane.BULK) for item in begun]
+    return [Wake(batch.account_id, item["assessment_id"], Lane.BULK) for item in begun]
 
 
 def _look_at(session: Session, account_id: UUID, handoff_ids: list[UUID]) -> tuple[dict[UUID, str], dict[UUID, int]]:
@@ -231,7 +232,7 @@ def _queue(session: Session, batch: Batch, begun: list[dict[str, Any]], generati
         [
             {
                 "account_id": batch.account_id,
-                "id": item["by"],
+                "id": item["assessment_id"],
                 "handoff_id": item["handoff_id"],
                 "generation": generations[item["handoff_id"]] + 1,
                 "asked_by_id": batch.started_by_id,
@@ -247,19 +248,19 @@ def _queue(session: Session, batch: Batch, begun: list[dict[str, Any]], generati
     )
 
 
+# One statement: the driver would send an UPDATE of each item by itself.
+_MOVED = text("""
+    UPDATE batch_items AS item SET state = moved.state, reason = moved.reason, assessment_id = moved.assessment_id
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS moved(position int, state text, reason text, assessment_id uuid)
+    WHERE item.account_id = :account AND item.batch_id = :batch AND item.position = moved.position
+""")
+
+
 def _store(session: Session, batch: Batch, moved: list[dict[str, Any]]) -> None:
     if not moved:
         return
-    session.connection().execute(
-        update(BatchItem)
-        .where(
-            BatchItem.account_id == batch.account_id,
-            BatchItem.batch_id == batch.id,
-            BatchItem.position == bindparam("at"),
-        )
-        .values(state=bindparam("to"), reason=bindparam("why"), assessment_id=bindparam("by")),
-        [{key: item[key] for key in ("at", "to", "why", "by")} for item in moved],
-    )
+    rows = json.dumps(moved, default=str)
+    session.execute(_MOVED, {"account": batch.account_id, "batch": batch.id, "rows": rows})
 
 
 def _end(batch: Batch, now: datetime) -> None:

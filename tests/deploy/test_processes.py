@@ -14,8 +14,8 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 @pytest.mark.parametrize(
     ("variables", "threads"),
     [
-        ({}, 2),
-        ({"ASSESSOR": "extractive"}, 2),
+        ({}, 1),
+        ({"ASSESSOR": "extractive"}, 1),
         ({"ASSESSOR": "openai"}, 8),
         ({"ASSESSOR": "anthropic", "BULK_THREADS": "20"}, 20),
     ],
@@ -32,7 +32,7 @@ def test_only_a_models_batch_gets_more_threads_than_there_are_processors(
 
 @pytest.mark.parametrize("name", ["Procfile", "compose.yaml"])
 def test_each_way_of_starting_the_service_has_the_same_workers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BULK_THREADS", "${BULK_THREADS:-2}")
+    monkeypatch.setenv("BULK_THREADS", "${BULK_THREADS:-1}")
     told = (DEPLOY / name).read_text()
     workers = [command.replace("%%h", "%h") for command in programs("x").values() if " worker " in command]
     assert len(workers) == 3

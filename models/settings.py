@@ -25,6 +25,7 @@ class Settings:
     assessor: str
     assess_deadline_seconds: float
     bulk_deadline_seconds: float
+    bulk_rest: float
     batch_in_flight: int
     assess_attempts: int
     lease_seconds: float
@@ -95,6 +96,7 @@ def _read(env: Env) -> Settings:
         assessor=env.str("ASSESSOR", "extractive", validate=validate.OneOf(["extractive", "openai", "anthropic"])),
         assess_deadline_seconds=env.float("ASSESS_DEADLINE_SECONDS", 120, validate=positive),
         bulk_deadline_seconds=env.float("BULK_DEADLINE_SECONDS", 1800, validate=positive),
+        bulk_rest=env.float("BULK_REST", 0.5, validate=validate.Range(min=0)),
         batch_in_flight=env.int("BATCH_IN_FLIGHT", 32, validate=positive),
         assess_attempts=env.int("ASSESS_ATTEMPTS", 4, validate=positive),
         lease_seconds=env.float("LEASE_SECONDS", 15, validate=positive),

@@ -20,7 +20,7 @@ from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.extractive import Extractive
 from tasks.lease import held
 from tasks.prompt import input_hash
-from tasks.working import working
+from tasks.working import rest, working
 
 log = logs.logger(__name__)
 
@@ -44,14 +44,16 @@ def assess(account_id: str, assessment_id: str, **_: Any) -> None:
 
 def _take_turn(account_id: UUID, assessment_id: UUID) -> int:
     """One attempt of whatever is due next; returns how often it had crashed before. -1: nothing is due."""
-    with working():
+    with working() as work:
         with one_upkeep_message() as message:
             lease = turn.take(message, account_id, assessment_id)
         if lease is None:
             return -1
         logs.bind(account=str(lease.account_id), assessment=str(lease.assessment_id))
         _hold(lease)
-        return lease.crashes
+    if lease.lane is Lane.BULK:
+        rest(work, settings().bulk_rest)
+    return lease.crashes
 
 
 def run(account_id: UUID, assessment_id: UUID, *, late: bool = False) -> bool:

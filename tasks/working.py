@@ -8,8 +8,10 @@ meanwhile; they go one after the other now, and their next calls end apart.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 AT_ONCE = 2  # one computes while the other waits for the database
 
@@ -17,27 +19,50 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 _own = threading.local()
 
 
+@dataclass
+class Work:
+    """What a thread does in its place. `seconds`: for how long it did, without its waiting()."""
+
+    seconds: float = 0.0
+    since: float | None = None  # None: it waits, or is done
+
+    def begin(self) -> None:
+        self.since = time.monotonic()
+
+    def end(self) -> None:
+        assert self.since is not None
+        self.seconds += time.monotonic() - self.since
+        self.since = None
+
+
 @contextmanager
-def working() -> Iterator[None]:
+def working() -> Iterator[Work]:
     """Wait for a place, and keep it but for waiting()."""
     with _places:
-        _own.has_place = True
+        work = _own.work = Work()
+        work.begin()
         try:
-            yield
+            yield work
         finally:
-            _own.has_place = False
+            work.end()
 
 
 @contextmanager
 def waiting() -> Iterator[None]:
     """Let others work meanwhile; does nothing for a thread that has no place."""
-    if not getattr(_own, "has_place", False):
+    work: Work | None = getattr(_own, "work", None)
+    if work is None or work.since is None:
         yield
         return
-    _own.has_place = False
+    work.end()
     _places.release()
     try:
         yield
     finally:
         _places.acquire()
-        _own.has_place = True
+        work.begin()
+
+
+def rest(work: Work, share: float) -> None:
+    """Do nothing for so long after this work, as a share of its time."""
+    time.sleep(share * work.seconds)

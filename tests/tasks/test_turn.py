@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
 
 import tasks.assess
+import tasks.working
 from models import turn
 from models.assessment import Lease
+from models.settings import settings
 from models.transaction import one_upkeep_message
 from tests.tasks.accepted import a_world, accept, at_once, change, row
 from tests.world import World
@@ -52,6 +56,21 @@ def test_a_lane_s_message_takes_nothing_of_another_lane(world: World) -> None:
     change("assessments", bulk, "lane = 'bulk'")
     assert [taken(world, interactive) for _ in range(2)] == [interactive, None]
     assert taken(world, bulk) == bulk
+
+
+def test_a_bulk_worker_rests_after_its_work_and_others_do_not(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(tasks.working, "time", SimpleNamespace(monotonic=time.monotonic, sleep=rests.append))
+    _, interactive = accept(world, "T-1")
+    tasks.assess.assess(str(world.account_id), str(interactive))
+    assert (row("assessments", interactive).state, rests) == ("succeeded", [])
+    _, bulk = accept(world, "T-2")
+    change("assessments", bulk, "lane = 'bulk'")
+    begin = time.monotonic()
+    tasks.assess.assess(str(world.account_id), str(bulk))
+    assert row("assessments", bulk).state == "succeeded"
+    assert len(rests) == 1
+    assert 0 < rests[0] <= settings().bulk_rest * (time.monotonic() - begin)
 
 
 def test_what_waits_for_its_retry_is_not_taken_before(world: World) -> None:

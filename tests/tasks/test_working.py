@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -89,6 +90,19 @@ def test_waiting_without_a_place_makes_none() -> None:
     with working(), waiting(), waiting():
         pass
     assert most_at_work() == AT_ONCE
+
+
+def test_the_time_of_work_is_that_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 60, 10))
+    monkeypatch.setattr(tasks.working, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    with working() as work:  # 0
+        with waiting():  # 10
+            pass  # 20
+        assert work.seconds == 10
+    assert work.seconds == 20
+    with working() as other:  # 40
+        pass
+    assert (work.seconds, other.seconds) == (20, 10)
 
 
 def test_calls_of_a_model_are_made_at_once(provider: Provider, redis: Redis) -> None:

@@ -52,7 +52,7 @@ def programs(folder: str) -> dict[str, str]:
     """Each process of the service and its command."""
     worker = f"{CELERY} worker {QUIET} -P threads"
     # The threads of a model's batch mostly wait for its calls. With the offline assessor one keeps a processor busy,
-    # its own or PostgreSQL's; a second makes a batch no faster on two processors, and people wait for it.
+    # its own or PostgreSQL's; a second makes a batch little faster on two processors, and people wait for it.
     offline = os.environ.get("ASSESSOR", "extractive") == "extractive"
     bulk_threads = os.environ.get("BULK_THREADS") or (1 if offline else 8)
     return {

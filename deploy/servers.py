@@ -90,6 +90,14 @@ def wait_until_gone(processes: list[psutil.Process], *, seconds: float) -> None:
         time.sleep(0.01)
 
 
+def _parent(process: psutil.Process) -> int | None:
+    """None: it has ended meanwhile."""
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return None
+
+
 def is_alive(process: psutil.Process) -> bool:
     """Whether this very process (not another with its pid) still runs."""
     try:
@@ -194,7 +202,7 @@ class Server:
             left = self.processes()
             if not left:
                 break
-            main = [process for process in left if process.ppid() not in {other.pid for other in left}]
+            main = [process for process in left if _parent(process) not in {other.pid for other in left}]
             self._signal(step, left if step == signal.SIGKILL else main)
             wait_until_gone(left, seconds=5)
         self._reap()

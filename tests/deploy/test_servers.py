@@ -104,6 +104,19 @@ def test_stop_leaves_no_process_and_may_be_repeated(kind: type[Server], folder: 
     assert alive(processes) == []
 
 
+def test_a_process_that_ends_meanwhile_does_not_keep_a_server_from_stopping(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passing = subprocess.Popen(["sleep", "60"])
+    ended, found = psutil.Process(passing.pid), postgres.processes
+    passing.kill()
+    passing.wait()
+    monkeypatch.setattr(postgres, "processes", lambda: [ended, *found()])
+    postgres.stop()
+    assert not postgres.running
+    assert found() == []
+
+
 def test_a_second_start_has_the_same_data_and_the_same_url(folder: Path) -> None:
     with Postgres(folder, durable=False) as first:
         ask_postgres(first, "CREATE TABLE kept AS SELECT 42 AS answer")

@@ -69,6 +69,20 @@ for n = 1, #KEYS, 3 do replies[#replies + 1] = poll(KEYS[n], KEYS[n + 1], KEYS[n
 return replies
 """
 
+# A writer's two calls, for the keys of _writers_key(), and of hint, lease and writers.
+ANNOUNCE = """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
+redis.call('PEXPIREAT', KEYS[1], ARGV[4])
+"""
+COMMITTED = """
+redis.call('ZADD', KEYS[1], 'XX', 'GT', ARGV[1], 'head')
+redis.call('ZADD', KEYS[1], 'XX', ARGV[2], 'pace', ARGV[3], 'changed')
+redis.call('PEXPIREAT', KEYS[1], ARGV[4])
+redis.call('DEL', KEYS[2])
+redis.call('ZREM', KEYS[3], ARGV[5])
+"""
+
 FAILURES = Counter("escalation_head_redis_failures", "Calls of the head hint that Redis did not answer")
 
 T = TypeVar("T")
@@ -165,11 +179,13 @@ class Heads:
         self.ttl_seconds = ttl_seconds
         self.announced_seconds = write_seconds + ttl_seconds
         self._connections = ThreadConnections(client)
-        self._poll = Script(self._connections, POLL)
+        self._poll_script, self._announce_script, self._committed_script = (
+            Script(self._connections, source) for source in (POLL, ANNOUNCE, COMMITTED)
+        )
 
     def poll(self, account_id: UUID, token_id: UUID, epoch: str) -> Polled:
         """Count a poll of this token and read the hint, in one call. Without Redis nobody waits."""
-        replies = self.guard(lambda: self._poll(poll_keys(account_id, token_id, epoch), poll_limits()))
+        replies = self.guard(lambda: self._poll_script(poll_keys(account_id, token_id, epoch), poll_limits()))
         return UNKNOWN if replies is None else Polled.of(replies[0])
 
     def look(self, account_id: UUID, epoch: str) -> Hint | None:
@@ -187,26 +203,16 @@ class Heads:
         return writing
 
     def _announce(self, account_id: UUID, writing: Writing) -> None:
-        key, until = _writers_key(account_id), writing.since + self.announced_seconds
-        self._connections.transaction(
-            ("ZREMRANGEBYSCORE", key, "-inf", writing.since),
-            ("ZADD", key, until, writing.token),
-            ("PEXPIREAT", key, int(until * 1000)),
-        )
+        until = writing.since + self.announced_seconds
+        self._announce_script([_writers_key(account_id)], [writing.since, until, writing.token, int(until * 1000)])
 
     def committed(self, account_id: UUID, writing: Writing, head: int, epoch: str, pace: float) -> None:
         """Raise the hint, where there is one, to what was committed, and take the announcement back."""
         self.guard(lambda: self._committed(account_id, writing, head, epoch, pace))
 
     def _committed(self, account_id: UUID, writing: Writing, head: int, epoch: str, pace: float) -> None:
-        key = _key(account_id, epoch)
-        self._connections.transaction(
-            ("ZADD", key, "XX", "GT", head, "head"),
-            ("ZADD", key, "XX", pace, "pace", writing.since, "changed"),
-            ("PEXPIREAT", key, self._end(writing.since)),
-            ("DEL", _lease_key(account_id)),
-            ("ZREM", _writers_key(account_id), writing.token),
-        )
+        keys = [_key(account_id, epoch), _lease_key(account_id), _writers_key(account_id)]
+        self._committed_script(keys, [head, pace, writing.since, self._end(writing.since), writing.token])
 
     def withdraw(self, account_id: UUID, writing: Writing) -> None:
         """Take the announcement back of a writer that has surely committed no number."""

@@ -60,22 +60,6 @@ class ThreadConnections:
         connection.send_command(*command)
         return connection.read_response()
 
-    def transaction(self, *commands: Sequence[Any]) -> list[Any]:
-        """The replies of commands that Redis carries out together or not at all; sent in one message."""
-        connection = self._connection()
-        connection.send_packed_command(connection.pack_commands([("MULTI",), *commands, ("EXEC",)]))
-        try:
-            for _ in ("MULTI", *commands):
-                connection.read_response()  # OK, QUEUED …
-            replies: list[Any] = connection.read_response()
-        except redis.RedisError:
-            connection.disconnect()  # what is left unread would be the answer to the next call
-            raise
-        for reply in replies:
-            if isinstance(reply, redis.RedisError):
-                raise reply
-        return replies
-
     def _connection(self) -> Any:
         """This thread's connection; one that the server has ended, or with something unread, connects anew."""
         connection = getattr(self._own, "connection", None)

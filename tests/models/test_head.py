@@ -262,14 +262,11 @@ def test_who_waited_as_told_may_poll_again(heads: Heads) -> None:
     assert heads.poll(account, token, EPOCH).wait_seconds == 0
 
 
-@pytest.mark.parametrize("broken", [("NONSENSE",), ("INCR", "a-list")])
-def test_a_transaction_that_redis_refuses_raises_and_leaves_no_answer_for_the_next_call(
-    own_redis: Redis, broken: tuple[str, ...]
-) -> None:
+def test_a_script_that_redis_refuses_raises_and_leaves_no_answer_for_the_next_call(own_redis: Redis) -> None:
     connections = redis.ThreadConnections(redis.connect(own_redis.url))
     connections.send("RPUSH", "a-list", "1")
     with pytest.raises(redis_py.ResponseError):
-        connections.transaction(("SET", "a", "1"), broken, ("GET", "a"))
+        redis.Script(connections, "return redis.call('INCR', KEYS[1])")(["a-list"], [])
     assert connections.send("ECHO", "mine") == b"mine"
 
 

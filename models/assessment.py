@@ -8,7 +8,7 @@ which was presumed dead cannot write after another took over.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,7 +22,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Numeric,
-    Row,
     String,
     Text,
     and_,
@@ -223,8 +222,8 @@ def take_lease(runs: Runs, account_id: UUID, assessment_id: UUID, *, late: bool 
     return as_lease(taken) if taken else None
 
 
-def as_lease(taken: Row[*tuple[Any, ...]]) -> Lease:
-    """The lease of a row that was taken just now."""
+def as_lease(taken: Sequence[Any]) -> Lease:
+    """The lease of a row that was taken just now; `taken` are the values of TAKEN."""
     account_id, assessment_id, handoff_id, generation, lane, attempt, ended, seconds_left = taken
     tries = attempt - sum(entry["result"] == GIVEN_BACK for entry in ended)
     crashes = attempt - 1 - len(ended)

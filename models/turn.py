@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from models.assessment import TAKEN, TAKING, Lease, as_lease
@@ -41,18 +42,34 @@ _TAKE_NEXT = Prepared(f"""
         FOR NO KEY UPDATE OF waiting SKIP LOCKED
     )
     UPDATE assessments SET {TAKING} FROM next WHERE account_id = its_account AND id = its_id
-    RETURNING {TAKEN}
+    RETURNING {TAKEN}, EXISTS (
+        SELECT FROM assessments AS other
+        WHERE other.state = 'queued' AND other.not_before <= now() AND other.lane = (SELECT lane FROM named)
+            AND other.id <> its_id
+    )
 """)
 
 
-def take(runs: Runs, account_id: UUID, assessment_id: UUID) -> Lease | None:
-    """Lease what is due next in the lane of the assessment that was named. None: nothing waits there.
+@dataclass(frozen=True)
+class Turn:
+    """What was leased. `more`: others were due as well."""
+
+    lease: Lease
+    more: bool
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it had to be the only such one of its lane."""
+        return self.lease.crashes >= SUSPECT_CRASHES
+
+
+def take(runs: Runs, account_id: UUID, assessment_id: UUID) -> Turn | None:
+    """Lease what is due next in the lane of the assessment that was named. None: nothing that may be had.
 
     Of the accounts with work that is due the one with the fewest running is served, and of its work the oldest.
-    `runs` must see all accounts. Each wake-up is worth one assessment, so as many are taken as were asked for,
-    whichever order their messages lie in.
+    `runs` must see all accounts.
     """
     named = {"named_account": str(account_id), "named": str(assessment_id)}
     limits = {"crashes": SUSPECT_CRASHES, "lease": settings().lease_seconds}
-    taken = _TAKE_NEXT(runs, named | limits).one_or_none()
-    return as_lease(taken) if taken else None
+    row = _TAKE_NEXT(runs, named | limits).one_or_none()
+    return Turn(as_lease(row[:-1]), more=row[-1]) if row else None

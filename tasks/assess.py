@@ -14,16 +14,19 @@ from models.completion import complete
 from models.redis import client
 from models.settings import SettingsError, settings
 from models.transaction import one_message, one_upkeep_message
+from models.upkeep import Wake
 from tasks import celery, patience
 from tasks.assessors import build
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.extractive import Extractive
 from tasks.lease import held
 from tasks.prompt import input_hash
+from tasks.wake import wake
 from tasks.working import rest, working
 
 log = logs.logger(__name__)
 
+SERVING_SECONDS = 0.2  # for one message, and until what was begun has ended
 FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 30.0
 MOST_CRASHES = 3  # of the assessor; so many deaths of a process under one handoff are no accident
@@ -32,28 +35,40 @@ LAST_CRASHES = 2  # of the offline assessor after that; then nothing of this han
 
 @celery.task(name="assess", ignore_result=True)
 def assess(account_id: str, assessment_id: str, **_: Any) -> None:
-    """Write the assessment whose turn it is, most often the one named, and make its handoff ready.
+    """Write the assessment whose turn it is, most often the one named, and for a while what else is due.
 
-    Safe to run twice, at once, anywhere. After one that had to be alone comes the next: the others' wake-ups
-    found nothing that they might have.
+    Safe to run twice, at once, anywhere.
     """
-    named = UUID(account_id), UUID(assessment_id)
-    while _take_turn(*named) >= turn.SUSPECT_CRASHES:
+    serving = _Serving(UUID(account_id), UUID(assessment_id))
+    while serving.go_on():
         pass
 
 
-def _take_turn(account_id: UUID, assessment_id: UUID) -> int:
-    """One attempt of whatever is due next; returns how often it had crashed before. -1: nothing is due."""
-    with working() as work:
-        with one_upkeep_message() as message:
-            lease = turn.take(message, account_id, assessment_id)
-        if lease is None:
-            return -1
-        logs.bind(account=str(lease.account_id), assessment=str(lease.assessment_id))
-        _hold(lease)
-    if lease.lane is Lane.BULK:
-        rest(work, settings().bulk_rest)
-    return lease.crashes
+class _Serving:
+    """What one message sets going. Who leaves something due wakes another slot before it begins with its own, so
+    not every row needs a wake-up (docs/decisions/0002).
+    """
+
+    def __init__(self, account_id: UUID, assessment_id: UUID) -> None:
+        self._named = account_id, assessment_id
+        self._end = time.monotonic() + SERVING_SECONDS
+        self._passed_on = False
+
+    def go_on(self) -> bool:
+        """One attempt of whatever is due next. False: that was all, or long enough."""
+        with working() as work:
+            with one_upkeep_message() as message:
+                due = turn.take(message, *self._named)
+            if due is None:
+                return False
+            if due.more and not self._passed_on:
+                self._passed_on = wake([Wake(*self._named, due.lease.lane)]) > 0
+            logs.bind(account=str(due.lease.account_id), assessment=str(due.lease.assessment_id))
+            _hold(due.lease)
+        if due.lease.lane is Lane.BULK:
+            rest(work, settings().bulk_rest)
+        # Who asked for another suspect meanwhile was told that there is nothing.
+        return due.suspect or (due.more and not (self._passed_on and time.monotonic() > self._end))
 
 
 def run(account_id: UUID, assessment_id: UUID, *, late: bool = False) -> bool:

@@ -12,20 +12,29 @@ import json
 from functools import cache
 from uuid import uuid4
 
-from models.redis import ThreadConnections, connect
+from models.redis import Script, ThreadConnections, connect
 from models.settings import settings
 
 TIMEOUT_SECONDS = 0.5
+NO_LIMIT = 2**53
 
 _EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
-def send(task: str, *arguments: str, queue: str) -> None:
+_PUT = """
+if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
+redis.call('LPUSH', KEYS[1], ARGV[1])
+return 1
+"""
+
+
+def send(task: str, *arguments: str, queue: str, most: int = NO_LIMIT) -> bool:
     """Let a worker of the queue run the task. RedisError or OSError when Redis did not say that it has it.
 
-    It may have it all the same. A misspelt queue is one that no worker reads.
+    It may have it all the same. A misspelt queue is one that no worker reads. False: `most` messages or more lie in
+    it already, and this one was not added.
     """
-    _connections().send("LPUSH", queue, message(task, arguments, queue))
+    return bool(_put()([queue], [message(task, arguments, queue), most]))
 
 
 def message(task: str, arguments: tuple[str, ...], queue: str) -> str:
@@ -64,5 +73,5 @@ def message(task: str, arguments: tuple[str, ...], queue: str) -> str:
 
 
 @cache
-def _connections() -> ThreadConnections:
-    return ThreadConnections(connect(settings().redis_url, seconds=TIMEOUT_SECONDS))
+def _put() -> Script:
+    return Script(ThreadConnections(connect(settings().redis_url, seconds=TIMEOUT_SECONDS)), _PUT)

@@ -18,6 +18,9 @@ from tasks.message import send
 
 PAUSE_SECONDS = 1.0
 
+# So many messages in a lane's list are enough, however much is due: who is woken wakes the next (tasks/assess.py).
+MOST_WAITING = 16
+
 SENT = Counter("escalation_wakes_sent", "Wake-ups handed to Redis", ["lane"])
 LOST = Counter("escalation_wakes_lost", "Wake-ups that Redis did not take; the sweep sends them again", ["lane"])
 
@@ -31,7 +34,7 @@ class _Pause:
 
 
 def wake(wakes: Iterable[Wake]) -> int:
-    """Wake workers for these assessments; returns how many wake-ups Redis took. Never raises for Redis."""
+    """Wake workers for these assessments; returns for how many Redis has a wake-up now. Never raises for Redis."""
     sent = 0
     for each in wakes:
         sent += _send(each)
@@ -54,11 +57,11 @@ def _send(each: Wake) -> bool:
         LOST.labels(each.lane).inc()
         return False
     try:
-        send("assess", str(each.account_id), str(each.assessment_id), queue=each.lane)
+        put = send("assess", str(each.account_id), str(each.assessment_id), queue=each.lane, most=MOST_WAITING)
     except (RedisError, OSError) as error:
         _Pause.until = time.monotonic() + PAUSE_SECONDS
         LOST.labels(each.lane).inc()
         log.warning("wake-up not sent", assessment=str(each.assessment_id), error=type(error).__name__)
         return False
-    SENT.labels(each.lane).inc()
+    SENT.labels(each.lane).inc(put)
     return True

@@ -1,8 +1,8 @@
 """How many assessments a process works on at once, however many wait for a model.
 
-All threads of a process share one interpreter, so more at once are no faster. Calls that began together end
-together, and then sixteen threads, each with its own process of PostgreSQL, stood in the way of whoever handed off
-meanwhile; they go one after the other now, and their next calls end apart.
+Calls that began together end together, and then sixteen threads, each with its own process of PostgreSQL, stood in
+the way of whoever handed off meanwhile; they go a few at a time now, and their next calls end apart. All threads of a
+process share one interpreter, so more at once would hardly be faster.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-AT_ONCE = 2  # one computes while the other waits for the database
+AT_ONCE = 4  # one computes while the others wait for the database
 
 _places = threading.BoundedSemaphore(AT_ONCE)
 _own = threading.local()

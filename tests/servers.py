@@ -79,6 +79,6 @@ def forget_process_state() -> None:
     if db.engine.cache_info().currsize:
         db.engine().dispose()
     per_process = (settings.settings, db.engine, redis.client, head.heads, limits.limits, transaction._sessions)
-    for cached in (*per_process, jwts._keys, message._connections):
+    for cached in (*per_process, jwts._keys, message._put):
         cached.cache_clear()
     auth.forget_verified()

@@ -12,7 +12,7 @@ from celery.worker.request import Request
 from kombu import Connection
 from redis import RedisError
 
-from models.redis import ThreadConnections, client, connect
+from models.redis import Script, ThreadConnections, client, connect
 from tasks import celery, message
 from tasks.message import send
 
@@ -75,8 +75,13 @@ def test_every_message_is_another(queue: str) -> None:
     assert one["properties"]["delivery_tag"] != other["properties"]["delivery_tag"]
 
 
+def test_a_queue_with_enough_messages_gets_no_more(queue: str) -> None:
+    assert [send("assess", *IDS, queue=queue, most=2) for _ in range(3)] == [True, True, False]
+    assert client().llen(queue) == 2
+
+
 def test_it_says_when_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     away = ThreadConnections(connect("redis://127.0.0.1:1/0"))
-    monkeypatch.setattr(message, "_connections", lambda: away)
+    monkeypatch.setattr(message, "_put", lambda: Script(away, ""))
     with pytest.raises(RedisError):
         send("assess", *IDS, queue="bulk")

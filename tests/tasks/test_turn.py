@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
 
-import tasks.assess
-import tasks.working
 from models import turn
-from models.assessment import Lease
-from models.settings import settings
 from models.transaction import one_upkeep_message
+from models.turn import Turn
 from tests.tasks.accepted import a_world, accept, at_once, change, row
 from tests.world import World
+
+TWICE_IN_A_CRASH = f"attempts = {turn.SUSPECT_CRASHES}"
 
 
 @pytest.fixture
@@ -23,14 +20,20 @@ def world(committed: str) -> World:
     return a_world()
 
 
-def take(world: World, named: UUID) -> Lease | None:
+def take(world: World, named: UUID) -> Turn | None:
     with one_upkeep_message() as message:
         return turn.take(message, world.account_id, named)
 
 
 def taken(world: World, named: UUID) -> UUID | None:
-    lease = take(world, named)
-    return lease and lease.assessment_id
+    due = take(world, named)
+    return due and due.lease.assessment_id
+
+
+def more(world: World, named: UUID) -> bool:
+    due = take(world, named)
+    assert due
+    return due.more
 
 
 def test_the_messages_of_a_flood_serve_the_account_with_the_least_running(world: World) -> None:
@@ -41,6 +44,16 @@ def test_the_messages_of_a_flood_serve_the_account_with_the_least_running(world:
     # Two of the other's run as well; from then on they take turns, the oldest first.
     assert [taken(world, flood[5]) for _ in range(2)] == ours[:2]
     assert [taken(world, flood[5]) for _ in range(3)] == [flood[2], ours[2], flood[3]]
+
+
+def test_who_takes_one_learns_whether_others_wait(world: World) -> None:
+    first, second, retried, bulk = (accept(world, f"T-{n}")[1] for n in range(4))
+    other = accept(a_world("Umbra"))[1]
+    change("assessments", retried, "not_before = now() + interval '1 hour'")
+    change("assessments", bulk, "lane = 'bulk'")
+    assert [more(world, first) for _ in range(3)] == [True, True, False]
+    assert {row("assessments", each).state for each in (first, second, other)} == {"running"}
+    assert not more(world, bulk)
 
 
 def test_as_many_are_taken_as_were_asked_for_and_each_once(world: World) -> None:
@@ -58,21 +71,6 @@ def test_a_lane_s_message_takes_nothing_of_another_lane(world: World) -> None:
     assert taken(world, bulk) == bulk
 
 
-def test_a_bulk_worker_rests_after_its_work_and_others_do_not(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    rests: list[float] = []
-    monkeypatch.setattr(tasks.working, "time", SimpleNamespace(monotonic=time.monotonic, sleep=rests.append))
-    _, interactive = accept(world, "T-1")
-    tasks.assess.assess(str(world.account_id), str(interactive))
-    assert (row("assessments", interactive).state, rests) == ("succeeded", [])
-    _, bulk = accept(world, "T-2")
-    change("assessments", bulk, "lane = 'bulk'")
-    begin = time.monotonic()
-    tasks.assess.assess(str(world.account_id), str(bulk))
-    assert row("assessments", bulk).state == "succeeded"
-    assert len(rests) == 1
-    assert 0 < rests[0] <= settings().bulk_rest * (time.monotonic() - begin)
-
-
 def test_what_waits_for_its_retry_is_not_taken_before(world: World) -> None:
     retry, other = (accept(world, f"T-{n}")[1] for n in range(2))
     change("assessments", retry, "not_before = now() + interval '1 hour'")
@@ -86,9 +84,6 @@ def test_what_a_dead_worker_holds_does_not_count_as_running(world: World) -> Non
     later = [accept(other, f"U-{n}")[1] for n in range(2)]
     change("assessments", first, "lease_until = now() - interval '1 second'")
     assert [taken(world, second) for _ in range(2)] == [second, later[0]]
-
-
-TWICE_IN_A_CRASH = f"attempts = {turn.SUSPECT_CRASHES}"
 
 
 def test_what_may_have_killed_its_worker_is_written_alone(world: World) -> None:
@@ -111,11 +106,3 @@ def test_what_failed_without_a_crash_is_no_suspect(world: World) -> None:
     suspect = accept(a_world("Umbra"))[1]
     change("assessments", suspect, TWICE_IN_A_CRASH)
     assert [taken(world, retried[0]) for _ in range(2)] == [suspect, retried[2]]
-
-
-def test_one_wake_up_is_enough_for_all_suspects(world: World) -> None:
-    suspects = [accept(world, f"T-{n}")[1] for n in range(3)]
-    for each in suspects:
-        change("assessments", each, TWICE_IN_A_CRASH)
-    tasks.assess.assess(str(world.account_id), str(suspects[2]))
-    assert [row("assessments", each).state for each in suspects] == ["succeeded"] * 3

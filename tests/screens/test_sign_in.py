@@ -9,7 +9,7 @@ from urllib.parse import quote
 from zlib import decompress
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.conftest import environment
 from tests.screens.service import Service, Somebody, Team
@@ -33,6 +33,23 @@ def test_sign_in_leads_to_where_one_wanted_to_go_and_sign_out_ends_it(team: Team
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(re.compile("/sign-in$"))
     page.goto("/queue")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_who_signs_out_is_not_told_that_the_session_ended_meanwhile(team: Team, open_browser: Open) -> None:
+    context = open_browser(team.senior)
+    page = context.new_page()
+    page.goto("/queue")
+
+    def slowly(route: Route) -> None:
+        """The session is over, and the page polls once more, before the answer comes."""
+        with page.expect_response(lambda response: response.status == 401):
+            context.clear_cookies()
+        route.continue_()
+
+    page.route("**/sign-out", slowly)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(re.compile("/sign-in$"))
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 

@@ -75,8 +75,15 @@ function noteClock(response) {
   if (!Number.isNaN(date)) clockOffset = Math.abs(date - Date.now()) > 3000 ? date - Date.now() : 0;
 }
 
+// Whoever signs out is on the way to another page; until it comes, what is still asked here is refused.
+let signingOut = false;
+document.addEventListener("submit", (event) => {
+  if (event.target.matches('form[action$="/sign-out"]')) signingOut = true;
+});
+
 // Ask for the token again and come back here.
 export function signInAgain() {
+  if (signingOut) return;
   const here = location.pathname + location.search;
   location.assign(`/sign-in?ended=1&next=${encodeURIComponent(here)}`);
 }

@@ -24,7 +24,7 @@ from tests.stack import wait_for
 
 BACKLOG = 300
 FIRST = 80  # before them, as in tests.benchmarks.writes: filling the queue makes PostgreSQL forget its plans
-ROUNDS = 7  # of two or three seconds
+ROUNDS = 7  # of about a second
 SLOW_ROUNDS = 5
 PROVIDER_SLOTS = 32
 PROVIDER_ROUNDS = 10

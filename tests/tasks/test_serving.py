@@ -60,7 +60,7 @@ def serve(world: World, named: UUID) -> None:
 
 def waiting() -> int:
     """How many wake-ups lie in the list."""
-    return client().llen(LANE)  # type: ignore[return-value]
+    return int(client().llen(LANE))
 
 
 def serve_next() -> bool:

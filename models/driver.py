@@ -6,16 +6,43 @@ go ahead of whatever is sent first.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg2
 from psycopg2 import extensions
 
 from models import silence
+from models.roles import WRITTEN, Roles
+
+# Data exceptions, limits and syntax errors quote what they are about; other errors quote names.
+_QUOTING_CODES = ("22", "54", "42601")
+
+
+@contextmanager
+def values_hidden() -> Iterator[None]:
+    """Leave the first line of the server's errors, without values: tracebacks are logged, and rows hold ticket text.
+
+    The rest (DETAIL: the row, the key; CONTEXT; the statement) stays in `diag`.
+    """
+    try:
+        yield
+    except psycopg2.Error as error:
+        if error.pgcode:
+            first = str(error).partition("\n")[0]
+            if error.pgcode.startswith(_QUOTING_CODES):
+                first = re.sub(r'"[^\n]*', '"…"', first)
+            error.args = (first,)
+        raise
 
 
 class Connection(silence.Connection):
     """A connection whose transactions may be begun with begin_with(); all others are as the driver makes them."""
 
+    roles: Roles = WRITTEN  # of its database
+    server_pid = 0  # of the process that serves it
     opening = ""  # what the next statement carries ahead of it
     _is_begun = False
 
@@ -30,7 +57,8 @@ class Connection(silence.Connection):
         if self._is_begun:
             self._end("COMMIT")
         else:
-            super().commit()
+            with values_hidden():
+                super().commit()
 
     def rollback(self) -> None:
         """As the driver's own."""
@@ -57,13 +85,15 @@ class Cursor(extensions.cursor):
 
     def execute(self, query: Any, vars: Any = None) -> None:
         """As the driver's own, and the transaction's beginning with it."""
-        super().execute(self._opened(query), vars)
+        with values_hidden():
+            super().execute(self._opened(query), vars)
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         """As the driver's own, after the transaction's beginning."""
-        if opening := self._opened(""):
-            super().execute(opening)
-        super().executemany(query, vars_list)
+        with values_hidden():
+            if opening := self._opened(""):
+                super().execute(opening)
+            super().executemany(query, vars_list)
 
     def _opened(self, query: str) -> str:
         connection = self.connection

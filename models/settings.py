@@ -7,6 +7,8 @@ from functools import cache
 
 from environs import Env, EnvError, ValidationError, validate
 
+from models.address import Address, AddressError
+
 
 class SettingsError(SystemExit):
     """A variable is missing or wrong. Printed as one line; the process exits."""
@@ -16,7 +18,7 @@ class SettingsError(SystemExit):
 class Settings:
     """What the environment says. Durations carry their unit in the name."""
 
-    database_url: str = field(repr=False)
+    database: Address
     redis_url: str = field(repr=False)
     statement_seconds: float
     secret_key: str | None = field(repr=False)
@@ -76,6 +78,13 @@ def _are_origins(origins: list[str]) -> None:
         raise ValidationError("must be origins such as https://app.example.com, separated by commas")
 
 
+def _address(url: str) -> Address:
+    try:
+        return Address.parse(url)
+    except AddressError as error:
+        raise SettingsError(f"settings: DATABASE_URL {error}") from error
+
+
 def _refuse_half_a_login(read: Settings) -> None:
     # With both, a token could choose how it is checked; without an audience, any other product's token would do.
     if read.jwt_secret and read.jwt_jwks_url:
@@ -87,7 +96,7 @@ def _refuse_half_a_login(read: Settings) -> None:
 def _read(env: Env) -> Settings:
     positive = validate.Range(min=0, min_inclusive=False)
     return Settings(
-        database_url=env.str("DATABASE_URL", validate=validate.Regexp(r"^postgres(ql)?(\+psycopg2)?://")),
+        database=_address(env.str("DATABASE_URL")),
         redis_url=env.str("REDIS_URL", validate=validate.Regexp(r"^(rediss?|unix)://")),
         statement_seconds=env.float("STATEMENT_SECONDS", 15, validate=validate.Range(min=1)),
         secret_key=env.str("SECRET_KEY", None, validate=_long_enough),

@@ -20,9 +20,12 @@ _AWAITED = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.P
 
 
 class Connection(extensions.connection):
-    """A connection that is given up when nothing comes for `limit` seconds; at first that of connecting."""
+    """A connection that is given up when nothing comes for `limit` seconds; at first that of connecting.
 
-    limit = CONNECT_SECONDS
+    None: it may take as long as it takes.
+    """
+
+    limit: float | None = CONNECT_SECONDS
 
 
 def allow(session: Session, seconds: float) -> None:

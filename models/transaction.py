@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import PoolProxiedConnection, Result
@@ -19,9 +19,9 @@ from models.head import Writing, heads
 from models.numbering import Changed, Numbered
 from models.prepared import Prepared
 
-# The logged-in role owns nothing; each transaction takes one of these two for its own length.
-APP_ROLE = "escalation_app"  # sees the rows of one account
-UPKEEP_ROLE = "escalation_upkeep"  # sees every account: sign-in, the sweep, the command line
+# The logged-in role owns nothing; each transaction takes one of these two for its own length. How this database
+# names them, its connections know (models/roles.py).
+Kind = Literal["app", "upkeep"]
 
 SCOPE = "SELECT set_config('role', %(role)s, true), set_config('app.account_id', %(account)s, true)"
 
@@ -33,10 +33,11 @@ class Source:
         """A new session of its own."""
         return _sessions()()
 
-    def begin(self, session: Session, role: str, account_id: UUID | None) -> None:
+    def begin(self, session: Session, kind: Kind, account_id: UUID | None) -> None:
         """Begin the session's transaction within this scope; nothing is sent before its first statement."""
         raw: Any = session.connection().connection.driver_connection
         # Nothing of a caller's is in it: one of two roles, and an id.
+        role = getattr(raw.roles, kind).replace("'", "''")
         raw.begin_with(SCOPE % {"role": f"'{role}'", "account": f"'{account_id or ''}'"})
 
     @contextmanager
@@ -67,21 +68,21 @@ def _sessions() -> sessionmaker[Session]:
 @contextmanager
 def transaction(account_id: UUID) -> Iterator[Session]:
     """A transaction within one account. Commits at the end; an exception rolls everything back."""
-    with _scoped(APP_ROLE, account_id) as session:
+    with _scoped("app", account_id) as session:
         yield session
 
 
 @contextmanager
 def upkeep() -> Iterator[Session]:
     """A transaction across accounts, for what is nobody's request: sign-in, the sweep, the command line."""
-    with _scoped(UPKEEP_ROLE, None) as session:
+    with _scoped("upkeep", None) as session:
         yield session
 
 
 @contextmanager
-def _scoped(role: str, account_id: UUID | None) -> Iterator[Session]:
+def _scoped(kind: Kind, account_id: UUID | None) -> Iterator[Session]:
     with source.session() as session:
-        source.begin(session, role, account_id)
+        source.begin(session, kind, account_id)
         writing: dict[UUID, Writing] = session.info.setdefault("writing", {})
         try:
             yield session
@@ -180,11 +181,16 @@ def reading() -> Iterator[Message]:
 def one_message(account_id: UUID) -> Iterator[Message]:
     """For what is done often and is a single statement, written as SQL."""
     with source.reading() as connection:
-        yield Message(connection, f"{SCOPE};", {"role": APP_ROLE, "account": str(account_id)})
+        yield _within(connection, "app", str(account_id))
 
 
 @contextmanager
 def one_upkeep_message() -> Iterator[Message]:
     """The same across accounts."""
     with source.reading() as connection:
-        yield Message(connection, f"{SCOPE};", {"role": UPKEEP_ROLE, "account": ""})
+        yield _within(connection, "upkeep", "")
+
+
+def _within(connection: PoolProxiedConnection, kind: Kind, account: str) -> Message:
+    raw: Any = connection.driver_connection
+    return Message(connection, f"{SCOPE};", {"role": getattr(raw.roles, kind), "account": account})

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -31,7 +32,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """PostgreSQL and Redis of this run (of this worker, under xdist)."""
     made = private.start(tmp_path_factory.mktemp("servers"))
     try:
-        with environment(made.environment(private.TEMPLATE) | {"DATABASE_URL": made.postgres.url(private.TEMPLATE)}):
+        with environment(made.environment(private.TEMPLATE)):
             private.migrate_template(made)
         yield made
     finally:
@@ -81,12 +82,13 @@ class OneConnection(transaction.Source):
             return super().session()
         return Session(self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
 
-    def begin(self, session: Session, role: str, account_id: UUID | None) -> None:
+    def begin(self, session: Session, kind: transaction.Kind, account_id: UUID | None) -> None:
         """The scope of a transaction within the test's, which has begun."""
         if threading.get_ident() != self.thread:
-            super().begin(session, role, account_id)
+            super().begin(session, kind, account_id)
         else:
-            scope = {"role": role, "account": str(account_id or "")}
+            raw: Any = self.connection.connection.driver_connection
+            scope = {"role": getattr(raw.roles, kind), "account": str(account_id or "")}
             session.connection().exec_driver_sql(transaction.SCOPE, scope)
 
     @contextmanager

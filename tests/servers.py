@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
-from sqlalchemy.engine import make_url
 
 from api import auth, jwts
 from deploy import database
 from deploy.servers import Postgres, Redis
 from models import db, head, limits, migrations, redis, settings, transaction
+from models.address import Address
+from models.roles import Roles, named
 from tasks import message
 
 TEMPLATE = "template_escalation"
@@ -24,12 +26,20 @@ class Servers:
 
     postgres: Postgres
     redis: Redis
-    password: str
+    password: str  # of the service's login, and of the owner
+    login: str = ""
+    owner: str = ""
+
+    @property
+    def roles(self) -> Roles:
+        """The two roles of every database made here: those of the template."""
+        return Roles(named("app", TEMPLATE), named("upkeep", TEMPLATE))
 
     def create_database(self) -> str:
         """A new migrated database; returns its name."""
         name = f"test_{secrets.token_hex(4)}"
-        self._admin(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
+        self._admin(f"CREATE DATABASE {name} OWNER {self.owner} TEMPLATE {TEMPLATE} STRATEGY file_copy")
+        self._admin(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")  # rights on a database are not copied
         return name
 
     def drop_database(self, name: str) -> None:
@@ -38,8 +48,14 @@ class Servers:
 
     def service_url(self, name: str) -> str:
         """The database for the service's own login, under row-level security."""
-        url = make_url(self.postgres.url(name)).set(username=database.SERVICE_ROLE, password=self.password)
-        return url.render_as_string(hide_password=False)
+        return self._url(name, self.login)
+
+    def owner_url(self, name: str) -> str:
+        """The database for its owner, who is no superuser."""
+        return self._url(name, self.owner)
+
+    def _url(self, name: str, user: str) -> str:
+        return Address.parse(self.postgres.url(name)).having(user=user, password=self.password).url()
 
     def environment(self, name: str) -> dict[str, str]:
         """What a process of the service needs to use that database."""
@@ -64,14 +80,18 @@ def start(folder: Path) -> Servers:
     )
     servers.postgres.start()
     servers.redis.start()
-    servers._admin(f"CREATE DATABASE {TEMPLATE}")
+    database.ensure_database(servers.postgres.url(), TEMPLATE)
+    template = servers.postgres.url(TEMPLATE)
+    servers.owner = Address.parse(database.owner_url(template, servers.password)).user or ""
+    servers.login = Address.parse(database.service_url(template, servers.password)).user or ""
     return servers
 
 
 def migrate_template(servers: Servers) -> None:
-    """Run every migration once. The environment must name the template as its owner."""
+    """Run every migration once, as the template's owner."""
+    os.environ["DATABASE_URL"] = servers.owner_url(TEMPLATE)
+    forget_process_state()
     command.upgrade(migrations.config(), "head")
-    database.service_url(servers.postgres.url(TEMPLATE), servers.password)
 
 
 def forget_process_state() -> None:

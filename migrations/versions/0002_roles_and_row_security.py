@@ -36,12 +36,7 @@ $$
 
 
 def upgrade() -> None:
-    for role in ("escalation_app", "escalation_upkeep"):
-        op.execute(f"""
-            DO $$ BEGIN CREATE ROLE {role} NOLOGIN;
-            EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$
-        """)
-        op.execute(f"GRANT {role} TO CURRENT_USER")
+    for role in ("escalation_app", "escalation_upkeep"):  # made by env.py, where an administrator has not made them
         op.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
     for table, rights in OWNED.items():
         _protect(table, "account_id", rights)

@@ -328,15 +328,14 @@ def test_every_table_of_accounts_has_forced_policies(owner: Any) -> None:
     assert [name for name, has in forced.items() if not has] == []
 
 
-def test_every_policy_of_the_app_role_is_the_scope_and_nothing_wider(owner: Any) -> None:
+def test_every_policy_of_the_app_role_is_the_scope_and_nothing_wider(servers: Servers, owner: Any) -> None:
     owner.execute("SELECT tablename, roles::text[], policyname, qual, with_check FROM pg_policies")
     policies = owner.fetchall()
     assert not [policy for policy in policies if "public" in policy[1]]
-    of_app = [policy for policy in policies if "escalation_app" in policy[1]]
+    of_app = [policy for policy in policies if servers.roles.app in policy[1]]
     scoped = {name for name, *_ in of_app}
-    owner.execute("""
-        SELECT DISTINCT table_name FROM information_schema.role_table_grants WHERE grantee = 'escalation_app'
-    """)
+    granted = "SELECT DISTINCT table_name FROM information_schema.role_table_grants WHERE grantee = %s"
+    owner.execute(granted, [servers.roles.app])
     assert {name for (name,) in owner.fetchall()} == scoped | {"feed_control"}
     for name, _, _, qual, check in of_app:
         column = "id" if name == "accounts" else "account_id"

@@ -41,7 +41,7 @@ PLANTED = {
 
 def test_the_repr_of_the_settings_shows_no_secret(servers: Servers) -> None:
     with environment(PLANTED):
-        shown = repr(settings()) + str(settings()) + repr(db.engine()) + repr(db.url())
+        shown = repr(settings()) + str(settings()) + repr(db.engine()) + repr(settings().database)
     assert "planted" not in shown
 
 

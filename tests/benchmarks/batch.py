@@ -196,7 +196,7 @@ def measure(servers: private.Servers, folder: Path, rows: int, probes: int, thre
         made = account.create_account(session, "Bench")
         admin = account.create_user(session, made.id, "Ada", Role.ADMIN)
         token = account.issue_token(session, made.id, admin.id)[1]
-    stack = Stack(servers, settings().database_url.rsplit("/", 1)[-1].split("?")[0], folder / "logs")
+    stack = Stack(servers, settings().database.database or "", folder / "logs")
     with running(stack):
         load(folder, made.id, rows, stack)
         stack.web()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +21,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from deploy.servers import Postgres, Redis, Server, ServerError
+from deploy.servers import Postgres, Redis, Server, ServerError, reachable
 
 ONCE = Retry(NoBackoff(), 0)
 ROOT = Path(__file__).parents[2]
@@ -216,30 +217,87 @@ def test_a_start_that_cannot_succeed_says_why(postgres: Postgres) -> None:
         postgres.start()
 
 
-def test_the_user_postgres_runs_as_reaches_programs_in_a_closed_folder(tmp_path: Path) -> None:
-    """As when the project lies under /root: both asking for it and running it."""
-    (tmp_path / "program").write_text("#!/bin/sh\nid -u\n")
-    (tmp_path / "program").chmod(0o700)
-    tmp_path.chmod(0o700)
+def capabilities(pid: int) -> set[str]:
+    """The sets of capabilities that a process has or could get, as the kernel shows them."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return {line.split()[1] for line in status.splitlines() if line.startswith(("CapPrm", "CapEff", "CapAmb"))}
+
+
+def test_postgres_has_no_right_of_root_though_its_folder_is_closed(tmp_path: Path) -> None:
+    """As when the project lies under /root."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    secret = closed / "secret"
+    secret.write_text("for root alone")
+    with Postgres(closed / "postgres", durable=False) as server:
+        ask_postgres(server, "CREATE TABLE told (line text)")
+        if os.geteuid() == 0:
+            processes = family(server.pid)
+            assert len(processes) > 3
+            for one in processes:
+                assert capabilities(one.pid) == {"0" * 16}
+                assert one.uids().real != 0
+            with pytest.raises(psycopg2.Error, match=r"ermission denied|exited with"):
+                ask_postgres(server, f"COPY told FROM PROGRAM 'cat {secret} 2>&1 && exit 0'")
+        server.restart()
+        assert ask_postgres(server, "SELECT * FROM told") == []
+    assert closed.stat().st_mode & 0o777 == 0o700
+
+
+def test_programs_in_a_closed_folder_are_copied_once_to_where_every_user_may_run_them(tmp_path: Path) -> None:
+    closed, copies = tmp_path / "closed", tmp_path / "copies"
+    closed.mkdir(mode=0o700)
+    copies.mkdir()
+    (closed / "programs").mkdir()
+    (closed / "programs" / "run").write_text("#!/bin/sh\nid -u\n")
+    (closed / "programs" / "run").chmod(0o755)
+    copy = reachable(closed / "programs", copies)
+    assert copy.parent == copies
+    assert copy.stat().st_mode & 0o777 == 0o755
+    assert (copy / "run").stat().st_mode & 0o777 == 0o755
+    assert reachable(closed / "programs", copies) == copy
+    assert reachable(Path("/usr/bin")) == Path("/usr/bin")
+
+
+def test_what_runs_unprivileged_cannot_become_more_again() -> None:
+    """Not by a program that runs as its owner either."""
     user = os.geteuid() or pwd.getpwnam("nobody").pw_uid
-    for command in (["/usr/bin/test", "-x", f"{tmp_path}/program"], [f"{tmp_path}/program"]):
-        prefix = [sys.executable, str(LAUNCHER), str(user), str(user)] if os.geteuid() == 0 else []
-        done = subprocess.run([*prefix, *command], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == user
-
-
-def test_an_ordinary_user_can_run_them(tmp_path: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from deploy.servers import Postgres, Redis\n"
-        "for kind in (Postgres, Redis):\n"
-        "    with kind(Path(sys.argv[1], kind.__name__), durable=False): pass"
-    )
-    command = [sys.executable, "-B", "-c", script, str(tmp_path)]
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(tmp_path, nobody.pw_uid, nobody.pw_gid)
-        command = [sys.executable, str(LAUNCHER), str(nobody.pw_uid), str(nobody.pw_gid), *command]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    prefix = [sys.executable, str(LAUNCHER), str(user), str(user)] if os.geteuid() == 0 else []
+    done = subprocess.run([*prefix, "/bin/cat", "/proc/self/status"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "Postgres" / "postgres-data" / "PG_VERSION").stat().st_uid != 0
+    status = dict(line.split(":\t", 1) for line in done.stdout.splitlines() if ":\t" in line)
+    assert status["Uid"].split() == [str(user)] * 4
+    if prefix:
+        assert {status[name] for name in ("CapPrm", "CapEff", "CapInh", "CapAmb")} == {"0" * 16}
+        assert status["NoNewPrivs"] == "1"
+        assert status["Groups"].split() == []
+
+
+def test_logs_are_for_their_owner_alone(postgres: Postgres, keyvalue: Redis) -> None:
+    for server in (postgres, keyvalue):
+        assert server.log.stat().st_mode & 0o777 == 0o600
+        server.log.chmod(0o644)  # as an earlier version left it
+        server.restart()
+        assert server.log.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_ordinary_user_can_run_them() -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from deploy.servers import Postgres, Redis\n"
+        "folder, user, group = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])\n"
+        "def run(place):\n"
+        "    for kind in (Postgres, Redis):\n"
+        "        with kind(Path(folder, place, kind.__name__), durable=False): pass\n"
+        "if os.geteuid() == 0:\n"
+        "    run('first')  # loads what Python loads late, from folders that may be closed\n"
+        "    os.setgroups([]); os.setgid(group); os.setuid(user)\n"
+        "run('second')"
+    )
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as folder:
+        if os.geteuid() == 0:
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        command = [sys.executable, "-B", "-c", script, folder, str(nobody.pw_uid), str(nobody.pw_gid)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert Path(folder, "second", "Postgres", "postgres-data", "PG_VERSION").stat().st_uid != 0

@@ -170,7 +170,7 @@ def main() -> None:
             with environment(servers.environment(private.TEMPLATE) | owner):
                 private.migrate_template(servers)
             with environment(servers.environment(servers.create_database())):
-                database = settings().database_url.rsplit("/", 1)[-1].split("?")[0]
+                database = settings().database.database or ""
                 outcome = under_fire(
                     servers,
                     database,

@@ -71,15 +71,15 @@ def test_what_is_committed_stays_and_what_is_not_does_not(committed: str) -> Non
 
 
 @pytest.mark.parametrize("first", ["SELECT 1", "SELECT 1/0", None])
-def test_nothing_of_its_scope_is_left_to_the_next_one(committed: str, first: str | None) -> None:
+def test_nothing_of_its_scope_is_left_to_the_next_one(servers: Servers, committed: str, first: str | None) -> None:
     world = worlds.create(cast(FlaskClient, None))
     with suppress(DBAPIError), transaction(world.account_id) as session:
         if first:
             session.execute(text(first))
-            assert session.execute(SCOPE).one() == ("escalation_app", str(world.account_id))
+            assert session.execute(SCOPE).one() == (servers.roles.app, str(world.account_id))
     with db.engine().connect() as connection:
         user, account = connection.execute(SCOPE).one()
-        assert user != "escalation_app"
+        assert user != servers.roles.app
         assert not account
         raw: Any = connection.connection.driver_connection
         assert not raw.autocommit
@@ -88,7 +88,7 @@ def test_nothing_of_its_scope_is_left_to_the_next_one(committed: str, first: str
 def test_one_that_cannot_be_committed_leaves_nothing_behind_either(servers: Servers, committed: str) -> None:
     with closing(database.connect(servers.postgres.url(committed))) as owner, owner.cursor() as cursor:
         cursor.execute("CREATE TABLE once (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
-        cursor.execute("GRANT ALL ON once TO escalation_upkeep")
+        cursor.execute(f"GRANT ALL ON once TO {servers.roles.upkeep}")
 
     def twice() -> None:
         with upkeep() as session:
@@ -100,7 +100,7 @@ def test_one_that_cannot_be_committed_leaves_nothing_behind_either(servers: Serv
         raw: Any = connection.connection.driver_connection
         assert not raw.autocommit
         user, _ = connection.execute(SCOPE).one()
-        assert user != "escalation_upkeep"
+        assert user != servers.roles.upkeep
 
 
 def test_savepoints_are_within_it(committed: str) -> None:
@@ -112,10 +112,10 @@ def test_savepoints_are_within_it(committed: str) -> None:
     assert accounts() == ["kept"]
 
 
-def test_many_rows_at_once_come_after_the_beginning(committed: str) -> None:
+def test_many_rows_at_once_come_after_the_beginning(servers: Servers, committed: str) -> None:
     with db.engine().connect() as connection:
         raw: Any = connection.connection.driver_connection
-        raw.begin_with("SELECT set_config('role', 'escalation_upkeep', true)")
+        raw.begin_with(f"SELECT set_config('role', '{servers.roles.upkeep}', true)")
         with raw.cursor() as cursor:
             rows = [(str(UUID(int=n)), f"many {n}") for n in range(2)]
             cursor.executemany("INSERT INTO accounts (id, name) VALUES (%s, %s)", rows)

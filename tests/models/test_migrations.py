@@ -7,6 +7,7 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import select
 
+from deploy import database
 from models import migrations
 from models.transaction import upkeep
 from models.vocabulary import PastCaseWords
@@ -17,9 +18,11 @@ from tests.servers import Servers
 
 def test_models_and_migrations_agree(servers: Servers) -> None:
     name = servers.create_database()
-    with environment(servers.environment(name) | {"DATABASE_URL": servers.postgres.url(name)}):
+    owner = database.owner_url(servers.postgres.url(name), servers.password)
+    with environment(servers.environment(name) | {"DATABASE_URL": owner}):
         command.check(migrations.config())  # raises when they differ
         command.downgrade(migrations.config(), "base")
+        database.owner_url(servers.postgres.url(name), servers.password)  # makes roles of its own, no longer those
         command.upgrade(migrations.config(), "head")
         command.check(migrations.config())
     servers.drop_database(name)
@@ -33,7 +36,7 @@ def test_migrations_are_numbered_without_gaps() -> None:
 
 def test_what_was_resolved_before_past_cases_had_a_table_is_found(servers: Servers, app: Flask) -> None:
     name = servers.create_database()
-    owner = {"DATABASE_URL": servers.postgres.url(name)}
+    owner = {"DATABASE_URL": servers.owner_url(name)}
     with environment(servers.environment(name)):
         world = worlds.create(app.test_client())
         made = world.junior.hand_off("T-1")["id"]

@@ -59,7 +59,7 @@ def test_one_that_could_not_be_prepared_is_tried_again(servers: Servers, committ
         later(session.connection(), {"n": 1})
     with closing(database.connect(servers.postgres.url(committed))) as owner, owner.cursor() as cursor:
         cursor.execute("CREATE TABLE later AS SELECT 1 AS n")
-        cursor.execute("GRANT SELECT ON later TO escalation_upkeep")
+        cursor.execute(f"GRANT SELECT ON later TO {servers.roles.upkeep}")
     with upkeep() as session:
         assert later(session.connection(), {"n": 1}).scalars().all() == [1]
 

@@ -26,7 +26,7 @@ def keys(servers: Servers, committed: str, accounts: list[World]) -> list[storm.
     connection = database.connect(servers.postgres.url(committed))
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER DATABASE {committed} SET deadlock_timeout = '20ms'")
-        cursor.execute("CREATE SEQUENCE plain START 100; GRANT USAGE ON plain TO escalation_upkeep")
+        cursor.execute(f"CREATE SEQUENCE plain START 100; GRANT USAGE ON plain TO {servers.roles.upkeep}")
     connection.close()
     return [(world.account_id, UUID(world.junior.hand_off(f"T-{n}")["id"])) for world in accounts for n in range(3)]
 

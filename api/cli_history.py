@@ -17,6 +17,7 @@ from marshmallow import ValidationError
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.orm import Session
 
 from api.cli_batches import ACCOUNT, begin
 from api.history_lines import Bad, file_digest, open_history, parse, raw_lines
@@ -26,7 +27,7 @@ from models import account, export, history, history_load, vocabulary
 from models.batch_filter import Selection
 from models.db import dump_json
 from models.errors import Conflict
-from models.history import CHUNK_LINES, Chunk
+from models.history import CHUNK_LINES, Chunk, Line
 from models.history_load import Loaded
 from models.transaction import transaction, upkeep
 
@@ -141,10 +142,10 @@ def _load_all(run: Import, path: Path, start: int) -> None:
 
 def _store(run: Import, upto: int) -> None:
     """Store the chunk and how far the file was read, together."""
-    try:
-        loaded = _store_together(run, upto)
-    except (IntegrityError, DataError):
-        loaded = _store_one_by_one(run, upto)
+    loaded = Loaded(left=run.chunk.lines)
+    loaded.add(_store_lines(run, loaded.left, upto))
+    while loaded.left:
+        loaded.add(_store_lines(run, loaded.left, upto))
     if not run.dry_run and any(run.added < size <= run.added + loaded.added for size in ANALYZED_AFTER):
         with upkeep() as session:
             history_load.analyze(session)
@@ -155,33 +156,45 @@ def _store(run: Import, upto: int) -> None:
     run.chunk = Chunk()
 
 
+def _store_lines(run: Import, lines: list[Line], upto: int) -> Loaded:
+    try:
+        return _store_together(run, lines, upto)
+    except (IntegrityError, DataError):
+        return _store_one_by_one(run, lines, upto)
+
+
 class _DryRun(Exception):
     """Takes a transaction back on purpose."""
 
 
-def _store_together(run: Import, upto: int) -> Loaded:
-    loaded = Loaded()
+@contextmanager
+def _storing(run: Import) -> Iterator[Session]:
+    """A transaction, which a dry run takes back."""
     with suppress(_DryRun), transaction(run.account_id) as session:
-        loaded = history_load.load(session, run.account_id, run.chunk.lines, by=run.by)
-        history.remember_lines(session, run.account_id, run.digest, upto)
+        yield session
         if run.dry_run:
             raise _DryRun
+
+
+def _store_together(run: Import, lines: list[Line], upto: int) -> Loaded:
+    with _storing(run) as session:
+        loaded = history_load.load(session, run.account_id, lines, by=run.by)
+        if not loaded.left:
+            history.remember_lines(session, run.account_id, run.digest, upto)
     return loaded
 
 
-def _store_one_by_one(run: Import, upto: int) -> Loaded:
-    """The chunk failed, perhaps because somebody handed a session off in the same moment: try each line alone."""
+def _store_one_by_one(run: Import, lines: list[Line], upto: int) -> Loaded:
+    """They failed together, perhaps because somebody handed a session off in the same moment: try each alone."""
     total = Loaded()
-    for line in run.chunk.lines:
+    for line in lines:
         try:
-            with transaction(run.account_id) as session:
+            with _storing(run) as session:
                 one = history_load.load(session, run.account_id, [line], by=run.by)
         except (IntegrityError, DataError) as error:
             one = Loaded(refused=[(line.number, f"the database refuses it ({type(error.orig).__name__})")])
-        total.added += one.added
-        total.known += one.known
-        total.refused += one.refused
-    with transaction(run.account_id) as session:
+        total.add(one)
+    with _storing(run) as session:
         history.remember_lines(session, run.account_id, run.digest, upto)
     return total
 

@@ -157,6 +157,14 @@ class ListQuery(Schema):
     page = Text(most=1000)
 
 
+class SessionQuery(Schema):
+    """Which session of a ticket: a parked handoff has a draft of its own."""
+
+    handoff = fields.UUID(
+        metadata={"description": "The session of this handoff. Default: the ticket's, which all see."}
+    )
+
+
 class QueueQuery(Schema):
     """Which open handoffs the snapshot shows."""
 

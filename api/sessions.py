@@ -11,7 +11,7 @@ from api.answers import answer
 from api.auth import actor, caller, requires
 from api.docs import problems
 from api.parsing import StrictParser
-from api.schemas import SessionSchema, StepSchema, StoredStepSchema
+from api.schemas import SessionQuery, SessionSchema, StepSchema, StoredStepSchema
 from models import card, feed, handoff, moves
 from models import session as sessions
 from models.handoff import Filter, Handoff
@@ -23,13 +23,17 @@ blueprint.ARGUMENTS_PARSER = StrictParser()
 
 @blueprint.get("/sessions/<path:external_id>")
 @requires("viewer")
+@blueprint.arguments(SessionQuery, location="query")
 @blueprint.response(200, SessionSchema)
 @problems(404)
-def read(external_id: str) -> Response:
-    """A session, its steps, and its handoffs, the newest first."""
-    account_id = caller().account_id
+def read(which: dict[str, Any], external_id: str) -> Response:
+    """A session, its steps, and its handoffs, the newest first.
+
+    404 when none of its handoffs may be seen: what is parked is private to its author and the admins.
+    """
+    account_id, wanted = caller().account_id, which.get("handoff")
     with transaction(account_id) as session:
-        kept = sessions.find(session, account_id, external_id)
+        kept = handoff.find_session(session, account_id, external_id, seen_by=actor(), handoff_id=wanted)
         ids = handoff.listed(account_id, Filter(session=external_id), seen_by=actor()).order_by(Handoff.id.desc())
         found = list(session.scalars(ids))
         cards = card.cards(session, {(account_id, each) for each in found})
@@ -39,15 +43,19 @@ def read(external_id: str) -> Response:
 
 @blueprint.post("/sessions/<path:external_id>/steps")
 @requires("engineer")
+@blueprint.arguments(SessionQuery, location="query")
 @blueprint.arguments(StepSchema)
 @blueprint.response(201, StoredStepSchema)
 @problems(404, 409)
-def add_step(step: dict[str, Any], external_id: str) -> Response:
+def add_step(which: dict[str, Any], step: dict[str, Any], external_id: str) -> Response:
     """Add a step. The first one by the claimer after the claim ends the time to first action."""
     account_id, by = caller().account_id, caller().user_id
     with transaction(account_id) as session:
-        kept, added = sessions.append_step(session, account_id, external_id, step, by=by)
-        moves.note_step(session, kept, added, by=by)
+        kept = handoff.find_session(
+            session, account_id, external_id, seen_by=actor(), handoff_id=which.get("handoff"), locked=True
+        )
+        added = sessions.append_step(session, kept, step, by=by)
+        moves.note_steps(session, account_id, kept.id, [added.text], by=by)
         made = number(session).get(account_id)
         head = made.head if made else feed.tail(session, account_id)[1]
         body = card.step(added, {by: caller().name})

@@ -181,6 +181,41 @@ def of_session(session: Session, account_id: UUID, session_id: UUID) -> dict[UUI
     return {row.id: row.status for row in rows}
 
 
+def find_session(
+    session: Session,
+    account_id: UUID,
+    external_id: str,
+    *,
+    seen_by: Actor,
+    handoff_id: UUID | None = None,
+    locked: bool = False,
+) -> TroubleshootingSession:
+    """The ticket's session; where there is none, the newest draft of it. With `handoff_id`: the one of that handoff.
+
+    NotFound when this person may see no handoff of it. `locked` keeps its row until commit.
+    """
+    its_handoff = select(Handoff.id).where(
+        Handoff.account_id == account_id,
+        Handoff.session_id == TroubleshootingSession.id,
+        visible_to(seen_by),
+        true() if handoff_id is None else Handoff.id == handoff_id,
+    )
+    query = (
+        select(TroubleshootingSession)
+        .where(TroubleshootingSession.account_id == account_id, TroubleshootingSession.external_id == external_id)
+        .where(its_handoff.exists())
+        .order_by(TroubleshootingSession.draft_of.desc().nulls_first())
+        .limit(1)
+    )
+    if locked:
+        query = query.with_for_update(key_share=True)
+    # A draft that is escalated while its row is waited for is gone; by then its handoff has the ticket's session.
+    found = session.scalars(query).one_or_none() or session.scalars(query).one_or_none()
+    if not found:
+        raise NotFound("There is no such session in this account.")
+    return found
+
+
 def refuse_second_open(handoffs: dict[UUID, Status]) -> None:
     """Conflict `already_open`, which names it, when one of a session's handoffs is open."""
     for handoff_id, status in handoffs.items():

@@ -15,14 +15,15 @@ from uuid import UUID
 from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
-from models import feed, search, silence
+from models import feed, moves, search, silence
 from models.account import Role, User
 from models.db import dump_json, new_id
 from models.errors import Invalid
 from models.feed import EventType
 from models.handoff import OPEN, Handoff, Priority, Status
 from models.history import ImportedHandoff, Line
-from models.session import MAX_STEPS, SessionStep, step_identity
+from models.numbering import MAX_EVENTS
+from models.session import MAX_STEPS, Identity, SessionStep, step_identity, without_known
 
 
 @dataclass
@@ -32,6 +33,20 @@ class Loaded:
     added: int = 0
     known: int = 0
     refused: list[tuple[int, str]] = field(default_factory=list)  # line number, reason
+    left: list[Line] = field(default_factory=list)
+    events: int = 0
+
+    def add(self, part: Loaded) -> None:
+        """Count what became of a part of the chunk."""
+        self.added += part.added
+        self.known += part.known
+        self.refused += part.refused
+        self.left = part.left
+
+    def has_room(self, makes_event: bool) -> bool:
+        """Whether one more line fits into the transaction; counts the event that it may make."""
+        self.events += makes_event
+        return not makes_event or self.events <= MAX_EVENTS
 
 
 def author(session: Session, account_id: UUID) -> User:
@@ -57,9 +72,9 @@ def load(session: Session, account_id: UUID, lines: Sequence[Line], *, by: UUID)
     """Store these lines; those that are there already are left as they are.
 
     A line whose session has an open handoff, or whose target cannot take work, is refused with its reason.
-    An open one is told in the feed, a resolved one is not: it is past. At most 200 open ones fit in a
-    transaction (the caller sees to it). A session that is there keeps its title and problem, and gets the
-    steps it does not have.
+    An open one makes an event, a resolved one makes none: it is past. A session that is there keeps its title and
+    problem, and gets the steps it does not have, which is an event of its open handoff. What a parked one says is
+    its draft. Lines whose events do not fit in this transaction are `left`.
     """
     result = Loaded()
     now = session.scalar(select(func.now())) or datetime.now(UTC)
@@ -117,16 +132,18 @@ def _turns(lines: list[Line]) -> Iterator[list[Line]]:
 def _load_turn(
     session: Session, account_id: UUID, lines: list[Line], now: datetime, by: UUID, result: Loaded
 ) -> None:
-    kept = _sessions(session, account_id, lines)
+    kept = _sessions(session, account_id, lines, now)
     before, open_ones = _handed_off_before(session, account_id, kept)
     good = []
     for line in lines:
         row = kept[line.content["session"]["external_id"]]
         if row.id in open_ones and line.status in OPEN:
             result.refused.append((line.number, "the session has an open handoff already"))
-        else:
+        elif result.has_room(line.status is Status.READY or row.id in open_ones):
             good.append((line, row))
-    fits = _steps(session, account_id, good, by, result)
+        else:
+            result.left.append(line)
+    fits = _steps(session, account_id, good, by, result, open_ones)
     if fits:
         _handoffs(session, account_id, fits, before, now, by)
     result.added += len(fits)
@@ -134,25 +151,32 @@ def _load_turn(
 
 # Rows travel as one JSON parameter: ten times faster than as many values of one INSERT.
 _SESSIONS = text("""
-    INSERT INTO sessions (account_id, id, external_id, title, problem, category, client, asset, opened_at)
-    SELECT :account, id, external_id, title, problem, category, client, asset, opened_at
+    INSERT INTO sessions (account_id, id, external_id, title, problem, category, client, asset, opened_at, draft_of)
+    SELECT :account, id, external_id, title, problem, category, client, asset, opened_at, draft_of
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS row(id uuid, external_id text, title text, problem text,
-        category text, client text, asset text, opened_at timestamptz)
+        category text, client text, asset text, opened_at timestamptz, draft_of uuid)
     ORDER BY external_id
-    ON CONFLICT (account_id, external_id) DO UPDATE SET external_id = excluded.external_id
+    ON CONFLICT (account_id, external_id, draft_of) DO UPDATE SET external_id = excluded.external_id
     RETURNING id, external_id, title, problem, steps_count
 """)
 
 
-def _sessions(session: Session, account_id: UUID, lines: list[Line]) -> dict[str, Row[Any]]:
+def _sessions(session: Session, account_id: UUID, lines: list[Line], now: datetime) -> dict[str, Row[Any]]:
     """The sessions of these lines by name, made where they are missing; their rows are locked, as intake does."""
-    names = ("external_id", "title", "problem", "category", "client", "asset")
-    rows = [
-        {"id": str(new_id()), "opened_at": _told(sent.get("opened_at")), **{name: sent.get(name) for name in names}}
-        for sent in (line.content["session"] for line in lines)
-    ]
+    rows = [_session_row(line, now) for line in lines]
     found = session.execute(_SESSIONS, {"account": account_id, "rows": dump_json(rows)})
     return {row.external_id: row for row in found}
+
+
+def _session_row(line: Line, now: datetime) -> dict[str, Any]:
+    sent = line.content["session"]
+    names = ("external_id", "title", "problem", "category", "client", "asset")
+    return {
+        "id": str(new_id()),
+        "opened_at": _told(sent.get("opened_at")),
+        "draft_of": str(line.handoff_id(now)) if line.status is Status.PARKED else None,
+        **{name: sent.get(name) for name in names},
+    }
 
 
 def _told(time: datetime | None) -> str | None:
@@ -179,18 +203,17 @@ def _steps(
     lines: list[tuple[Line, Row[Any]]],
     by: UUID,
     result: Loaded,
+    open_ones: set[UUID],
 ) -> list[tuple[Line, Row[Any]]]:
-    """Add the steps that are new, for all sessions at once; returns the lines whose steps fit."""
+    """Add the steps that are new, for all sessions at once; returns the lines whose steps fit.
+
+    An open handoff of a session that gets steps is told of them.
+    """
     known = _known_steps(session, account_id, [row.id for _, row in lines if row.steps_count])
     fits: list[tuple[Line, Row[Any]]] = []
     rows: list[dict[str, Any]] = []
     for line, kept in lines:
-        fresh = []
-        for step in line.content["session"].get("steps") or []:
-            if known[kept.id][step_identity(step)] > 0:
-                known[kept.id][step_identity(step)] -= 1
-            else:
-                fresh.append(step)
+        fresh = without_known(line.content["session"].get("steps") or [], known[kept.id], step_identity)
         if kept.steps_count + len(fresh) > MAX_STEPS:
             result.refused.append((line.number, f"session: more than {MAX_STEPS} steps"))
             continue
@@ -199,6 +222,9 @@ def _steps(
             {"session_id": str(kept.id), "seq": seq, **step, "at": _told(step.get("at"))}
             for seq, step in enumerate(fresh, start=kept.steps_count + 1)
         ]
+        if fresh and kept.id in open_ones:
+            texts = [step["text"] for step in fresh]
+            moves.note_steps(session, account_id, kept.id, texts, by=by, is_action=False)
     if rows:
         session.execute(_STEPS, {"account": account_id, "by": by, "rows": dump_json(rows)})
     return fits
@@ -217,15 +243,14 @@ _STEPS = text("""
 """)
 
 
-def _known_steps(session: Session, account_id: UUID, session_ids: list[UUID]) -> dict[UUID, Counter[tuple[Any, ...]]]:
-    known: dict[UUID, Counter[tuple[Any, ...]]] = defaultdict(Counter)
+def _known_steps(session: Session, account_id: UUID, session_ids: list[UUID]) -> dict[UUID, Counter[Identity]]:
+    known: dict[UUID, Counter[Identity]] = defaultdict(Counter)
     if session_ids:
         rows = session.scalars(
             select(SessionStep).where(SessionStep.account_id == account_id, SessionStep.session_id.in_(session_ids))
         )
         for row in rows:
-            plain = {"kind": row.kind, "text": row.text, "outcome": row.outcome, "at": row.at, "author": row.author}
-            known[row.session_id][step_identity(plain)] += 1
+            known[row.session_id][row.identity] += 1
     return known
 
 

@@ -32,20 +32,20 @@ _ACCEPT = Prepared(f"""
 def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UUID) -> tuple[UUID, UUID | None]:
     """Store a handoff with its session and steps; returns its id and the one of its queued assessment.
 
-    Conflict `already_open` names the session's open handoff; Invalid: the target cannot take work. A parked
-    one asks for no assessment and tells nobody.
+    Conflict `already_open` names the session's open handoff; Invalid: the target cannot take work. A parked one
+    asks for no assessment, makes no event, and stores its session as a draft: the ticket's stays as it is.
     """
     target_id = intake.get("target_user_id")
     if target_id is not None:
         _refuse_as_target(session, account_id, target_id, by)
-    kept = sessions.store(session, account_id, intake["session"])
     parked = Intent(intake["intent"]) is Intent.PARK
-    earlier = {} if kept.is_new else of_session(session, account_id, kept.id)
+    handoff_id, assessment_id = new_id(), None if parked else new_id()
+    kept = sessions.store(session, account_id, intake["session"], draft_of=handoff_id if parked else None)
+    earlier = _earlier(session, account_id, kept, parked=parked)
     if not parked:
         refuse_second_open(earlier)
     steps = intake["session"].get("steps", [])
-    fresh = sessions.new_steps(session, account_id, kept, steps)
-    handoff_id, assessment_id = new_id(), None if parked else new_id()
+    fresh = sessions.new_steps(session, account_id, kept, steps, sessions.step_identity)
     values = {
         "handoff": str(handoff_id),
         "intent": intake["intent"],
@@ -54,7 +54,7 @@ def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UU
         "reason": intake["reason"],
         "ask": intake.get("ask"),
         "target": target_id and str(target_id),
-        "returns": sum(status is not Status.PARKED for status in earlier.values()),
+        "returns": len(earlier),
         **sessions.step_values(account_id, kept, fresh, by=by),
         **search.document_values(account_id, kept.title, _search_texts(kept, intake)),
         **assessment.queue_values(Lane.INTERACTIVE, assessment_id, generation=0 if parked else 1),
@@ -63,6 +63,12 @@ def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UU
     if assessment_id is not None:
         feed.collect(session, account_id, handoff_id, EventType.CREATED, by=by)
     return handoff_id, assessment_id
+
+
+def _earlier(session: Session, account_id: UUID, kept: Kept, *, parked: bool) -> dict[UUID, Status]:
+    """The handoffs of the ticket so far."""
+    ticket = sessions.ticket(session, account_id, kept.external_id) if parked else None if kept.is_new else kept
+    return of_session(session, account_id, ticket.id) if ticket else {}
 
 
 def _refuse_as_target(session: Session, account_id: UUID, target_id: UUID, by: UUID) -> None:

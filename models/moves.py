@@ -7,7 +7,7 @@ one that came a moment later.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -33,7 +33,6 @@ from models.handoff import (
 )
 from models.numbering import telling
 from models.prepared import Prepared
-from models.session import SessionStep, TroubleshootingSession
 from models.transaction import change, numbered, transaction
 
 
@@ -80,8 +79,8 @@ _WITHDRAW = _move(
 )
 _ESCALATE = _move(
     EventType.CREATED,
-    """status = 'pending', intent = 'escalate', escalated_at = now(), returns = %(returns)s,
-        generation = generation + 1""",
+    """status = 'pending', intent = 'escalate', escalated_at = now(), session_id = %(session)s,
+        returns = %(returns)s, generation = generation + 1""",
     "status = 'parked'",
 )
 
@@ -183,23 +182,23 @@ def _explain_no_withdrawal(_: Session, found: Handoff, __: Actor, version: int |
 
 
 def escalate(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> UUID:
-    """Put a parked handoff into the queue; returns the id of its queued assessment."""
-    found = find(session, account_id, handoff_id, seen_by=by)
+    """Put a parked handoff into the queue and its draft into the ticket's session.
+
+    Returns the id of its queued assessment. Conflict `already_open` names the ticket's open handoff.
+    """
+    find(session, account_id, handoff_id, seen_by=by)
+    found = lock(session, account_id, handoff_id)
     if found.handed_off_by_id != by.user_id:
         raise Forbidden("not_author", "Only its author may escalate a parked handoff.")
     _refuse_other_version(found, version)
     if found.status is not Status.PARKED:
         _wrong_state(found)
-    # The session's row is what two handoffs of one session wait for, here as in intake.accept().
-    sessions.lock(session, account_id, found.session_id)
-    others = of_session(session, account_id, found.session_id)
-    refuse_second_open(others)
-    returns = sum(status is not Status.PARKED for status in others.values())
-    values = _values(account_id, handoff_id, by, version, returns=returns)
-    if not _ESCALATE(session.connection(), values).scalar_one():
-        found = find(session, account_id, handoff_id, seen_by=by)
-        _refuse_other_version(found, version)
-        _wrong_state(found)
+    ticket = sessions.publish(session, account_id, found.session_id)
+    earlier = of_session(session, account_id, ticket.id)
+    refuse_second_open(earlier)
+    moved = {"session": str(ticket.id), "returns": len(earlier)}
+    _ESCALATE(session.connection(), _values(account_id, handoff_id, by, version, **moved))
+    sessions.discard(session, account_id, found.session_id)
     author, generation = by.user_id or found.handed_off_by_id, found.generation + 1
     asked = assessment.queue(session, account_id, handoff_id, generation, asked_by=author)
     feed.collect(session, account_id, handoff_id, EventType.CREATED, by=author)
@@ -225,16 +224,18 @@ def reassess(
     return locked, assessment.queue(session, account_id, handoff_id, locked.generation, asked_by=by.user_id)
 
 
-def note_step(session: Session, kept: TroubleshootingSession, step: SessionStep, *, by: UUID) -> None:
-    """Tell the session's open handoff, if any, that a step was added: its assessment is now older.
+def note_steps(
+    session: Session, account_id: UUID, session_id: UUID, texts: Sequence[str], *, by: UUID, is_action: bool = True
+) -> None:
+    """Tell the session's open handoff, if any, that steps were added: its assessment is now older.
 
-    The first step by the claimer after the claim is the first action.
+    The first step by the claimer after the claim is the first action, unless it is history (`is_action`).
     """
-    values = {"account": str(kept.account_id), "session": str(kept.id), "by": str(by)}
-    values |= search.extension_values([step.text])
+    values = {"account": str(account_id), "session": str(session_id), "by": str(by) if is_action else None}
+    values |= search.extension_values(texts)
     touched = session.connection().exec_driver_sql(_STEP_ADDED, values).scalar_one_or_none()
     if touched is not None:
-        feed.collect(session, kept.account_id, touched, EventType.UPDATED, by=by)
+        feed.collect(session, account_id, touched, EventType.UPDATED, by=by)
 
 
 def release_claims_of(session: Session, account_id: UUID, user_id: UUID, *, most: int = 100) -> int:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, func, select
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
 from models.db import Base, CreatedAt, MaybeTime, Time, dump_json, new_id, stored_enum
-from models.errors import Conflict, NotFound
+from models.errors import Conflict
 from models.prepared import Prepared
 
 MAX_STEPS = 2000  # in one session, over all its handoffs
 DETAILS = ("external_id", "title", "problem", "category", "client", "asset", "opened_at")  # what intake may tell
+
+Identity = tuple[Any, ...]  # what makes two steps the same
+T = TypeVar("T")
 
 
 class StepKind(StrEnum):
@@ -42,7 +46,11 @@ class Outcome(StrEnum):
 
 
 class TroubleshootingSession(Base):
-    """A piece of troubleshooting, named by the ticket it belongs to."""
+    """A piece of troubleshooting, named by the ticket it belongs to.
+
+    A ticket has one session that everybody of the account sees, and one draft for each parked handoff of it, which
+    only those who may see that handoff see. `draft_of` is the parked handoff; None: the ticket's session.
+    """
 
     __tablename__ = "sessions"
 
@@ -57,8 +65,19 @@ class TroubleshootingSession(Base):
     opened_at: Mapped[MaybeTime]
     steps_count: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[CreatedAt]
+    draft_of: Mapped[UUID | None]
 
-    __table_args__ = (Index("ix_sessions_external_id", "account_id", "external_id", unique=True),)
+    __table_args__ = (
+        # One session a ticket, and its drafts; found by the ticket's id.
+        Index(
+            "uq_sessions_external_id",
+            "account_id",
+            "external_id",
+            "draft_of",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
 
 
 class SessionStep(Base):
@@ -82,6 +101,11 @@ class SessionStep(Base):
         ForeignKeyConstraint(["account_id", "added_by_id"], ["users.account_id", "users.id"]),
     )
 
+    @property
+    def identity(self) -> Identity:
+        """What makes it the same as another one; as step_identity() of what was sent."""
+        return (self.kind, self.text, self.outcome, self.at and self.at.timestamp(), self.author)
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -95,13 +119,14 @@ class Kept:
     is_new: bool
 
 
-def store(session: Session, account_id: UUID, details: dict[str, Any]) -> Kept:
+def store(session: Session, account_id: UUID, details: dict[str, Any], *, draft_of: UUID | None = None) -> Kept:
     """Make or refresh the session named by `external_id`, and keep its row locked until commit.
 
-    The lock makes two handoffs of one session wait for each other. What was not sent stays as it was.
+    The lock makes two handoffs of one session wait for each other. What was not sent stays as it was. With
+    `draft_of`, the id of a parked handoff, it is that handoff's draft and the ticket's session is left alone.
     """
     new = str(new_id())
-    values = details | {"account": str(account_id), "id": new}
+    values = details | {"account": str(account_id), "id": new, "draft_of": draft_of and str(draft_of)}
     sent = tuple(name for name in DETAILS if name in details)
     row = _store(sent)(session.connection(), values).one()
     return Kept(row.id, details["external_id"], row.title, row.problem, row.steps_count, str(row.id) == new)
@@ -110,17 +135,17 @@ def store(session: Session, account_id: UUID, details: dict[str, Any]) -> Kept:
 @cache
 def _store(sent: tuple[str, ...]) -> Prepared:
     return Prepared(f"""
-        INSERT INTO sessions (account_id, id, {", ".join(sent)})
-        VALUES (%(account)s, %(id)s, {", ".join(f"%({name})s" for name in sent)})
-        ON CONFLICT (account_id, external_id) DO UPDATE
+        INSERT INTO sessions (account_id, id, draft_of, {", ".join(sent)})
+        VALUES (%(account)s, %(id)s, %(draft_of)s, {", ".join(f"%({name})s" for name in sent)})
+        ON CONFLICT (account_id, external_id, draft_of) DO UPDATE
         SET {", ".join(f"{name} = excluded.{name}" for name in sent)}
         RETURNING id, title, problem, steps_count
     """)
 
 
 def new_steps(
-    session: Session, account_id: UUID, kept: Kept, steps: Sequence[dict[str, Any]]
-) -> Sequence[dict[str, Any]]:
+    session: Session, account_id: UUID, kept: Kept, steps: Sequence[T], identity: Callable[[T], Identity]
+) -> Sequence[T]:
     """Those of `steps` that the session does not have yet, in their order.
 
     A client that hands a session off again sends its whole history. A step is the same when all that was
@@ -128,31 +153,27 @@ def new_steps(
     """
     if not kept.steps_count:
         return steps
-    known = Counter(step_identity(step) for step in _plain_steps(session, account_id, kept.id))
+    known = Counter(step.identity for step in steps_of(session, account_id, kept.id))
+    return without_known(steps, known, identity)
+
+
+def without_known(steps: Iterable[T], known: Counter[Identity], identity: Callable[[T], Identity]) -> list[T]:
+    """The steps that `known` does not hold, in their order. Uses up what it finds in `known`."""
     fresh = []
     for step in steps:
-        if known[step_identity(step)] > 0:
-            known[step_identity(step)] -= 1
+        if known[identity(step)] > 0:
+            known[identity(step)] -= 1
         else:
             fresh.append(step)
     return fresh
 
 
-def append_step(
-    session: Session, account_id: UUID, external_id: str, step: dict[str, Any], *, by: UUID
-) -> tuple[TroubleshootingSession, SessionStep]:
-    """Add one step at the end. Holds the session's row until commit, so numbers have no gaps."""
-    kept = session.scalars(
-        select(TroubleshootingSession)
-        .where(TroubleshootingSession.account_id == account_id, TroubleshootingSession.external_id == external_id)
-        .with_for_update()
-    ).one_or_none()
-    if kept is None:
-        raise NotFound("There is no such session in this account.")
-    added = step_values(account_id, kept, [step], by=by)
+def append_step(session: Session, kept: TroubleshootingSession, step: dict[str, Any], *, by: UUID) -> SessionStep:
+    """Add one step at the end of a session whose row is locked, so that numbers have no gaps."""
+    added = step_values(kept.account_id, kept, [step], by=by)
     count = session.connection().exec_driver_sql(f"WITH {ADD_STEPS} SELECT steps_count FROM counted", added)
     set_committed_value(kept, "steps_count", count.scalar_one())
-    return kept, session.get_one(SessionStep, (account_id, kept.id, kept.steps_count))
+    return session.get_one(SessionStep, (kept.account_id, kept.id, kept.steps_count))
 
 
 def lock(session: Session, account_id: UUID, session_id: UUID) -> TroubleshootingSession:
@@ -160,8 +181,44 @@ def lock(session: Session, account_id: UUID, session_id: UUID) -> Troubleshootin
     return session.scalars(
         select(TroubleshootingSession)
         .where(TroubleshootingSession.account_id == account_id, TroubleshootingSession.id == session_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).one()
+
+
+def publish(session: Session, account_id: UUID, draft_id: UUID) -> Kept:
+    """Add a draft's details and steps to the ticket's session, which is made where there is none, and lock that.
+
+    The draft is then empty; discard() it once its handoff has left it. Conflict when the session would become too
+    long.
+    """
+    draft = lock(session, account_id, draft_id)
+    details = {name: getattr(draft, name) for name in DETAILS if getattr(draft, name) is not None}
+    kept = store(session, account_id, details)
+    steps = steps_of(session, account_id, draft_id)
+    fresh = [step.seq for step in new_steps(session, account_id, kept, steps, attrgetter("identity"))]
+    _refuse_too_many(kept.steps_count + len(fresh))
+    moved = {"account": account_id, "draft": draft_id, "ticket": kept.id, "seqs": fresh, "before": kept.steps_count}
+    session.execute(_MOVE_STEPS, moved)
+    return kept
+
+
+# A moved step keeps who added it and when, which the timeline shows.
+_MOVE_STEPS = text("""
+    WITH moved AS (
+        UPDATE session_steps SET session_id = :ticket, seq = :before + fresh.place
+        FROM unnest(CAST(:seqs AS int[])) WITH ORDINALITY AS fresh (seq, place)
+        WHERE account_id = :account AND session_id = :draft AND session_steps.seq = fresh.seq
+        RETURNING session_steps.seq
+    )
+    UPDATE sessions SET steps_count = :before + (SELECT count(*) FROM moved)
+    WHERE account_id = :account AND id = :ticket
+""")
+
+
+def discard(session: Session, account_id: UUID, draft_id: UUID) -> None:
+    """Delete a draft and what is left of its steps. No handoff may refer to it any more."""
+    for table, key in ((SessionStep, SessionStep.session_id), (TroubleshootingSession, TroubleshootingSession.id)):
+        session.execute(delete(table).where(table.account_id == account_id, key == draft_id))
 
 
 # The parts of a statement that adds step_values(); however many steps, it has one shape.
@@ -182,8 +239,7 @@ def step_values(
     account_id: UUID, kept: Kept | TroubleshootingSession, steps: Sequence[dict[str, Any]], *, by: UUID
 ) -> dict[str, Any]:
     """What ADD_STEPS takes. Conflict when the session would become too long."""
-    if kept.steps_count + len(steps) > MAX_STEPS:
-        raise Conflict("too_many_steps", f"A session holds at most {MAX_STEPS} steps.", limit=MAX_STEPS)
+    _refuse_too_many(kept.steps_count + len(steps))
     rows = [
         {
             "seq": seq,
@@ -205,21 +261,15 @@ def step_values(
     }
 
 
-def step_identity(step: dict[str, Any]) -> tuple[Any, ...]:
+def _refuse_too_many(count: int) -> None:
+    if count > MAX_STEPS:
+        raise Conflict("too_many_steps", f"A session holds at most {MAX_STEPS} steps.", limit=MAX_STEPS)
+
+
+def step_identity(step: dict[str, Any]) -> Identity:
     """What makes two steps of a session the same: all that was sent of them."""
     at: datetime | None = step.get("at")
     return (step["kind"], step["text"], step.get("outcome"), at and at.timestamp(), step.get("author"))
-
-
-def _plain_steps(session: Session, account_id: UUID, session_id: UUID) -> Iterable[dict[str, Any]]:
-    for step in steps_of(session, account_id, session_id):
-        yield {
-            "kind": step.kind,
-            "text": step.text,
-            "outcome": step.outcome,
-            "at": step.at,
-            "author": step.author,
-        }
 
 
 def steps_of(session: Session, account_id: UUID, session_id: UUID) -> list[SessionStep]:
@@ -233,13 +283,12 @@ def steps_of(session: Session, account_id: UUID, session_id: UUID) -> list[Sessi
     )
 
 
-def find(session: Session, account_id: UUID, external_id: str) -> TroubleshootingSession:
-    """The session with this ticket id, or NotFound."""
-    kept = session.scalars(
+def ticket(session: Session, account_id: UUID, external_id: str) -> TroubleshootingSession | None:
+    """The ticket's session, or None; drafts aside."""
+    return session.scalars(
         select(TroubleshootingSession).where(
-            TroubleshootingSession.account_id == account_id, TroubleshootingSession.external_id == external_id
+            TroubleshootingSession.account_id == account_id,
+            TroubleshootingSession.external_id == external_id,
+            TroubleshootingSession.draft_of.is_(None),
         )
     ).one_or_none()
-    if kept is None:
-        raise NotFound("There is no such session in this account.")
-    return kept

@@ -243,20 +243,19 @@ def test_every_query_finds_nothing_when_it_names_another_account(world: World, f
     handoff_id = UUID(foreign.handoff_id)
     with transaction(theirs) as session:
         whole = session.get_one(Handoff, (theirs, handoff_id))
-        kept = sessions.find(session, theirs, foreign.external_id)
+        kept = sessions.ticket(session, theirs, foreign.external_id)
+        assert kept
         asked = assessment.generations(session, theirs, handoff_id)[0].id
     queries: dict[str, Any] = {
         "handoff.find": lambda s: not_found(lambda: handoff.find(s, theirs, handoff_id, seen_by=who)),
         "handoff.lock": lambda s: not_found(lambda: handoff.lock(s, theirs, handoff_id)),
         "handoff.listed": lambda s: s.scalars(handoff.listed(theirs, Filter(), seen_by=who)).all(),
         "handoff.listed(q)": lambda s: s.scalars(handoff.listed(theirs, Filter(q=MARK), seen_by=who)).all(),
-        "session.find": lambda s: not_found(lambda: sessions.find(s, theirs, foreign.external_id)),
-        "session.steps_of": lambda s: sessions.steps_of(s, theirs, kept.id),
-        "session.append_step": lambda s: not_found(
-            lambda: sessions.append_step(
-                s, theirs, foreign.external_id, {"kind": "note", "text": "x"}, by=foreign.world.admin.id
-            )
+        "handoff.find_session": lambda s: not_found(
+            lambda: handoff.find_session(s, theirs, foreign.external_id, seen_by=who)
         ),
+        "session.ticket": lambda s: sessions.ticket(s, theirs, foreign.external_id),
+        "session.steps_of": lambda s: sessions.steps_of(s, theirs, kept.id),
         "assessment.generations": lambda s: assessment.generations(s, theirs, handoff_id),
         "assessment.has_open": lambda s: assessment.has_open(s, theirs, handoff_id, 1),
         "assessment.take_lease": lambda s: assessment.take_lease(s.connection(), theirs, asked),

@@ -48,3 +48,25 @@ def test_what_was_resolved_before_past_cases_had_a_table_is_found(servers: Serve
     with environment(servers.environment(name)), upkeep() as session:
         assert [str(row) for row in session.scalars(select(PastCaseWords.handoff_id))] == [made]
     servers.drop_database(name)
+
+
+def test_what_was_parked_before_there_were_drafts_gets_one(servers: Servers, app: Flask) -> None:
+    name = servers.create_database()
+    owner = {"DATABASE_URL": servers.postgres.url(name)}
+    with environment(servers.environment(name)):
+        world = worlds.create(app.test_client())
+        world.senior.hand_off("T-1")
+        parked = [world.junior.hand_off(ticket, intent="park")["id"] for ticket in ("T-1", "T-2", "T-2")]
+        before = world.viewer.get("/sessions/T-1").json
+    with environment(servers.environment(name) | owner):
+        command.downgrade(migrations.config(), "0008")
+        command.upgrade(migrations.config(), "head")
+    with environment(servers.environment(name)):
+        assert world.viewer.get("/sessions/T-1").json == before
+        assert world.viewer.get("/sessions/T-2").status_code == 404
+        for each in parked:
+            ticket = world.junior.get(f"/handoffs/{each}").json["session"]["external_id"]
+            assert len(world.junior.get(f"/sessions/{ticket}?handoff={each}").json["steps"]) == 2
+        assert world.junior.post(f"/handoffs/{parked[2]}/escalate").status_code == 202
+        assert len(world.viewer.get("/sessions/T-2").json["steps"]) == 2
+    servers.drop_database(name)

@@ -27,7 +27,7 @@ async function load() {
 async function read() {
   try {
     const handoff = await get(`/handoffs/${id}`);
-    const session = await get(`/sessions/${encodeURIComponent(handoff.session.external_id)}`);
+    const session = await get(`/sessions/${encodeURIComponent(handoff.session.external_id)}?handoff=${id}`);
     const newest = await newestGeneration(handoff);
     Object.assign(view, { handoff, session, newest });
   } catch (problem) {

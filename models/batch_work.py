@@ -79,7 +79,7 @@ def drive(session: Session, account_id: UUID, batch_id: UUID, *, share: int, pac
     batch = session.scalars(
         select(Batch)
         .where(Batch.account_id == account_id, Batch.id == batch_id)
-        .with_for_update(skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True)
         .execution_options(populate_existing=True)
     ).one_or_none()
     if batch is None:
@@ -206,7 +206,7 @@ def _look_at(session: Session, account_id: UUID, handoff_ids: list[UUID]) -> tup
         select(Handoff.id, Handoff.status, Handoff.generation)
         .where(Handoff.account_id == account_id, Handoff.id.in_(handoff_ids))
         .order_by(Handoff.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).all()
     reasons = {handoff_id: status.value for handoff_id, status, _ in rows if status not in COVERED}
     # One that is being assessed anyway will be as new as the batch wants it.

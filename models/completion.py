@@ -25,7 +25,7 @@ _END = f"""
         SELECT h.ready_at IS NULL AS unready, shown.state, shown.content, shown.source
         FROM handoffs AS h LEFT JOIN assessments AS shown ON shown.account_id = h.account_id
             AND shown.handoff_id = h.id AND shown.generation = h.shown_generation
-        WHERE h.account_id = %(account)s AND h.id = %(handoff)s FOR UPDATE OF h
+        WHERE h.account_id = %(account)s AND h.id = %(handoff)s FOR NO KEY UPDATE OF h
     ), ended AS ({{finishing}}), became AS (
         SELECT before.unready, before.unready OR ended.lane = 'interactive'
                 OR (before.state, before.content, before.source)

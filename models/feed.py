@@ -207,7 +207,7 @@ def prune(session: Session, account_id: UUID, *, keep: timedelta, most: int, chu
     Takes at most `chunk` events; returns how many, 0 when nothing is left to do. May run any time, twice.
     """
     state = session.execute(
-        select(Feed.head, Feed.floor).where(Feed.account_id == account_id).with_for_update()
+        select(Feed.head, Feed.floor).where(Feed.account_id == account_id).with_for_update(key_share=True)
     ).one()
     aged = session.scalar(
         select(func.coalesce(func.min(FeedEvent.seq) - 1, state.head)).where(

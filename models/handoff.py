@@ -154,7 +154,7 @@ def lock(session: Session, account_id: UUID, handoff_id: UUID) -> Handoff:
     found = session.scalars(
         select(Handoff)
         .where(Handoff.account_id == account_id, Handoff.id == handoff_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).one_or_none()
     if found is None:

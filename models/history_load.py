@@ -156,7 +156,7 @@ _SESSIONS = text("""
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS row(id uuid, external_id text, title text, problem text,
         category text, client text, asset text, opened_at timestamptz, draft_of uuid)
     ORDER BY external_id
-    ON CONFLICT (account_id, external_id, draft_of) DO UPDATE SET external_id = excluded.external_id
+    ON CONFLICT (account_id, external_id, draft_of) DO UPDATE SET steps_count = sessions.steps_count
     RETURNING id, external_id, title, problem, steps_count
 """)
 

@@ -62,13 +62,19 @@ def remember(session: Session, account_id: UUID, user_id: UUID, key: str, answer
     session.execute(update(IdempotencyKey).where(_is(account_id, user_id, key)).values(answer=answer))
 
 
-def _is(account_id: UUID, user_id: UUID, key: str) -> Any:
+def _is(account_id: Any, user_id: Any, key: Any) -> Any:
     return (
         (IdempotencyKey.account_id == account_id) & (IdempotencyKey.user_id == user_id) & (IdempotencyKey.key == key)
     )
 
 
 def prune(session: Session) -> int:
-    """Forget the keys that have aged; returns how many."""
-    aged = IdempotencyKey.created_at < func.now() - timedelta(hours=settings().idempotency_hours)
-    return len(session.execute(delete(IdempotencyKey).where(aged).returning(IdempotencyKey.key)).all())
+    """Forget the keys that have aged; returns how many. Leaves aside what another one is forgetting or reviving."""
+    aged = (
+        select(IdempotencyKey.account_id, IdempotencyKey.user_id, IdempotencyKey.key)
+        .where(IdempotencyKey.created_at < func.now() - timedelta(hours=settings().idempotency_hours))
+        .with_for_update(key_share=True, skip_locked=True)
+        .cte("aged")
+    )
+    gone = delete(IdempotencyKey).where(_is(aged.c.account_id, aged.c.user_id, aged.c.key))
+    return len(session.execute(gone.returning(IdempotencyKey.key)).all())

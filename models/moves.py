@@ -94,7 +94,7 @@ _RELEASE_ALL = f"""
     WITH theirs AS (
         SELECT id AS its_id FROM handoffs
         WHERE account_id = %(account)s AND claimed_by_id = %(user)s AND status = 'claimed'
-        ORDER BY id LIMIT %(most)s FOR UPDATE
+        ORDER BY id LIMIT %(most)s FOR NO KEY UPDATE
     )
     UPDATE handoffs SET version = version + 1, {_UNCLAIMED} FROM theirs
     WHERE account_id = %(account)s AND id = its_id RETURNING id

@@ -138,7 +138,7 @@ def _store(sent: tuple[str, ...]) -> Prepared:
         INSERT INTO sessions (account_id, id, draft_of, {", ".join(sent)})
         VALUES (%(account)s, %(id)s, %(draft_of)s, {", ".join(f"%({name})s" for name in sent)})
         ON CONFLICT (account_id, external_id, draft_of) DO UPDATE
-        SET {", ".join(f"{name} = excluded.{name}" for name in sent)}
+        SET {", ".join(f"{name} = excluded.{name}" for name in sent if name != "external_id")}
         RETURNING id, title, problem, steps_count
     """)
 

@@ -40,7 +40,7 @@ _DUE = text("""
         SELECT assessments.account_id, assessments.id, due.turn FROM assessments JOIN due USING (account_id, id)
         WHERE assessments.state = 'queued' AND assessments.woken_at <= now() - make_interval(secs => :after)
         ORDER BY due.turn, assessments.woken_at LIMIT :most
-        FOR UPDATE OF assessments SKIP LOCKED
+        FOR NO KEY UPDATE OF assessments SKIP LOCKED
     ), woken AS (
         UPDATE assessments SET woken_at = now(), wakes = wakes + 1
         FROM taken WHERE assessments.account_id = taken.account_id AND assessments.id = taken.id
@@ -71,7 +71,7 @@ _EXPIRED = text("""
             now() + make_interval(
                 secs => random() * :lease * (0.25 + 2 * (attempts - jsonb_array_length(attempt_log) - 1))) AS due_at
         FROM assessments WHERE state = 'running' AND lease_until < now()
-        ORDER BY woken_at LIMIT :most FOR UPDATE SKIP LOCKED
+        ORDER BY woken_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE assessments SET state = 'queued', lease_until = NULL, not_before = dead.due_at,
         woken_at = dead.due_at - make_interval(secs => :after), wakes = 0

@@ -1,0 +1,1 @@
+"""Writes that meet: on one handoff, of one person, in one session."""

@@ -1,0 +1,337 @@
+"""Every write that can meet another one on the same handoff, session or person, as a plain function.
+
+A new kind of write belongs into ACTS; the tests beside this file then run it against all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from deploy import database
+from models import (
+    assessment,
+    batch,
+    batch_work,
+    feed,
+    feedback,
+    history,
+    history_load,
+    idempotency,
+    intake,
+    moves,
+    turn,
+    upkeep,
+)
+from models import session as sessions
+from models.assessment import Lane, Lease, State
+from models.completion import complete
+from models.db import new_id
+from models.feedback import Rating
+from models.handoff import Actor
+from models.history import Line
+from models.transaction import number, numbered, one_message, one_upkeep_message, transaction
+from models.transaction import upkeep as upkeep_transaction
+from tests import world as worlds
+from tests.world import Person, World
+
+CASES = 50
+
+
+@dataclass(frozen=True)
+class Case:
+    """One session with an open and a parked handoff, the assessment of the open one, and a batch over it."""
+
+    name: str
+    session: UUID
+    handoff: UUID
+    parked: UUID
+    asked: UUID
+    batch: UUID
+
+    @property
+    def ids(self) -> list[str]:
+        """Its row of the table `scene`."""
+        return [str(each) for each in (self.session, self.handoff, self.parked, self.asked, self.batch)]
+
+
+@dataclass
+class Scene:
+    """An account with its people, and the cases that writes meet in."""
+
+    world: World
+    owner_url: str
+    cases: list[Case] = field(default_factory=list)
+    counter: Any = field(default_factory=lambda: count(1))
+    pairs: Any = field(default_factory=lambda: count(1))
+    pair: int = 0
+
+    @property
+    def account(self) -> UUID:
+        return self.world.account_id
+
+    def people(self, side: int) -> tuple[Person, Person]:
+        """Who acts on this side, and who acts on the other."""
+        both = (self.world.senior, self.world.senior2)
+        return both[side], both[1 - side]
+
+    @property
+    def admin(self) -> Actor:
+        return Actor(self.world.admin.id, is_admin=True)
+
+    def lease(self, case: Case) -> Lease:
+        """The lease of a case's assessment, as `reset` leaves it where it is running."""
+        return Lease(self.account, case.asked, case.handoff, 1, Lane.INTERACTIVE, 1, 1, 0, 60.0)
+
+
+def build(world: World, owner_url: str, cases: int = CASES) -> Scene:
+    """Hand sessions off, and note the ids in a table of the database for `reset`."""
+    scene = Scene(world, owner_url)
+    for n in range(cases):
+        name = f"T-{n:03d}"
+        with transaction(world.account_id) as session:
+            handoff, asked = intake.accept(session, world.account_id, worlds.intake(name), by=world.junior.id)
+            row = sessions.find(session, world.account_id, name).id
+        with transaction(world.account_id) as session:
+            body = worlds.intake(name, intent="park")
+            parked, _ = intake.accept(session, world.account_id, body, by=world.junior.id)
+        assert asked
+        scene.cases.append(Case(name, row, handoff, parked, asked, new_id()))
+    with closing(database.connect(owner_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE scene (n int, session uuid, handoff uuid, parked uuid, asked uuid, batch uuid)")
+        for n, case in enumerate(scene.cases):
+            cursor.execute("INSERT INTO scene VALUES (%s, %s, %s, %s, %s, %s)", [n, *case.ids])
+    return scene
+
+
+# What acts need to find, for the cases with even and with odd numbers: a status and the state of the assessment.
+_RESET = """
+    DELETE FROM assessment_feedback; DELETE FROM imported_handoffs; DELETE FROM past_cases;
+    DELETE FROM batch_items; DELETE FROM batches; DELETE FROM idempotency_keys;
+    DELETE FROM assessments WHERE id NOT IN (SELECT asked FROM scene);
+    DELETE FROM handoffs WHERE id NOT IN (SELECT handoff FROM scene UNION SELECT parked FROM scene);
+    DELETE FROM session_steps WHERE seq > 2;
+    UPDATE sessions SET steps_count = 2 WHERE steps_count > 2;
+    UPDATE handoffs SET status = 'parked', intent = 'park', generation = 0, escalated_at = NULL
+    WHERE id IN (SELECT parked FROM scene);
+    UPDATE handoffs SET status = s.status, generation = 1, shown_generation = NULL, ready_at = NULL, overdue = false,
+        claimed_by_id = CASE WHEN s.status = 'claimed' THEN %(claimer)s::uuid END, resolved_at = NULL,
+        claimed_at = CASE WHEN s.status = 'claimed' THEN now() - interval '1 day' END, first_action_at = NULL,
+        target_id = NULL
+    FROM (SELECT handoff, CASE WHEN n %% 2 = 0 THEN %(even_status)s ELSE %(odd_status)s END AS status FROM scene) AS s
+    WHERE id = s.handoff;
+    UPDATE assessments SET state = CASE s.state WHEN 'expired' THEN 'running' ELSE s.state END,
+        content = CASE WHEN s.state = 'succeeded' THEN '{}'::jsonb END, error_kind = NULL, attempt_log = '[]',
+        attempts = CASE WHEN s.state = 'queued' THEN 0 ELSE 1 END, wakes = 0, not_before = now() - interval '1 hour',
+        woken_at = now() - interval '1 hour', deadline_at = now() + interval '1 hour',
+        lease_until = CASE s.state WHEN 'expired' THEN now() - interval '1 hour'
+            WHEN 'running' THEN now() + interval '1 hour' END
+    FROM (SELECT asked, CASE WHEN n %% 2 = 0 THEN %(even_state)s ELSE %(odd_state)s END AS state FROM scene) AS s
+    WHERE id = s.asked;
+    INSERT INTO batches (account_id, id, kind, filter, identity, state, total, cursor, done, succeeded, fallback,
+        failed, skipped, tokens_in, tokens_out, cost, rate_done)
+    SELECT %(account)s, batch, 'reassess', '{}', batch::text, 'running', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM scene;
+    INSERT INTO batch_items (account_id, batch_id, position, handoff_id, state)
+    SELECT %(account)s, batch, 1, handoff, 'waiting' FROM scene;
+    INSERT INTO idempotency_keys (account_id, user_id, key, request_hash, created_at)
+    SELECT %(account)s, %(claimer)s, 'aged ' || n, '', now() - interval '30 days' FROM scene;
+"""
+
+
+@dataclass(frozen=True)
+class Act:
+    """A write: what it does for one case, and what it needs to find so that it is not simply refused."""
+
+    run: Callable[[Scene, Case, int], Any]
+    status: str = "ready"
+    state: str = "succeeded"
+
+    @property
+    def name(self) -> str:
+        return self.run.__name__
+
+
+def reset(scene: Scene, even: Act, odd: Act) -> None:
+    """Bring every case into the state that one of the two acts needs."""
+    scene.pair = next(scene.pairs)
+    values = {
+        "account": str(scene.account),
+        "claimer": str(scene.world.senior.id),
+        "even_status": even.status,
+        "odd_status": odd.status,
+        "even_state": even.state,
+        "odd_state": odd.state,
+    }
+    with closing(database.connect(scene.owner_url)) as connection, connection.cursor() as cursor:
+        cursor.execute(_RESET, values)
+
+
+def claim(scene: Scene, case: Case, side: int) -> None:
+    moves.claim(scene.account, case.handoff, by=Actor(scene.people(side)[0].id))
+
+
+def release(scene: Scene, case: Case, side: int) -> None:
+    moves.release(scene.account, case.handoff, by=scene.admin)
+
+
+def reassign(scene: Scene, case: Case, side: int) -> None:
+    moves.reassign(scene.account, case.handoff, by=scene.admin, to=scene.people(side)[1].id)
+
+
+def resolve(scene: Scene, case: Case, side: int) -> None:
+    moves.resolve(scene.account, case.handoff, by=scene.admin, resolution="Removed the driver.")
+
+
+def withdraw(scene: Scene, case: Case, side: int) -> None:
+    moves.withdraw(scene.account, case.handoff, by=Actor(scene.world.junior.id))
+
+
+def escalate(scene: Scene, case: Case, side: int) -> None:
+    with transaction(scene.account) as session:
+        moves.escalate(session, scene.account, case.parked, by=Actor(scene.world.junior.id))
+        numbered(session, scene.account, case.parked)
+
+
+def reassess(scene: Scene, case: Case, side: int) -> None:
+    with transaction(scene.account) as session:
+        moves.reassess(session, scene.account, case.handoff, by=scene.admin)
+
+
+def step(scene: Scene, case: Case, side: int) -> None:
+    by, body = scene.people(side)[0].id, {"kind": "note", "text": f"note {next(scene.counter)}"}
+    with transaction(scene.account) as session:
+        row, added = sessions.append_step(session, scene.account, case.name, body, by=by)
+        moves.note_step(session, row, added, by=by)
+        number(session)
+
+
+def rate(scene: Scene, case: Case, side: int) -> None:
+    by = scene.people(side)[0].id
+    with transaction(scene.account) as session:
+        feedback.give(session, scene.account, case.handoff, 1, by=by, rating=Rating.HELPFUL, comment=None)
+
+
+def hand_off(scene: Scene, case: Case, side: int, intent: str = "escalate") -> None:
+    steps = [{"kind": "note", "text": f"note {next(scene.counter)}"}]
+    body = worlds.intake(case.name, intent=intent, steps=steps)
+    with transaction(scene.account) as session:
+        handoff, _ = intake.accept(session, scene.account, body, by=scene.people(side)[0].id)
+        numbered(session, scene.account, handoff)
+
+
+def park(scene: Scene, case: Case, side: int) -> None:
+    hand_off(scene, case, side, intent="park")
+
+
+def hand_off_with_key(scene: Scene, case: Case, side: int) -> None:
+    by, key = scene.world.junior.id, f"{scene.pair} {case.name}"
+    with transaction(scene.account) as session:
+        if idempotency.begin(session, scene.account, by, key, "hash") is None:
+            target = {"target_user_id": scene.people(side)[1].id}
+            handoff, _ = intake.accept(session, scene.account, worlds.intake(case.name) | target, by=by)
+            numbered(session, scene.account, handoff)
+            idempotency.remember(session, scene.account, by, key, {"id": str(handoff)})
+
+
+def drive(scene: Scene, case: Case, side: int) -> None:
+    with transaction(scene.account) as session:
+        batch_work.drive(session, scene.account, case.batch, share=1, paced=None)
+
+
+def pause(scene: Scene, case: Case, side: int) -> None:
+    with transaction(scene.account) as session:
+        batch.pause(session, scene.account, case.batch)
+
+
+def take(scene: Scene, case: Case, side: int) -> None:
+    with one_upkeep_message() as message:
+        turn.take(message, scene.account, case.asked)
+
+
+def finish(scene: Scene, case: Case, side: int) -> None:
+    complete(scene.lease(case), State.SUCCEEDED, content={"summary": "It prints again."}, source="m")
+
+
+def put_back(scene: Scene, case: Case, side: int) -> None:
+    with one_message(scene.account) as message:
+        assessment.put_back(message, scene.lease(case), delay_seconds=0, error_kind="timeout")
+
+
+def renew(scene: Scene, case: Case, side: int) -> None:
+    with upkeep_transaction() as session:
+        assessment.renew(session, [scene.lease(each) for each in scene.cases])
+
+
+def fall_back(scene: Scene, case: Case, side: int) -> None:
+    with one_message(scene.account) as message:
+        lease = assessment.take_lease(message, scene.account, case.asked, late=True)
+    if lease:
+        complete(lease, State.FALLBACK, content={"summary": "It printed."}, source="extractive")
+
+
+def requeue(scene: Scene, case: Case, side: int) -> None:
+    with upkeep_transaction() as session:
+        upkeep.requeue_expired(session)
+    with upkeep_transaction() as session:
+        upkeep.due_wakes(session, idle=list(Lane))
+
+
+def return_claim(scene: Scene, case: Case, side: int) -> None:
+    with upkeep_transaction() as session:
+        upkeep.return_claim(session, scene.account, case.handoff)
+
+
+def let_go(scene: Scene, case: Case, side: int) -> None:
+    with upkeep_transaction() as session:
+        moves.release_claims_of(session, scene.account, scene.world.senior.id)
+
+
+def prune(scene: Scene, case: Case, side: int) -> None:
+    with upkeep_transaction() as session:
+        idempotency.prune(session)
+    with transaction(scene.account) as session:
+        feed.prune(session, scene.account, keep=timedelta(days=1), most=10, chunk=10)
+
+
+def load(scene: Scene, case: Case, side: int) -> None:
+    neighbour = scene.cases[scene.cases.index(case) - 1]
+    lines = [
+        Line(n, worlds.intake(each.name, steps=[]) | {"id": f"L-{next(scene.counter)}", "resolution": "Fixed."})
+        for n, each in enumerate((case, neighbour)[:: 1 if side else -1], start=1)
+    ]
+    with transaction(scene.account) as session:
+        history_load.load(session, scene.account, lines, by=scene.world.admin.id)
+        history.remember_lines(session, scene.account, "digest", 1)
+
+
+ACTS = (
+    Act(claim),
+    Act(release, status="claimed"),
+    Act(reassign, status="claimed"),
+    Act(resolve, status="claimed"),
+    Act(withdraw),
+    Act(escalate, status="resolved"),
+    Act(reassess),
+    Act(step, status="claimed"),
+    Act(rate),
+    Act(hand_off, status="resolved"),
+    Act(park),
+    Act(hand_off_with_key, status="resolved"),
+    Act(drive),
+    Act(pause),
+    Act(take, status="pending", state="queued"),
+    Act(finish, status="pending", state="running"),
+    Act(put_back, status="pending", state="running"),
+    Act(renew, status="pending", state="running"),
+    Act(fall_back, status="pending", state="expired"),
+    Act(requeue, status="pending", state="expired"),
+    Act(return_claim, status="claimed"),
+    Act(let_go, status="claimed"),
+    Act(prune),
+    Act(load),
+)

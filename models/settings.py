@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -40,6 +41,11 @@ class Settings:
     feed_retention_events: int
     idempotency_hours: int
     cors_origins: list[str]
+    allowed_hosts: list[str]
+    web_connections: int
+    web_head_seconds: float
+    web_body_seconds: float
+    web_unread_seconds: float
     jwt_secret: str | None = field(repr=False)
     jwt_jwks_url: str | None
     jwt_audience: str | None
@@ -85,6 +91,11 @@ def _address(url: str) -> Address:
         raise SettingsError(f"settings: DATABASE_URL {error}") from error
 
 
+def _are_hosts(hosts: list[str]) -> None:
+    if any(not re.fullmatch(r"\.?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", host) for host in hosts):
+        raise ValidationError("must be host names without scheme and port, separated by commas; .name for all below it")
+
+
 def _refuse_half_a_login(read: Settings) -> None:
     # With both, a token could choose how it is checked; without an audience, any other product's token would do.
     if read.jwt_secret and read.jwt_jwks_url:
@@ -118,6 +129,11 @@ def _read(env: Env) -> Settings:
         feed_retention_events=env.int("FEED_RETENTION_EVENTS", 50_000, validate=positive),
         idempotency_hours=env.int("IDEMPOTENCY_HOURS", 24, validate=positive),
         cors_origins=env.list("CORS_ORIGINS", [], validate=_are_origins),
+        allowed_hosts=env.list("ALLOWED_HOSTS", [], validate=_are_hosts),
+        web_connections=env.int("WEB_CONNECTIONS", 1000, validate=positive),
+        web_head_seconds=env.float("WEB_HEAD_SECONDS", 10, validate=positive),
+        web_body_seconds=env.float("WEB_BODY_SECONDS", 60, validate=positive),
+        web_unread_seconds=env.float("WEB_UNREAD_SECONDS", 30, validate=positive),
         jwt_secret=env.str("JWT_SECRET", None, validate=_long_enough),
         jwt_jwks_url=env.str("JWT_JWKS_URL", None, validate=_is_http),
         jwt_audience=env.str("JWT_AUDIENCE", None),

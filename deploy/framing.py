@@ -1,0 +1,86 @@
+"""What the head of a request must be before anything is done with it (RFC 9110, RFC 9112)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httptools
+
+Header = tuple[bytes, bytes]
+
+MOST_HEAD_BYTES = 64 * 1024
+MOST_FIELDS = 100
+MOST_URL_BYTES = 8 * 1024
+
+# A name, an IPv4 or an IPv6 address, and perhaps a port. Underscores are no part of a host name, but of container names.
+HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{0,5}))?")
+VERSIONS = ("1.0", "1.1")
+
+
+class RefusedError(Exception):
+    """The request is not taken; the connection ends with this answer."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a request asks for. `authority` is of a target that names the host itself."""
+
+    path: bytes
+    query: bytes
+    authority: bytes | None
+
+
+def check_version(version: str) -> None:
+    """Refuse a version whose framing is another one."""
+    if version not in VERSIONS:
+        raise RefusedError(505, "This server speaks HTTP/1.1 and HTTP/1.0.")
+
+
+def target(method: bytes, url: bytes) -> Target:
+    """The parts of a request target, in origin, absolute or asterisk form."""
+    if b"#" in url or method == b"CONNECT" or (url == b"*" and method != b"OPTIONS"):
+        raise RefusedError(400, "The request target is not valid.")
+    try:
+        parsed = httptools.parse_url(url)
+    except httptools.HttpParserInvalidURLError as error:
+        raise RefusedError(400, "The request target is not valid.") from error
+    if parsed.schema is None:
+        return Target(parsed.path, parsed.query or b"", None)
+    authority = url.partition(b"://")[2].split(b"/", 1)[0].split(b"?", 1)[0]
+    if parsed.schema.lower() not in (b"http", b"https") or not is_host(authority):
+        raise RefusedError(400, "The request target is not valid.")
+    return Target(parsed.path or b"/", parsed.query or b"", authority)
+
+
+def check_host(version: str, hosts: Sequence[bytes]) -> None:
+    """Refuse a request that names no host, several ones or an impossible one."""
+    if len(hosts) > 1 or (not hosts and version == "1.1"):
+        raise RefusedError(400, "A request names its host once.")
+    if hosts and not is_host(hosts[0]):
+        raise RefusedError(400, "The Host header is not valid.")
+
+
+def is_host(value: bytes) -> bool:
+    """Whether this is a host and perhaps a port."""
+    found = HOST.fullmatch(value)
+    return found is not None and int(found["port"] or 0) < 65536
+
+
+def check_coding(version: str, codings: Sequence[bytes]) -> None:
+    """Refuse a body whose end cannot be found, or that would be passed on encoded."""
+    if not codings:
+        return
+    if version != "1.1":
+        raise RefusedError(400, "HTTP/1.0 knows no Transfer-Encoding.")
+    names = [name.strip().lower() for name in b",".join(codings).split(b",")]
+    if names[-1] != b"chunked" or names.count(b"chunked") > 1:
+        raise RefusedError(400, "The last transfer coding of a request is chunked, once.")
+    if len(names) > 1:
+        raise RefusedError(501, "No other transfer coding than chunked is understood.")

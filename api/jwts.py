@@ -14,13 +14,13 @@ from uuid import UUID
 import jwt
 
 from api.errors import Problem
+from api.jwks import KeysAwayError, KeySet
 from models import account, logs
 from models.account import Caller
 from models.settings import settings
 from models.transaction import upkeep
 
 LEEWAY_SECONDS = 10  # for clocks that differ
-JWKS_SECONDS = 2.0  # to fetch the keys, which are then kept for five minutes
 
 log = logs.logger(__name__)
 
@@ -36,9 +36,9 @@ def authenticate(token: str) -> tuple[Caller, datetime] | None:
         claims = _claims(token)
         account_id, user_id = UUID(claims[settings().jwt_account_claim]), UUID(claims["sub"])
         expires_at = datetime.fromtimestamp(claims["exp"], UTC)
-    except jwt.PyJWKClientConnectionError as error:
-        log.error("signing keys not reachable")
-        raise Problem(503, "unavailable", "The signing keys do not answer.", headers={"Retry-After": "5"}) from error
+    except KeysAwayError as error:
+        wait = {"Retry-After": str(error.retry_seconds)}
+        raise Problem(503, "unavailable", "The signing keys cannot be had; try again.", headers=wait) from error
     except (jwt.PyJWTError, KeyError, TypeError, AttributeError, ValueError, OverflowError, OSError) as error:
         log.info("jwt refused", error=type(error).__name__)
         return None
@@ -49,8 +49,10 @@ def authenticate(token: str) -> tuple[Caller, datetime] | None:
 
 def _claims(token: str) -> dict[str, Any]:
     secret = settings().jwt_secret
+    key: Any = secret or _keys().find(jwt.get_unverified_header(token).get("kid"))
+    if key is None:
+        raise jwt.InvalidKeyError("unknown key")
     # The algorithms are ours to choose, not the token's.
-    key: Any = secret or _keys().get_signing_key_from_jwt(token)
     return dict(
         jwt.decode(
             token,
@@ -64,6 +66,12 @@ def _claims(token: str) -> dict[str, Any]:
     )
 
 
+def start() -> None:
+    """Begin to fetch the keys, so that they are there when the first request comes."""
+    if settings().jwt_jwks_url:
+        _keys().refresh_if_due()
+
+
 @cache
-def _keys() -> jwt.PyJWKClient:
-    return jwt.PyJWKClient(settings().jwt_jwks_url or "", timeout=JWKS_SECONDS)
+def _keys() -> KeySet:
+    return KeySet(settings().jwt_jwks_url or "")

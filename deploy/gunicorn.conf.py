@@ -37,3 +37,10 @@ control_socket_disable = True
 def on_starting(server: object) -> None:
     """Stop clearly before any worker starts, when what the service gives out could not be signed."""
     require_secret_key()
+
+
+def post_worker_init(worker: object) -> None:
+    """Let each process ask for the keys of signed tokens before its first request."""
+    from api import jwts  # not above: the application is loaded by the workers and never here
+
+    jwts.start()

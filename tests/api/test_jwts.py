@@ -1,15 +1,12 @@
-"""Signed tokens of the main product, with a real JWKS server beside."""
+"""Signed tokens of the main product; the key server that they need is real."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from time import time
 from typing import Any
 
@@ -20,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api import auth, jwts
 from models.settings import SettingsError, settings
+from tests.api.key_server import serving
 from tests.api.test_people import delete
 from tests.conftest import environment
 from tests.world import World
@@ -34,34 +32,6 @@ def keys() -> dict[str, Any]:
         "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
         "ES256": ec.generate_private_key(ec.SECP256R1()),
     }
-
-
-@contextmanager
-def jwks_server(keys: dict[str, Any]) -> Iterator[str]:
-    """Serves the public halves, as the main product does."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps({"keys": [public(name, key) for name, key in keys.items()]}).encode()
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/jwks"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def public(name: str, key: Any) -> dict[str, Any]:
-    algorithm = jwt.get_algorithm_by_name(name)
-    return json.loads(algorithm.to_jwk(key.public_key())) | {"kid": name, "alg": name, "use": "sig"}
 
 
 @contextmanager
@@ -183,7 +153,7 @@ def test_unsigned_and_wrongly_signed_jwts_are_refused(world: World, keys: dict[s
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
 def test_a_jwt_is_checked_with_the_published_keys(world: World, keys: dict[str, Any], algorithm: str) -> None:
-    with jwks_server(keys) as url, configured(JWT_JWKS_URL=url, JWT_AUDIENCE=AUDIENCE):
+    with serving(keys) as server, configured(JWT_JWKS_URL=server.url, JWT_AUDIENCE=AUDIENCE):
         assert status(world, signed(world, keys[algorithm], algorithm)) == 200
         assert status(world, signed(world, keys[algorithm], algorithm, aud="other")) == 401
         assert status(world, signed(world, keys[algorithm], algorithm, exp=1)) == 401
@@ -194,7 +164,7 @@ def test_a_jwt_is_checked_with_the_published_keys(world: World, keys: dict[str, 
 
 def test_a_public_key_is_no_shared_secret(world: World, keys: dict[str, Any]) -> None:
     """The classic confusion: HS256 keyed with the text of the published RSA key."""
-    with jwks_server(keys) as url, configured(JWT_JWKS_URL=url, JWT_AUDIENCE=AUDIENCE):
+    with serving(keys) as server, configured(JWT_JWKS_URL=server.url, JWT_AUDIENCE=AUDIENCE):
         text = keys["RS256"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         head, body, _ = jwt.encode(claims(world), SECRET, headers={"kid": "RS256"}).split(".")
         mac = hmac.new(text, f"{head}.{body}".encode(), hashlib.sha256).digest()
@@ -203,7 +173,7 @@ def test_a_public_key_is_no_shared_secret(world: World, keys: dict[str, Any]) ->
 
 
 def test_an_unknown_key_id_is_refused(world: World, keys: dict[str, Any]) -> None:
-    with jwks_server(keys) as url, configured(JWT_JWKS_URL=url, JWT_AUDIENCE=AUDIENCE):
+    with serving(keys) as server, configured(JWT_JWKS_URL=server.url, JWT_AUDIENCE=AUDIENCE):
         token = jwt.encode(claims(world), keys["RS256"], algorithm="RS256", headers={"kid": "other"})
         assert status(world, token) == 401
 

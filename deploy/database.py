@@ -88,9 +88,21 @@ def service_url(url: str, password: str) -> str:
             _make_service(cursor, mine, password)
         if lines := _quieten(cursor, mine.service):
             print(f"PostgreSQL's log may hold ticket text unless an administrator runs: {lines}", file=sys.stderr)
+        _warn_of_superuser(cursor)
         # A copy of a database, or one restored, does not have the rights that its original gave on itself.
         cursor.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
     return service.url()
+
+
+def _warn_of_superuser(cursor: Any) -> None:
+    owner = _owner_of_tables(cursor)
+    cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [owner])
+    if cursor.fetchone() == (True,):
+        print(
+            f"The tables belong to {owner}, a superuser, as whom functions run; see “The database's owner” in"
+            " docs/operations.md",
+            file=sys.stderr,
+        )
 
 
 def _owner_of_tables(cursor: Any) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 import psycopg2
 
 from deploy import database, processes
-from deploy.servers import Postgres, Redis, Server, ServerError, write_private
+from deploy.servers import Postgres, Redis, Server, ServerError, forget_libpq, write_private
 from models.address import AddressError
 from models.roles import MayNotError
 
@@ -258,6 +258,8 @@ def run(servers: list[Server]) -> None:
     """Everything from nothing to a signal."""
     processes.sweep(MARK[processes.MARK])
     check_address_is_free(*address())
+    if not os.environ.get("DATABASE_URL"):
+        forget_libpq(os.environ)
     environment = base_environment()
     environment["DATABASE_URL"], environment["REDIS_URL"] = start_servers(servers)
     facts = prepare(environment)

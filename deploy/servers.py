@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -48,6 +49,12 @@ class Identity:
 
     port: int
     password: str
+
+
+def forget_libpq(environment: MutableMapping[str, str]) -> None:
+    """Take libpq's variables (PGHOST, PGOPTIONS, PGSERVICE …) away: they are about some other server than ours."""
+    for name in [name for name in environment if name.startswith("PG")]:
+        del environment[name]
 
 
 def write_private(path: Path, text: str) -> None:
@@ -291,8 +298,8 @@ class Server:
         return False
 
     def _start(self, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
-        # PG…: the server itself reads some of libpq's variables.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        environment = dict(os.environ)
+        forget_libpq(environment)  # the server itself reads some of them
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, **options)
 
     def _prepare(self) -> None:

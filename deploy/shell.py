@@ -7,17 +7,34 @@ import os
 import sys
 from pathlib import Path
 
+from deploy.servers import forget_libpq
+from models.address import Address, AddressError
+
 
 def environment(folder: Path) -> dict[str, str]:
     """Ours, with DATABASE_URL (the owner's), REDIS_URL, SECRET_KEY and this Python's folder first on PATH.
 
-    What is already set stays. OSError when nothing was ever run here.
+    What is already set stays, but libpq's variables do not where the database is in our own server. OSError when
+    nothing was ever run here.
     """
     facts = json.loads((folder / "demo.json").read_text())
     stack = {"DATABASE_URL": facts["database_url"], "REDIS_URL": facts["redis_url"]}
     stack["SECRET_KEY"] = (folder / "secret_key").read_text()
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**stack, **os.environ, "PATH": path}
+    made = {**stack, **os.environ, "PATH": path}
+    if is_own(folder, made["DATABASE_URL"]):
+        forget_libpq(made)
+    return made
+
+
+def is_own(folder: Path, url: str) -> bool:
+    """Whether this is an address of the server that `make run` keeps in the folder."""
+    try:
+        port = json.loads((folder / "postgres" / "postgres.json").read_text())["port"]
+        parts = Address.parse(url).parts
+    except (OSError, AddressError):
+        return False
+    return (parts.get("host"), parts.get("port")) == ("127.0.0.1", str(port))
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from alembic import command
 
 from api import auth, jwts
 from deploy import database
-from deploy.servers import Postgres, Redis
+from deploy.servers import Postgres, Redis, forget_libpq
 from models import db, head, limits, migrations, redis, settings, transaction
 from models.address import Address
 from models.roles import Roles, named
@@ -74,7 +74,8 @@ class Servers:
 
 
 def start(folder: Path) -> Servers:
-    """Start both servers and migrate the template."""
+    """Start both servers and make the template."""
+    forget_libpq(os.environ)
     servers = Servers(
         Postgres(folder / "postgres", durable=False), Redis(folder / "redis", durable=False), secrets.token_hex(8)
     )

@@ -119,18 +119,31 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         process.kill()
 
 
+# What a shell may hold that is used to another server.
+ELSEWHERE = {
+    "PGSERVICE": "nowhere",
+    "PGHOSTADDR": "192.0.2.1",
+    "PGSSLMODE": "require",
+    "PGTARGETSESSIONATTRS": "standby",
+    "PGOPTIONS": "-c no_such_setting=1",
+    "PGCLIENTENCODING": "LATIN1",
+    "PGDATESTYLE": "German",
+}
+
+
 def test_all_of_it_runs_and_ends_with_the_main_process(stack: Stack) -> None:
-    stack.start(ASSESSOR="openai")
+    stack.start(ASSESSOR="openai", **ELSEWHERE)
     assert until(lambda: READY.items() <= (stack.ready() or {}).items())
     for word in ("interactive@", "bulk@", "upkeep@", "beat", "gunicorn"):
         process = stack.find(word)
         assert process
         assert process.environ()["ASSESSOR"] == "openai"
-        assert "escalation_service:" in process.environ()["DATABASE_URL"]
+        assert "escalation_service_resolutionflow:" in process.environ()["DATABASE_URL"]
     assert stack.facts["url"] == f"http://127.0.0.1:{stack.port}"
     assert set(stack.facts["tokens"]) == {"junior", "senior", "senior2", "admin", "viewer"}
     assert stack.facts["tokens"]["senior"] in stack.output
-    secrets = ("demo.json", "secret_key", "service_password")
+    assert "escalation_owner_resolutionflow:" in stack.facts["database_url"]
+    secrets = ("demo.json", "secret_key", "service_password", "owner_password")
     assert {(stack.folder / ".local" / name).stat().st_mode & 0o777 for name in secrets} == {0o600}
     # A second one in the same folder leaves the first alone.
     first = stack.main

@@ -23,7 +23,9 @@ from deploy.framing import MOST_FIELDS, MOST_HEAD_BYTES, MOST_URL_BYTES, Refused
 from deploy.places import Phase, Places
 from models.settings import settings
 
-LAST_SECONDS = 2.0  # for a request on its way when the process ends, and for bytes on their way when an answer is final
+LAST_SECONDS = (
+    2.0  # for a request on its way when the process ends, and for bytes on their way when an answer is final
+)
 MOST_IGNORED_BYTES = 2 * 1024 * 1024
 MOST_HELD_BYTES = 64 * 1024  # of requests that were sent before an earlier one was answered
 SLICE_BYTES = 16 * 1024
@@ -208,7 +210,9 @@ class Connection(HttpToolsProtocol):
             try:
                 self.parser.feed_data(self._next_piece())
             except httptools.HttpParserUpgrade:
-                self.cycle.keep_alive = False  # no other protocol is spoken here, so its request is answered in this one
+                self.cycle.keep_alive = (
+                    False  # no other protocol is spoken here, so its request is answered in this one
+                )
             except httptools.HttpParserError as error:
                 self._fail(error.__context__)
             except RefusedError as error:

@@ -114,4 +114,3 @@ class Places:
                 return
             each.drop()
             total -= size
-

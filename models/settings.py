@@ -93,7 +93,9 @@ def _address(url: str) -> Address:
 
 def _are_hosts(hosts: list[str]) -> None:
     if any(not re.fullmatch(r"\.?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", host) for host in hosts):
-        raise ValidationError("must be host names without scheme and port, separated by commas; .name for all below it")
+        raise ValidationError(
+            "must be host names without scheme and port, separated by commas; .name for all below it"
+        )
 
 
 def _refuse_half_a_login(read: Settings) -> None:

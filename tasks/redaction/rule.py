@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tasks.redaction.fold import Fold
 from tasks.redaction.values import anything, trimmed
 
 Span = tuple[int, int]  # in the folded text
+
 
 class Rule:
     """What to hide: the groups of `pattern` whose names begin with "value", or all of the match.

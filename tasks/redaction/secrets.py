@@ -43,8 +43,20 @@ IN_WORDS = (
         cased=True,
         check=is_phrase,
     ),
-    Rule("in a sentence", WORDS + IS + _VALUE, "the password of the router is Summer2024!", after=SECRET, check=is_likely),
-    Rule("a number", WORDS + IS + r"(?P<value>\d++)(?![\w.:/-])", "the password is 482916", after=SECRET, check=is_number),
+    Rule(
+        "in a sentence",
+        WORDS + IS + _VALUE,
+        "the password of the router is Summer2024!",
+        after=SECRET,
+        check=is_likely,
+    ),
+    Rule(
+        "a number",
+        WORDS + IS + r"(?P<value>\d++)(?![\w.:/-])",
+        "the password is 482916",
+        after=SECRET,
+        check=is_number,
+    ),
     Rule(
         "changed to",
         WORDS + r"\s{1,3}(?:to|auf|en|a|por|par|naar|para|zu|as|als)\s{1,3}" + _VALUE,
@@ -52,7 +64,9 @@ IN_WORDS = (
         after=SECRET,
         check=is_strong,
     ),
-    Rule("side by side", r"\s{1,3}(?:[|>]\s{1,3})?" + _VALUE, "with password Winter2024", after=SECRET, check=is_strong),
+    Rule(
+        "side by side", r"\s{1,3}(?:[|>]\s{1,3})?" + _VALUE, "with password Winter2024", after=SECRET, check=is_strong
+    ),
     Rule(
         "used as",
         r"(?<!\S)(?P<value>\S{6,60}+)\s(?:as|als|comme|como|come)\s(?:[a-z]{1,12}\s){0,2}" + SECRET.pattern,
@@ -100,7 +114,13 @@ CODES = (
         after=CODE,
         check=is_code,
     ),
-    Rule("code in a sentence", WORDS + IS + r"[\"'`]?" + _CODES, "the PIN of the door is 4711", after=CODE, check=is_code),
+    Rule(
+        "code in a sentence",
+        WORDS + IS + r"[\"'`]?" + _CODES,
+        "the PIN of the door is 4711",
+        after=CODE,
+        check=is_code,
+    ),
     Rule(
         "code before its name",
         r"(?<![\w-])(?P<value>\d{3}[ -]?\d{3,5}|[a-z]-\d{4,8})[ ](?:is|ist|est|es|e|as|als|comme|como|come|for|fur)[ ]"

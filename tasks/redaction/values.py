@@ -25,7 +25,10 @@ _ORDINARY = re.compile(
 # A ticket or a machine.
 _NUMBERED = re.compile(r"[A-Z]{2,5}-?\d{1,9}|[a-z]{1,5}-\d{1,6}")
 _NO_CODE = re.compile(r"0x[0-9a-fA-F]+|[kK][bB]\d+|\d{4}-\d{2}-\d{2}.*")
-_NO_KEY = re.compile(r"[\\]|^s-1-\d|\.(?:exe|dll|log|txt|docx?|xlsx?|pdf|png|jpe?g|conf|cfg|ini|json|xml|pem|crt|key|db)$", re.IGNORECASE)
+_NO_KEY = re.compile(
+    r"[\\]|^s-1-\d|\.(?:exe|dll|log|txt|docx?|xlsx?|pdf|png|jpe?g|conf|cfg|ini|json|xml|pem|crt|key|db)$",
+    re.IGNORECASE,
+)
 _INNER_SYMBOL = re.compile(r"[A-Za-z0-9][!@#$%^&*+=?~_][A-Za-z0-9!@#$%^&*+=?~_]")
 _CAMEL = re.compile(r"[a-z][A-Z]")
 _QUOTES = "\"'`"
@@ -102,7 +105,11 @@ def is_random(value: str) -> bool:
 
 def is_key(value: str) -> bool:
     """Behind a word as common as "key" or "session": random, and no path, GUID, version, ticket or file."""
-    return is_random(value) and not (_ORDINARY.fullmatch(value) or _NUMBERED.fullmatch(value)) and not _NO_KEY.search(value)
+    return (
+        is_random(value)
+        and not (_ORDINARY.fullmatch(value) or _NUMBERED.fullmatch(value))
+        and not _NO_KEY.search(value)
+    )
 
 
 def is_phrase(value: str) -> bool:

@@ -182,10 +182,37 @@ _SPEECH = frozenset(
     " alterada ao bloqueada com da das do dos ela ele em errada esqueci esquecida esqueceu foi incorreta invalida mas mudada"
     " na nao nas nenhuma no nos nova num ou para pela pelo porem qual quando se sem ser seu sua tem uma voce".split()
 )
-_STEMS = (
-    "expir abgelauf verlop caduc scadut vencid change reset invalid incorrect inkorrekt require fail lock wrong"
-    " mismatch accept work protect forget forgot request remember store save saved restor recover prompt".split()
-)
+_STEMS = [
+    "expir",
+    "abgelauf",
+    "verlop",
+    "caduc",
+    "scadut",
+    "vencid",
+    "change",
+    "reset",
+    "invalid",
+    "incorrect",
+    "inkorrekt",
+    "require",
+    "fail",
+    "lock",
+    "wrong",
+    "mismatch",
+    "accept",
+    "work",
+    "protect",
+    "forget",
+    "forgot",
+    "request",
+    "remember",
+    "store",
+    "save",
+    "saved",
+    "restor",
+    "recover",
+    "prompt",
+]
 _STEM_OF_SPEECH = re.compile("|".join(_STEMS))
 
 

@@ -20,6 +20,7 @@ from models import (
     batch_work,
     feed,
     feedback,
+    handoff,
     history,
     history_load,
     idempotency,
@@ -95,13 +96,14 @@ def build(world: World, owner_url: str, cases: int = CASES) -> Scene:
     for n in range(cases):
         name = f"T-{n:03d}"
         with transaction(world.account_id) as session:
-            handoff, asked = intake.accept(session, world.account_id, worlds.intake(name), by=world.junior.id)
-            row = sessions.find(session, world.account_id, name).id
+            made, asked = intake.accept(session, world.account_id, worlds.intake(name), by=world.junior.id)
+            row = sessions.ticket(session, world.account_id, name)
         with transaction(world.account_id) as session:
             body = worlds.intake(name, intent="park")
             parked, _ = intake.accept(session, world.account_id, body, by=world.junior.id)
         assert asked
-        scene.cases.append(Case(name, row, handoff, parked, asked, new_id()))
+        assert row
+        scene.cases.append(Case(name, row.id, made, parked, asked, new_id()))
     with closing(database.connect(owner_url)) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE scene (n int, session uuid, handoff uuid, parked uuid, asked uuid, batch uuid)")
         for n, case in enumerate(scene.cases):
@@ -115,10 +117,16 @@ _RESET = """
     DELETE FROM batch_items; DELETE FROM batches; DELETE FROM idempotency_keys;
     DELETE FROM assessments WHERE id NOT IN (SELECT asked FROM scene);
     DELETE FROM handoffs WHERE id NOT IN (SELECT handoff FROM scene UNION SELECT parked FROM scene);
-    DELETE FROM session_steps WHERE seq > 2;
+    UPDATE handoffs SET status = 'parked', intent = 'park', generation = 0, escalated_at = NULL, session_id = session
+    FROM scene WHERE id = parked;
+    DELETE FROM session_steps WHERE seq > 2 OR session_id NOT IN (SELECT session FROM scene);
+    DELETE FROM sessions WHERE id NOT IN (SELECT session FROM scene);
     UPDATE sessions SET steps_count = 2 WHERE steps_count > 2;
-    UPDATE handoffs SET status = 'parked', intent = 'park', generation = 0, escalated_at = NULL
-    WHERE id IN (SELECT parked FROM scene);
+    INSERT INTO sessions (account_id, id, external_id, title, problem, steps_count, draft_of)
+    SELECT account_id, gen_random_uuid(), external_id, title, problem, 1, parked FROM sessions JOIN scene ON id = session;
+    INSERT INTO session_steps (account_id, session_id, seq, kind, text, added_by_id)
+    SELECT account_id, id, 1, 'note', 'A thought.', %(claimer)s FROM sessions WHERE draft_of IS NOT NULL;
+    UPDATE handoffs AS h SET session_id = draft.id FROM sessions AS draft WHERE draft.draft_of = h.id;
     UPDATE handoffs SET status = s.status, generation = 1, shown_generation = NULL, ready_at = NULL, overdue = false,
         claimed_by_id = CASE WHEN s.status = 'claimed' THEN %(claimer)s::uuid END, resolved_at = NULL,
         claimed_at = CASE WHEN s.status = 'claimed' THEN now() - interval '1 day' END, first_action_at = NULL,
@@ -205,9 +213,19 @@ def reassess(scene: Scene, case: Case, side: int) -> None:
 def step(scene: Scene, case: Case, side: int) -> None:
     by, body = scene.people(side)[0].id, {"kind": "note", "text": f"note {next(scene.counter)}"}
     with transaction(scene.account) as session:
-        row, added = sessions.append_step(session, scene.account, case.name, body, by=by)
-        moves.note_step(session, row, added, by=by)
+        row = handoff.find_session(session, scene.account, case.name, seen_by=Actor(by), locked=True)
+        added = sessions.append_step(session, row, body, by=by)
+        moves.note_steps(session, scene.account, row.id, [added.text], by=by)
         number(session)
+
+
+def step_of_draft(scene: Scene, case: Case, side: int) -> None:
+    author, body = scene.world.junior.id, {"kind": "note", "text": f"note {next(scene.counter)}"}
+    with transaction(scene.account) as session:
+        row = handoff.find_session(
+            session, scene.account, case.name, seen_by=Actor(author), handoff_id=case.parked, locked=True
+        )
+        sessions.append_step(session, row, body, by=author)
 
 
 def rate(scene: Scene, case: Case, side: int) -> None:
@@ -220,8 +238,8 @@ def hand_off(scene: Scene, case: Case, side: int, intent: str = "escalate") -> N
     steps = [{"kind": "note", "text": f"note {next(scene.counter)}"}]
     body = worlds.intake(case.name, intent=intent, steps=steps)
     with transaction(scene.account) as session:
-        handoff, _ = intake.accept(session, scene.account, body, by=scene.people(side)[0].id)
-        numbered(session, scene.account, handoff)
+        made, _ = intake.accept(session, scene.account, body, by=scene.people(side)[0].id)
+        numbered(session, scene.account, made)
 
 
 def park(scene: Scene, case: Case, side: int) -> None:
@@ -233,9 +251,9 @@ def hand_off_with_key(scene: Scene, case: Case, side: int) -> None:
     with transaction(scene.account) as session:
         if idempotency.begin(session, scene.account, by, key, "hash") is None:
             target = {"target_user_id": scene.people(side)[1].id}
-            handoff, _ = intake.accept(session, scene.account, worlds.intake(case.name) | target, by=by)
-            numbered(session, scene.account, handoff)
-            idempotency.remember(session, scene.account, by, key, {"id": str(handoff)})
+            made, _ = intake.accept(session, scene.account, worlds.intake(case.name) | target, by=by)
+            numbered(session, scene.account, made)
+            idempotency.remember(session, scene.account, by, key, {"id": str(made)})
 
 
 def drive(scene: Scene, case: Case, side: int) -> None:
@@ -318,6 +336,7 @@ ACTS = (
     Act(escalate, status="resolved"),
     Act(reassess),
     Act(step, status="claimed"),
+    Act(step_of_draft, status="resolved"),
     Act(rate),
     Act(hand_off, status="resolved"),
     Act(park),

@@ -74,8 +74,10 @@ def in_the_way(cursor: Any) -> list[str]:
     """The tables with a row that a foreign key could not point to now."""
     found = []
     for table in referenced(cursor):
+        # A draft is deleted when it is escalated; whoever writes what points to it has locked it before.
+        rows = "sessions WHERE draft_of IS NULL" if table == "sessions" else table
         try:
-            cursor.execute(f"SELECT FROM {table} FOR KEY SHARE NOWAIT")
+            cursor.execute(f"SELECT FROM {rows} FOR KEY SHARE NOWAIT")
         except psycopg2.errors.LockNotAvailable:
             found.append(table)
     return found

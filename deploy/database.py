@@ -199,8 +199,8 @@ def _give_to(cursor: Any, owner: str, database: str) -> None:
 def main(arguments: list[str]) -> None:
     """ADMIN_DATABASE_URL is an administrator's address, where there is one; DATABASE_URL the owner's."""
     admin, owner = os.environ.get("ADMIN_DATABASE_URL"), _required("DATABASE_URL")
+    given = Address.parse(owner)
     if arguments == ["owner"]:
-        given = Address.parse(owner)
         made = Address.parse(owner_url(_required("ADMIN_DATABASE_URL"), given.parts.get("password", "")))
         if made.user != given.user:
             raise SetUpError(f"the user of DATABASE_URL has to be {made.user}")

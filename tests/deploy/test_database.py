@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from alembic import command
 from alembic.util.exc import CommandError
-from psycopg2 import errors, sql
+from psycopg2 import errors
 
 from deploy import database
 from deploy.database import SetUpError, connect, ensure_database, owner_url, service_url
@@ -130,8 +130,7 @@ def test_names_that_are_alike_are_told_apart() -> None:
 def test_a_copy_gets_roles_of_its_own_and_its_original_keeps_them(server: Postgres, empty: str) -> None:
     original = install(empty, "first")
     before = names(empty)
-    source = sql.Identifier(Address.parse(empty).database or "").as_string(None)
-    run(server.url(), f"CREATE DATABASE copied TEMPLATE {source}")
+    run(server.url(), f"CREATE DATABASE copied TEMPLATE {Address.parse(empty).database}")
     copied = install(server.url("copied"), "second")
     assert service_url(empty, "first") == original
     assert names(empty) == before

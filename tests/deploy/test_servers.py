@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -235,8 +235,9 @@ def test_postgres_has_no_right_of_root_though_its_folder_is_closed(tmp_path: Pat
             processes = family(server.pid)
             assert len(processes) > 3
             for one in processes:
-                assert capabilities(one.pid) == {"0" * 16}
-                assert one.uids().real != 0
+                with suppress(FileNotFoundError, psutil.NoSuchProcess):  # PostgreSQL ends some of them by itself
+                    assert capabilities(one.pid) == {"0" * 16}
+                    assert one.uids().real != 0
             with pytest.raises(psycopg2.Error, match=r"ermission denied|exited with"):
                 ask_postgres(server, f"COPY told FROM PROGRAM 'cat {secret} 2>&1 && exit 0'")
         server.restart()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import cached_property
 from uuid import uuid4
 
 from flask import Flask, Response, request
@@ -9,6 +11,7 @@ from flask_smorest import Api
 
 from api import (
     analytics,
+    answers,
     assessments,
     batches,
     cli,
@@ -29,6 +32,7 @@ from api import (
 from api.patience import PatientFlask
 from models import logs
 from models.errors import NotFound
+from models.settings import settings
 
 MAX_BODY_BYTES = 1024 * 1024
 SECURITY_HEADERS = {
@@ -37,7 +41,19 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+HSTS = f"max-age={365 * 24 * 3600}"
 BEARER = "A token of `flask tokens issue`; also a JWT of the main product, where that is switched on."
+
+
+class OnceApi(Api):
+    """flask-smorest's, with a document that is made once and not for each reader."""
+
+    def _openapi_json(self) -> Response:
+        return Response(self._document, mimetype="application/json")
+
+    @cached_property
+    def _document(self) -> str:
+        return json.dumps(self.spec.to_dict(), indent=2)
 
 
 def create_app() -> Flask:
@@ -53,7 +69,9 @@ def create_app() -> Flask:
         OPENAPI_URL_PREFIX="/api/v1",
         OPENAPI_JSON_PATH="openapi.json",
     )
-    api = Api(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [docs.Completion()]})
+    # No redirects by the router: they would go where the Host header says, and change an id with two slashes.
+    app.url_map.merge_slashes = app.url_map.strict_slashes = False
+    api = OnceApi(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [docs.Completion()]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": BEARER})
     parts = (handoffs, assessments, sessions, feed, people, batches, analytics)
@@ -74,6 +92,8 @@ def create_app() -> Flask:
 def _begin() -> None:
     logs.clear()
     logs.bind(request=request.headers.get("X-Request-Id", "")[:64] or uuid4().hex)
+    if (request.environ["SERVER_PORT"] == str(settings().metrics_port)) != (request.path == "/metrics"):
+        raise NotFound
     if "\x00" in request.path:  # PostgreSQL cannot even be asked for it
         raise NotFound
 
@@ -81,4 +101,8 @@ def _begin() -> None:
 def _secure(response: Response) -> Response:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    if request.path.startswith("/api/"):
+        response.headers.setdefault("Cache-Control", answers.PRIVATE)
+    if cookie.came_by_https():
+        response.headers["Strict-Transport-Security"] = HSTS
     return response

@@ -14,6 +14,10 @@ from models.card import Whole
 from models.db import dump_json
 from models.settings import require_secret_key, settings
 
+# Nothing of an account is for a cache; who asks again with If-None-Match has kept the answer by itself.
+PRIVATE = "private, no-store"
+PRIVATE_VALIDATED = f"{PRIVATE}, no-cache"
+
 
 def signing_keys() -> tuple[str, ...]:
     """The key that signs now, then the one that is still accepted."""
@@ -35,7 +39,7 @@ def versioned(shown: Whole) -> Response:
     response = answer(shown.text)
     digest = hashlib.sha256(response.get_data()).hexdigest()[:16]
     response.set_etag(f"{shown.version}-{digest}", weak=True)
-    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Cache-Control"] = PRIVATE_VALIDATED
     response.headers["Vary"] = "Authorization, Cookie"
     # If-Match is for writes; Werkzeug would answer a read with 412 and the body.
     if request.if_none_match.contains_weak(response.get_etag()[0] or ""):

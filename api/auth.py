@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from cachetools import TLRUCache
 from flask import g, request
+from sqlalchemy.orm import Session
 
 from api import cookie, jwts
 from api.errors import Problem
@@ -22,7 +23,7 @@ from models import account, logs
 from models.account import Caller, Role
 from models.handoff import Actor
 from models.limits import limits
-from models.transaction import one_upkeep_message
+from models.transaction import one_upkeep_message, upkeep
 
 # A verified token is believed for so long, so that a poll asks no database. The longer bounds how late a revocation
 # is noticed (30 s are promised); that they differ keeps tokens that came together from ending together.
@@ -37,7 +38,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Known:
-    """What a token was found to be, and when (time.monotonic) the question was asked."""
+    """Whom a token or a login was found to prove, and when (time.monotonic) the question was asked."""
 
     caller: Caller
     expires_at: datetime | None
@@ -98,8 +99,8 @@ def actor() -> Actor:
 
 def identify() -> Caller:
     """The caller by the bearer token or by the browser's session, or 401; 403 for a session's forged write."""
-    if "Authorization" not in request.headers and (digest := cookie.token_digest()) is not None:
-        signed_in = verify_digest(digest)
+    if "Authorization" not in request.headers and (key := cookie.login_key()) is not None:
+        signed_in = verify_login(key)
         if signed_in is None:
             raise _unauthorized("Your session has ended; sign in again.")
         cookie.refuse_forged_write()
@@ -120,23 +121,46 @@ def bearer(header: str) -> str:
 
 
 def verify(secret: str) -> Caller | None:
-    """The caller of a token, from memory or from the database."""
-    return _believed(account.digest(secret), lambda: _authenticated(secret))
+    """The caller of a token, from memory or from the database. 429 when many wrong ones came from this address."""
+    proof = account.digest(secret)
+    if found := remembered(proof):
+        return found
+    address = request.remote_addr or ""
+    if wait := limits().seconds_to_wait_with_tokens(address):
+        raise Problem(429, "too_fast", "Too many wrong tokens.", headers={"Retry-After": str(ceil(wait))})
+    known = _authenticated(secret)
+    if known is None:
+        limits().count_wrong_token(address)
+        return None
+    _remember([proof], {proof: known})
+    return remembered(proof)
 
 
-def verify_digest(digest: str) -> Caller | None:
-    """The caller of the stored token with this digest; None: unknown, expired or revoked."""
-    return _believed(digest, lambda: _stored([digest]).get(digest))
+def verify_login(key: str) -> Caller | None:
+    """The person whom a login belongs to; None: it has ended.
+
+    Asked of the database each time, because a login may have ended in another process. Only polls that find nothing
+    new are answered from memory.
+    """
+    _remember([key], _stored([key]))
+    return remembered(key)
 
 
-def remembered(digest: str) -> Caller | None:
-    """The caller of a token that was verified a moment ago; None: the database must be asked."""
+def end_logins(end: Callable[[Session], list[str]]) -> None:
+    """End logins in a transaction; `end` does it and returns their keys."""
+    with upkeep() as session:
+        keys = end(session)
+    _remember(keys, {})
+
+
+def remembered(proof: str) -> Caller | None:
+    """The caller of a token or login that was verified a moment ago; None: the database must be asked."""
     with _lock:
-        known = _verified.get(digest)
+        known = _verified.get(proof)
         if known is None:
             return None
         if known.is_stored and time.monotonic() - known.asked_at > AGEING_SECONDS:
-            _ageing.add(digest)
+            _ageing.add(proof)
     return known.caller if known.expires_at is None or known.expires_at > datetime.now(UTC) else None
 
 
@@ -151,26 +175,18 @@ def verify_again() -> None:
     Any error leaves them believed until their time is over, as without this.
     """
     with _lock:
-        digests = list(islice(_ageing, MOST_TOGETHER))
-        _ageing.difference_update(digests)
-    found = _stored(digests)
+        proofs = list(islice(_ageing, MOST_TOGETHER))
+        _ageing.difference_update(proofs)
+    _remember(proofs, _stored(proofs))
+
+
+def _remember(proofs: list[str], found: Mapping[str, Known]) -> None:
     with _lock:
-        for digest in digests:
-            if digest in found:
-                _verified[digest] = found[digest]
+        for proof in proofs:
+            if proof in found:
+                _verified[proof] = found[proof]
             else:
-                _verified.pop(digest, None)
-
-
-def _believed(digest: str, find: Callable[[], Known | None]) -> Caller | None:
-    if found := remembered(digest):
-        return found
-    known = find()
-    if known is None:
-        return None
-    with _lock:
-        _verified[digest] = known
-    return remembered(digest)
+                _verified.pop(proof, None)
 
 
 def _authenticated(secret: str) -> Known | None:
@@ -182,15 +198,15 @@ def _authenticated(secret: str) -> Known | None:
     return Known(*found, asked_at, is_stored=False) if found else None
 
 
-def _stored(digests: list[str]) -> dict[str, Known]:
+def _stored(proofs: list[str]) -> dict[str, Known]:
     asked_at = time.monotonic()
     with one_upkeep_message() as message:
-        found = account.authenticate(message, digests)
-    return {digest: Known(*known, asked_at, is_stored=True) for digest, known in found.items()}
+        found = account.authenticate(message, proofs)
+    return {proof: Known(*known, asked_at, is_stored=True) for proof, known in found.items()}
 
 
 def forget_verified() -> None:
-    """Ask the database again for every token."""
+    """Ask the database again for every token and login."""
     with _lock:
         _verified.clear()
         _ageing.clear()

@@ -18,6 +18,8 @@ from models import account, migrations, moves
 from models.account import ApiToken, Role, User
 from models.transaction import upkeep
 
+TOKEN_DAYS = 90  # how long a token is good for that nobody said anything about
+
 
 @click.group()
 def accounts() -> None:
@@ -105,16 +107,20 @@ def tokens() -> None:
 @tokens.command("issue")
 @click.option("--user", required=True, metavar="U", help="Id or name of the person.")
 @click.option("--account", "account_name", metavar="A", help="Id or name of the account, where names repeat.")
-@click.option("--expires-days", type=click.IntRange(1, 3650), metavar="N", help="Default: never.")
+@click.option("--expires-days", type=click.IntRange(1, 3650), metavar="N", help=f"Default: {TOKEN_DAYS}.")
+@click.option("--never", is_flag=True, help="A token that works until it is revoked.")
 @told
-def issue_token(user: str, account_name: str | None, expires_days: int | None) -> None:
+def issue_token(user: str, account_name: str | None, expires_days: int | None, never: bool) -> None:
     """Issue a token; the last line is the token alone."""
+    if never and expires_days:
+        raise click.UsageError("Give --expires-days or --never, not both.")
     with upkeep() as session:
         within = account.find_account(session, account_name).id if account_name else None
         found = account.find_user(session, user, within)
-        lifetime = timedelta(days=expires_days) if expires_days else None
+        lifetime = None if never else timedelta(days=expires_days or TOKEN_DAYS)
         token, secret = account.issue_token(session, found.account_id, found.id, expires_in=lifetime)
-    click.echo(f"token {token.id} for {found.name!r} ({found.role}); it is not shown again")
+        session.refresh(token)
+    click.echo(f"token {token.id} for {found.name!r} ({found.role}), {_state(token, found)}; it is not shown again")
     click.echo(secret)
 
 
@@ -137,7 +143,7 @@ def _state(token: ApiToken, user: User) -> str:
     if token.revoked_at is not None:
         return "revoked"
     if token.expires_at is None:
-        return "active"
+        return "active until it is revoked"
     ended = token.expires_at <= datetime.now(UTC)
     return f"{'expired' if ended else 'active until'} {token.expires_at:%Y-%m-%dT%H:%MZ}"
 

@@ -1,15 +1,13 @@
-"""The browser's login: a signed cookie that names a token without holding it, and the check against forged writes.
+"""The browser's side of a login: a signed cookie that names a row of the database, and the check of forged writes.
 
-Flask signs its session cookie but does not encrypt it. So it carries the token's digest, which is what the
-database keeps too: it proves nothing without our signature, and nobody can make the token from it. Every
-request asks for the token anew, so a revoked one ends the session as soon as it ends the token.
+The cookie proves nothing without our signature and nothing without the row, so signing out ends every copy of it.
 """
 
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,15 +16,18 @@ from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 
 from api.errors import Problem
+from models.login import LIFETIME
 from models.settings import settings
 
 NAME = "escalation"
-LIFETIME = timedelta(hours=12)  # a working day; then the token is asked for again
+# Where proxies say how the browser came to them. The first of several is the one nearest to it.
+PROXY_HEADERS = ("X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "Front-End-Https", "Forwarded")
+HTTPS = re.compile(r"(^|[ ,;])(proto=\"?)?(https|on)\b")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class CookieSessions(SecureCookieSessionInterface):
-    """Flask's sessions, signed with our two keys, marked Secure exactly when the request came by https."""
+    """Flask's sessions, signed with our two keys, marked Secure when the browser came by https."""
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         """Signs with the present key and accepts the previous one. None: there is no key, so no sessions."""
@@ -48,7 +49,16 @@ class CookieSessions(SecureCookieSessionInterface):
 
     def get_cookie_secure(self, app: Flask) -> bool:
         """Whether the browser must keep the cookie to https."""
-        return request.is_secure
+        return came_by_https()
+
+
+def came_by_https() -> bool:
+    """Whether the browser speaks https with us or with a proxy before us.
+
+    A proxy's word is taken whoever gives it: who lies makes nothing but their own cookie useless to themselves.
+    """
+    said = " ".join(request.headers.get(name, "") for name in PROXY_HEADERS).lower()
+    return settings().https_only or request.is_secure or bool(HTTPS.search(said))
 
 
 def install(app: Flask) -> None:
@@ -63,30 +73,30 @@ def install(app: Flask) -> None:
     )
 
 
-def begin(token_digest: str) -> None:
-    """Sign this browser in."""
+def begin(login_key: str) -> None:
+    """Give this browser the cookie of a login."""
     session.clear()
     session.permanent = True
-    session["token"] = token_digest
+    session["login"] = login_key
     session["csrf"] = secrets.token_urlsafe(24)
 
 
 def end() -> None:
-    """Sign this browser out."""
+    """Take the cookie away."""
     session.clear()
 
 
-def token_digest() -> str | None:
-    """The digest of the token that this browser signed in with, or None."""
-    found = session.get("token")
+def login_key() -> str | None:
+    """The key of the login that this browser's cookie names, or None."""
+    found = session.get("login")
     return found if isinstance(found, str) else None
 
 
-def token_digest_in(app: Flask, header: str) -> str | None:
+def login_key_in(app: Flask, header: str) -> str | None:
     """The same by the Cookie header of a request that Flask has not begun."""
     found = app.session_interface.open_session(app, app.request_class({"HTTP_COOKIE": header}))
-    digest = found.get("token") if found else None
-    return digest if isinstance(digest, str) else None
+    key = found.get("login") if found else None
+    return key if isinstance(key, str) else None
 
 
 def csrf_token() -> str:
@@ -111,6 +121,13 @@ def refuse_foreign_form() -> None:
     """403 for a form that another site's page has sent: before sign-in there is no session to bind it to."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     # Browsers send the first only to https and localhost.
-    ours = site in ("none", "same-origin") if site else not origin or urlsplit(origin).netloc == request.host
+    ours = site in ("none", "same-origin") if site else not origin or _host_of(origin) == request.host
     if not ours:
         raise Problem(403, "csrf", "This form was sent by another site.")
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None

@@ -181,7 +181,7 @@ def queue(query: dict[str, Any]) -> Response:
         tail = cursors.encode(Cursor(epoch, head), account_id, answers.signing_keys())
         end = dump_json({"next_page": None, "cursor": tail})
     response = Response(f'{{"items":[{items}],{end[1:]}', mimetype="application/json")
-    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Cache-Control"] = answers.PRIVATE
     response.headers["Vary"] = "Authorization, Cookie, Accept-Encoding"
     return response
 

@@ -68,7 +68,7 @@ def page(
 def _headers(epoch: str, head: int, interval: str) -> dict[str, str]:
     return {
         "ETag": f'W/"{_tag(epoch, head)}"',
-        "Cache-Control": "private, no-cache",
+        "Cache-Control": answers.PRIVATE_VALIDATED,
         "Vary": "Authorization, Cookie, Accept-Encoding",
         "Poll-Interval": interval,
     }

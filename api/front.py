@@ -46,7 +46,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["path"] != PATH or scope["method"] != "GET":
+        if scope["path"] != PATH or scope["method"] != "GET" or _is_for_metrics(scope):
             return await self._rest(scope, receive, send)
         said, polled = await self._poll(scope)
         if said is None:
@@ -94,5 +94,10 @@ class Front:
         """Who asks, where that is known without the database."""
         if b"authorization" in headers:
             return auth.remembered(account.digest(auth.bearer(headers[b"authorization"].decode("latin-1"))))
-        digest = cookie.token_digest_in(self._flask, headers.get(b"cookie", b"").decode("latin-1"))
-        return auth.remembered(digest) if digest else None
+        key = cookie.login_key_in(self._flask, headers.get(b"cookie", b"").decode("latin-1"))
+        return auth.remembered(key) if key else None
+
+
+def _is_for_metrics(scope: Scope) -> bool:
+    port = settings().metrics_port
+    return port is not None and scope["server"] is not None and scope["server"][1] == port

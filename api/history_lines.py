@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from api.parsing import MAX_DEPTH, depth
+from api.parsing import MAX_DEPTH, RepeatedKeyError, depth, loads
 from api.schemas import Filled, IntakeSchema, IntakeSessionSchema, StepSchema, Text, Time
 from models.handoff import Intent
 from models.history import Line
@@ -129,7 +128,9 @@ def parse(raw: Raw) -> Line | Bad | None:
     except UnicodeDecodeError:
         return Bad(raw.number, "not UTF-8")
     try:
-        content = json.loads(text, parse_constant=_no_constant)
+        content = loads(text)
+    except RepeatedKeyError as error:
+        return Bad(raw.number, str(error))
     except (ValueError, RecursionError):
         return Bad(raw.number, "not JSON")
     if not isinstance(content, dict):
@@ -140,10 +141,6 @@ def parse(raw: Raw) -> Line | Bad | None:
         return Line(raw.number, SCHEMA.load(content))
     except ValidationError as error:
         return Bad(raw.number, _reasons(error.normalized_messages()))
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _reasons(messages: dict[Any, Any], path: str = "") -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
@@ -14,8 +14,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from api import auth, cookie, errors, jwts
-from models import account
+from models import login
 from models.account import Caller, Role
+from models.transaction import upkeep
 
 blueprint = Blueprint("pages", __name__)
 
@@ -34,6 +35,8 @@ POLICY = "; ".join(
         "trusted-types 'none'",
     )
 )
+
+OWN_PATH = re.compile(r"/(?!/)[^\\\x00-\x20\x7f]*")  # browsers read a backslash as a slash
 
 View = Callable[..., Any]
 
@@ -60,8 +63,8 @@ def page(role: Role) -> Callable[[View], View]:
 
 def signed_in() -> Caller | None:
     """Who this browser is signed in as, or None."""
-    digest = cookie.token_digest()
-    return None if digest is None else auth.verify_digest(digest)
+    key = cookie.login_key()
+    return None if key is None else auth.verify_login(key)
 
 
 def _ask_to_sign_in() -> Any:
@@ -77,10 +80,7 @@ def _ask_to_sign_in() -> Any:
 def safe_next(given: str | None) -> str:
     """Where to go after sign-in: a path on this site, whatever was asked for."""
     path = given or "/queue"
-    parts = urlsplit(path)
-    ours = path.startswith("/") and not path.startswith("//") and not (parts.scheme or parts.netloc)
-    strange = "\\" in path or any(ord(character) < 33 for character in path)
-    return path if ours and not strange else "/queue"
+    return path if OWN_PATH.fullmatch(path) else "/queue"
 
 
 @blueprint.get("/")
@@ -111,19 +111,41 @@ def begin() -> Any:
     if jwts.looks_like_one(secret):
         # It ends within minutes, and a cookie that could stand in for it would have to hold it.
         return _sign_in_form(target, "This is a short-lived token of another system; sign in with an API token."), 401
-    if auth.verify(secret) is None:
+    who = auth.verify(secret)
+    if who is None:
         return _sign_in_form(target, "This token is unknown, expired or revoked."), 401
-    cookie.begin(account.digest(secret))
+    with upkeep() as session:
+        key = login.begin(session, who)
+    cookie.begin(key)
     return redirect(target, 303)
 
 
 @blueprint.post("/sign-out")
 def sign_out() -> Any:
-    """End this browser's session."""
-    if cookie.token_digest() is not None:
+    """End this browser's login, wherever its cookie has gone."""
+    key = cookie.login_key()
+    if key is not None:
         cookie.refuse_forged_write(request.form.get("csrf", ""))
+        auth.end_logins(lambda session: login.end(session, key))
+    return _signed_out()
+
+
+@blueprint.post("/sign-out/everywhere")
+def sign_out_everywhere() -> Any:
+    """End every login of this person, in all browsers."""
+    who = signed_in()
+    if who is not None:
+        cookie.refuse_forged_write(request.form.get("csrf", ""))
+        auth.end_logins(lambda session: login.end_all(session, who.account_id, who.user_id))
+    return _signed_out()
+
+
+def _signed_out() -> Any:
     cookie.end()
-    return redirect(url_for("pages.sign_in"), 303)
+    response = redirect(url_for("pages.sign_in"), 303)
+    # Scripts remove drafts as well; this holds where they did not run.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
 
 
 @blueprint.get("/queue")

@@ -38,12 +38,30 @@ def read_json(req: Request) -> Any:
     if not req.is_json:
         raise Problem(415, "unsupported_media_type", "Send application/json.")
     try:
-        parsed = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+        parsed = loads(data.decode("utf-8"))
+    except RepeatedKeyError as error:
+        raise Problem(400, "bad_request", f"The body {error}.") from error
     except (ValueError, RecursionError) as error:
         raise Problem(400, "bad_request", "The body is not JSON in UTF-8.") from error
     if depth(parsed) > MAX_DEPTH:
         raise Problem(400, "bad_request", f"The body is nested deeper than {MAX_DEPTH} levels.")
     return parsed
+
+
+class RepeatedKeyError(ValueError):
+    """One object has a key twice: two readers would see different things in it."""
+
+
+def loads(text: str) -> Any:
+    """Strict JSON: no NaN, and no key twice. ValueError."""
+    return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise RepeatedKeyError("has a key twice in one object")
+    return made
 
 
 def _no_constant(name: str) -> NoReturn:

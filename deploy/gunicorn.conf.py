@@ -2,9 +2,13 @@
 
 import os
 
-from models.settings import require_secret_key
+from models.settings import require_secret_key, settings
 
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+host = os.environ.get("HOST") or "127.0.0.1"
+host = f"[{host}]" if ":" in host else host
+bind = [f"{host}:{os.environ.get('PORT') or 8000}"]
+if settings().metrics_port:
+    bind.append(f"{host}:{settings().metrics_port}")  # nothing but /metrics, and /metrics nowhere else
 
 # An event loop for the polls, and threads for what waits on the database; two processes use two cores.
 worker_class = "deploy.web.Worker"

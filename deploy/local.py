@@ -76,6 +76,13 @@ def check_address_is_free(host: str, port: int) -> None:
             ) from error
 
 
+def free_port(host: str) -> int:
+    """A port on which nobody listens now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def only_one() -> Iterator[None]:
     """Hold the folder. The kernel lets go of the lock when we die, however we die."""
@@ -98,6 +105,7 @@ def base_environment() -> dict[str, str]:
         "PATH": path,
         "HOST": host,
         "PORT": str(port),
+        "METRICS_PORT": os.environ.get("METRICS_PORT") or str(free_port(host)),
         "PYTHONUNBUFFERED": "1",
         "SECRET_KEY": os.environ.get("SECRET_KEY") or kept_secret("secret_key"),
     }
@@ -190,6 +198,7 @@ def prepare(environment: dict[str, str]) -> dict[str, Any]:
     url = f"http://{f'[{host}]' if ':' in host else host}:{environment['PORT']}"
     facts = {
         "url": url,
+        "metrics_url": f"{url.rpartition(':')[0]}:{environment['METRICS_PORT']}/metrics",
         "database_url": owner_url,
         "redis_url": environment["REDIS_URL"],
         **demo(environment),
@@ -217,7 +226,7 @@ def announce(facts: dict[str, Any]) -> None:
         f"\nReady: {facts['url']}\n"
         f"  sign in as the senior engineer with the token   {token}\n"
         f'  or   curl -H "Authorization: Bearer {token}" {facts["url"]}/api/v1/queue\n'
-        f"  the other tokens: {FOLDER}/demo.json   logs: {FOLDER}/logs/   stop: Ctrl-C\n"
+        f"  the other tokens, the address of the metrics: {FOLDER}/demo.json   logs: {FOLDER}/logs/   stop: Ctrl-C\n"
     )
 
 

@@ -157,18 +157,24 @@ def digest(secret: str) -> str:
 # One statement, for it is asked of every token every few seconds. It writes at most once a minute and token, so that
 # polling does not turn into writing, and leaves what another process is writing to that one.
 _AUTHENTICATE = """
-    WITH token AS (
-        SELECT account_id, id, user_id, digest, expires_at FROM api_tokens
-        WHERE digest = ANY(%(digests)s) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+    WITH proven AS (
+        SELECT digest AS proof, account_id, id, expires_at FROM api_tokens WHERE digest = ANY(%(proofs)s)
+        UNION ALL
+        SELECT key, account_id, token_id, expires_at FROM logins WHERE key = ANY(%(proofs)s) AND expires_at > now()
+    ), token AS (
+        SELECT proof, account_id, id, user_id, least(proven.expires_at, stored.expires_at) AS expires_at
+        FROM proven JOIN api_tokens AS stored USING (account_id, id)
+        WHERE revoked_at IS NULL AND (stored.expires_at IS NULL OR stored.expires_at > now())
     ), due AS (
         SELECT account_id, id FROM api_tokens
-        WHERE digest = ANY(%(digests)s) AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+        WHERE (account_id, id) IN (SELECT account_id, id FROM proven)
+            AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
         FOR NO KEY UPDATE SKIP LOCKED
     ), used AS (
         UPDATE api_tokens AS stored SET last_used_at = now() FROM due JOIN token USING (account_id, id)
         WHERE stored.account_id = due.account_id AND stored.id = due.id
     )
-    SELECT token.digest, token.account_id, accounts.name AS account_name, token.user_id, users.name, users.role,
+    SELECT token.proof, token.account_id, accounts.name AS account_name, token.user_id, users.name, users.role,
         token.id, token.expires_at
     FROM token
     JOIN users ON users.account_id = token.account_id AND users.id = token.user_id AND users.deleted_at IS NULL
@@ -176,15 +182,17 @@ _AUTHENTICATE = """
 """
 
 
-def authenticate(runs: Runs, digests: list[str]) -> dict[str, tuple[Caller, datetime | None]]:
-    """The callers of these tokens and when each expires. Missing: unknown, revoked, expired, or a deleted user.
+def authenticate(runs: Runs, proofs: list[str]) -> dict[str, tuple[Caller, datetime | None]]:
+    """The callers by what proves them, and when that expires. Missing: unknown, ended, or a deleted user.
+
+    A proof is the digest of a token, or the key of a login, which ends with its token.
 
     Asked before the account is known, so `runs` must see all accounts.
     """
-    rows: Iterable[Any] = runs.exec_driver_sql(_AUTHENTICATE, {"digests": digests})
+    rows: Iterable[Any] = runs.exec_driver_sql(_AUTHENTICATE, {"proofs": proofs})
     return {
-        digest: (Caller(account_id, account_name, user_id, name, Role(role), token_id), expires_at)
-        for digest, account_id, account_name, user_id, name, role, token_id, expires_at in rows
+        proof: (Caller(account_id, account_name, user_id, name, Role(role), token_id), expires_at)
+        for proof, account_id, account_name, user_id, name, role, token_id, expires_at in rows
     }
 
 

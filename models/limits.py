@@ -1,4 +1,6 @@
-"""How many requests a token and an account may make; counted in Redis, and nobody waits for it.
+"""How many requests a token and an account may make, and how many wrong tokens an address may send.
+
+They are counted in Redis, and nobody waits for it.
 
 Fixed windows of a minute, because what they are for is a client that runs away: one call of Redis a request. The
 feed has a limit of its own, in the one call that its poll makes (models/head.py).
@@ -7,6 +9,7 @@ feed has a limit of its own, in the one call that its poll makes (models/head.py
 from __future__ import annotations
 
 from functools import cache
+from ipaddress import ip_address, ip_network
 
 from models.account import Caller
 from models.head import Guard
@@ -25,6 +28,11 @@ for n, key in ipairs(KEYS) do
 end
 return 0
 """
+# How many milliseconds a full window goes on, or 0.
+_WAIT = """
+if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[1]) then return 0 end
+return math.max(redis.call('PTTL', KEYS[1]), 1)
+"""
 
 
 class Limits:
@@ -34,12 +42,32 @@ class Limits:
         self.guard = Guard()
         self._count = Script(ThreadConnections(client()), _COUNT)
         self._most = settings().token_requests_per_minute, settings().account_requests_per_minute
+        self._wait = Script(ThreadConnections(client()), _WAIT)
 
     def seconds_to_wait(self, caller: Caller) -> float:
         """Count a request. 0: it may go on, also when Redis is away, frozen, or lately was."""
         keys = [f"requests:{caller.token_id.hex}", f"requests:{caller.account_id.hex}"]
         milliseconds = self.guard(lambda: self._count(keys, [WINDOW_SECONDS, *self._most]))
         return (milliseconds or 0) / 1000
+
+    def count_wrong_token(self, address: str) -> None:
+        """Note that a token from this address was wrong."""
+        self.guard(lambda: self._count([_key(address)], [WINDOW_SECONDS, settings().wrong_tokens_per_minute]))
+
+    def seconds_to_wait_with_tokens(self, address: str) -> float:
+        """0: a token from this address may be looked up, also when Redis is away, frozen, or lately was."""
+        milliseconds = self.guard(lambda: self._wait([_key(address)], [settings().wrong_tokens_per_minute]))
+        return (milliseconds or 0) / 1000
+
+
+def _key(address: str) -> str:
+    """Of an address; all of an IPv6 network of one customer together, for it has more addresses than can be counted."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return "wrong_tokens:unknown"
+    network = ip_network((parsed, 64), strict=False) if parsed.version == 6 else parsed
+    return f"wrong_tokens:{network}"
 
 
 @cache

@@ -53,6 +53,9 @@ class Settings:
     jwt_account_claim: str
     token_requests_per_minute: int
     account_requests_per_minute: int
+    wrong_tokens_per_minute: int
+    https_only: bool
+    metrics_port: int | None
     redact: bool
     model_call_seconds: float
     openai_api_key: str | None = field(repr=False)
@@ -143,6 +146,9 @@ def _read(env: Env) -> Settings:
         jwt_account_claim=env.str("JWT_ACCOUNT_CLAIM", "account_id"),
         token_requests_per_minute=env.int("TOKEN_REQUESTS_PER_MINUTE", 30_000, validate=positive),
         account_requests_per_minute=env.int("ACCOUNT_REQUESTS_PER_MINUTE", 120_000, validate=positive),
+        wrong_tokens_per_minute=env.int("WRONG_TOKENS_PER_MINUTE", 120, validate=positive),
+        https_only=env.bool("HTTPS_ONLY", False),
+        metrics_port=env.int("METRICS_PORT", None, validate=validate.Range(1, 65535)),
         redact=env.bool("REDACT", True),
         model_call_seconds=env.float("MODEL_CALL_SECONDS", 45, validate=positive),
         openai_api_key=env.str("OPENAI_API_KEY", None),

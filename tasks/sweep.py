@@ -11,7 +11,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from models import feed, idempotency, logs, upkeep
+from models import feed, idempotency, login, logs, upkeep
 from models.assessment import Lane
 from models.redis import client
 from models.settings import settings
@@ -120,9 +120,10 @@ def _return(account_id: UUID, handoff_id: UUID) -> None:
 
 @celery.task(name="prune", ignore_result=True)
 def prune() -> None:
-    """Forget what has aged: feed events past their retention, idempotency keys."""
+    """Forget what has aged: feed events past their retention, idempotency keys, logins."""
     with upkeep_transaction() as session:
         idempotency.prune(session)
+        login.prune(session)
         accounts = upkeep.accounts_with_feeds(session)
     for account_id in accounts:
         _try(prune_feed, account_id)

@@ -11,8 +11,11 @@ from uuid import UUID
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import func, select
 
 from api import auth
+from models.account import ApiToken
+from models.transaction import upkeep
 from tests.servers import Servers
 from tests.stack import ROOT
 from tests.world import World
@@ -48,7 +51,26 @@ def test_a_token_is_shown_once_and_afterwards_only_listed_by_its_start(run: Run,
     assert secret not in listed
     assert secret[:11] in listed
     assert len(listed.splitlines()) == 6
-    assert "senior of Acme (engineer)  active  never used" in listed
+    assert "senior of Acme (engineer)  active until " in listed
+
+
+@pytest.mark.parametrize(("options", "days"), [((), 90), (("--expires-days", "7"), 7), (("--never",), None)])
+def test_a_token_ends_after_ninety_days_unless_told_otherwise(
+    run: Run, world: World, options: tuple[str, ...], days: int | None
+) -> None:
+    said = run("tokens", "issue", "--user", str(world.senior.id), *options)
+    assert said.exit_code == 0
+    with upkeep() as session:
+        ends = session.scalars(select(ApiToken.expires_at).where(ApiToken.expires_at.is_not(None))).all()
+        left = [(end - session.scalar(select(func.now()))).days for end in ends]
+    assert left == ([] if days is None else [days])
+    assert ("active until it is revoked" in said.output) is (days is None)
+
+
+def test_a_token_has_one_end(run: Run, world: World) -> None:
+    said = run("tokens", "issue", "--user", str(world.senior.id), "--never", "--expires-days", "7")
+    assert said.exit_code == 2
+    assert "not both" in said.output
 
 
 def test_a_revoked_token_is_listed_as_such_and_refused(run: Run, world: World) -> None:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from itsdangerous import TimestampSigner
 
 from api import cookie
-from models import settings
+from models import login, settings
 from tests.world import World
 
 
@@ -26,7 +26,7 @@ def test_a_signed_in_browser_reads_without_a_bearer_token(world: World, client: 
 
 
 def test_a_session_ends_after_twelve_hours(world: World, client: FlaskClient) -> None:
-    long_ago = int(time.time() - cookie.LIFETIME.total_seconds() - 60)
+    long_ago = int(time.time() - login.LIFETIME.total_seconds() - 60)
     with patch.object(TimestampSigner, "get_timestamp", lambda _: long_ago):
         assert sign_in(client, world.senior.token) == 303
     assert client.get("/api/v1/me").status_code == 401

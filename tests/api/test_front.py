@@ -76,6 +76,7 @@ def test_both_ways_give_the_same_answer(world: World, app: Flask, query: str, kn
 
 def test_a_browsers_poll_is_quick_too(world: World, app: Flask, client: FlaskClient) -> None:
     client.post("/sign-in", data={"token": world.viewer.token})
+    client.get("/queue")
     at = known_place(world.viewer)
     kept = client.get_cookie(cookie.NAME)
     assert kept

@@ -168,3 +168,51 @@ def test_pages_carry_a_policy_without_inline_script_and_a_role_too_low_gets_a_pa
         assert (answer.status, "unsafe" in policy, "script-src 'self';" in policy) == (status, False, True), path
         assert "<script>" not in answer.text()
         assert " style=" not in answer.text()
+
+
+def half_write(page: Page) -> None:
+    """Begin to hand off, and do not send it."""
+    page.goto("/handoffs/new")
+    page.locator("#problem").fill("A word that nobody else should read.")
+    assert "nobody else" in stored(page)
+
+
+def stored(page: Page) -> str:
+    return str(page.evaluate("JSON.stringify({...sessionStorage, ...localStorage})"))
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_what_was_half_written_does_not_outlive_a_sign_out(team: Team, open_browser: Open, everywhere: bool) -> None:
+    page = open_browser(team.junior).new_page()
+    half_write(page)
+    if everywhere:
+        page.get_by_text(team.junior.name).click()
+        page.get_by_role("button", name="Sign out everywhere").click()
+    else:
+        page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert "nobody else" not in stored(page)
+
+
+def test_what_was_half_written_is_removed_when_somebody_else_signs_in(team: Team, open_browser: Open) -> None:
+    context = open_browser(team.junior)
+    page = context.new_page()
+    half_write(page)
+    context.clear_cookies()
+    page.goto("/sign-in")
+    fill_in(page, team.senior)
+    expect(page.get_by_text(team.senior.name)).to_be_visible()
+    page.goto("/handoffs/new")
+    expect(page.locator("#problem")).to_have_value("")
+    assert "nobody else" not in stored(page)
+
+
+def test_signing_out_everywhere_ends_the_other_browser_too(team: Team, open_browser: Open) -> None:
+    here, there = (open_browser(team.senior).new_page() for _ in range(2))
+    there.goto("/queue")
+    here.goto("/queue")
+    here.get_by_text(team.senior.name).click()
+    here.get_by_role("button", name="Sign out everywhere").click()
+    expect(here.get_by_role("heading", name="Sign in")).to_be_visible()
+    there.goto("/queue")
+    expect(there.get_by_text("Your session has ended")).to_be_visible()

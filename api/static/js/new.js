@@ -5,13 +5,14 @@ import { announce } from "./announce.js";
 import { showConnection } from "./connection.js";
 import { byId, el, refill } from "./dom.js";
 import { follow } from "./feed.js";
+import { draftKey } from "./drafts.js";
 import { flash, showFlash } from "./flash.js";
 import { KIND, OUTCOME, PRIORITY, STATUS, ago, returns } from "./words.js";
 import { people } from "./work.js";
 
 const form = byId("intake");
 const steps = byId("steps");
-const DRAFT = `draft-${me.id}-intake`;
+const DRAFT = draftKey("intake");
 const FIELDS = ["external_id", "title", "problem", "client", "asset", "category", "reason", "ask", "priority", "target_user_id"];
 const OPTIONAL = ["client", "asset", "category"];
 

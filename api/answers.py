@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Response, request
@@ -32,6 +33,23 @@ def answer(body: Any, status: int = 200, **headers: Any) -> Response:
         if value is not None:
             response.headers[name.replace("_", "-")] = str(value)
     return response
+
+
+def in_pieces(pages: Iterator[list[Any]], name: str, **others: Any) -> Response:
+    """A JSON object with one long list, whose pages are made while the client reads.
+
+    The first page is made at once, so that what is wrong is still an answer of its own.
+    """
+    first = next(pages, [])
+
+    def text() -> Iterator[str]:
+        yield f'{dump_json(others)[:-1]},"{name}":[' + ",".join(map(dump_json, first))
+        between = "," if first else ""
+        for page in pages:
+            yield between + ",".join(map(dump_json, page))
+        yield "]}"
+
+    return Response(text(), mimetype="application/json")
 
 
 def versioned(shown: Whole) -> Response:

@@ -108,7 +108,7 @@ def identify() -> Caller:
     secret = bearer(request.headers.get("Authorization", ""))
     if not secret:
         raise _unauthorized("Send Authorization: Bearer <token>.")
-    found = verify(secret)
+    found = verify(secret, request.remote_addr or "")
     if found is None:
         raise _unauthorized("The token is unknown, expired or revoked.")
     return found
@@ -120,12 +120,11 @@ def bearer(header: str) -> str:
     return secret.strip() if scheme.lower() == "bearer" else ""
 
 
-def verify(secret: str) -> Caller | None:
+def verify(secret: str, address: str) -> Caller | None:
     """The caller of a token, from memory or from the database. 429 when many wrong ones came from this address."""
     proof = account.digest(secret)
     if found := remembered(proof):
         return found
-    address = request.remote_addr or ""
     if wait := limits().seconds_to_wait_with_tokens(address):
         raise Problem(429, "too_fast", "Too many wrong tokens.", headers={"Retry-After": str(ceil(wait))})
     known = _authenticated(secret)

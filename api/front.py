@@ -15,8 +15,10 @@ from concurrent.futures import Executor
 from http import HTTPStatus
 
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException
 
-from api import MAX_BODY_BYTES, SECURITY_HEADERS, answers, auth, cookie, cursor, feed_answers
+from api import MAX_BODY_BYTES, MAX_FORM_BYTES, SECURITY_HEADERS, answers, auth, cookie, cursor, errors, feed_answers
 from api.cursor import CursorError
 from api.feed_answers import COUNTED, Said, caught_up
 from api.threads import Answer, InThreads, Receive, Scope, Send
@@ -28,6 +30,7 @@ from models.settings import settings
 
 log = logs.logger(__name__)
 
+FORMS = ("/sign-in", "/sign-out", "/sign-out/everywhere")
 VERIFY_PAUSE_SECONDS = 1.0
 PATH = "/api/v1/feed"
 LIMIT = b"limit=(?:[1-9][0-9]?|1[0-9][0-9]|200)"
@@ -39,7 +42,7 @@ class Front:
 
     def __init__(self, flask: Flask, pool: Executor) -> None:
         self._flask = flask
-        self._rest = InThreads(flask, pool, most_body=MAX_BODY_BYTES)
+        self._rest = InThreads(flask, pool, too_long())
         self._pool = pool
         self._polls = Polls()
         self._is_verifying = False
@@ -47,13 +50,38 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["path"] != PATH or scope["method"] != "GET" or _is_for_metrics(scope):
-            return await self._rest(scope, receive, send)
+            return await self._rest(scope, receive, send, most_body=await self._most_body(scope))
         said, polled = await self._poll(scope)
         if said is None:
-            return await self._rest(scope, receive, send, **{COUNTED: polled})
+            return await self._rest(scope, receive, send, most_body=0, **{COUNTED: polled})
         body = said.body.encode()
         length = {"Content-Length": str(len(body))} if said.status == HTTPStatus.OK else {}
         await Answer(said.status, (said.headers | length | SECURITY_HEADERS).items(), body).send(send)
+
+    async def _most_body(self, scope: Scope) -> int:
+        """How many bytes of a body are read: none where a token is needed and there is none."""
+        headers = dict(scope["headers"])
+        if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
+            return 0
+        if scope["path"] in FORMS:
+            return MAX_FORM_BYTES
+        if self._caller(headers):
+            return MAX_BODY_BYTES
+        address = (scope.get("client") or ("",))[0]
+        is_known = await asyncio.get_running_loop().run_in_executor(self._pool, self._verify_now, headers, address)
+        return MAX_BODY_BYTES if is_known else 0
+
+    def _verify_now(self, headers: Mapping[bytes, bytes], address: str) -> bool:
+        """Whether somebody is known by this token or login; True where the database cannot say."""
+        try:
+            if b"authorization" in headers:
+                return auth.verify(auth.bearer(headers[b"authorization"].decode("latin-1")), address) is not None
+            key = cookie.login_key_in(self._flask, headers.get(b"cookie", b"").decode("latin-1"))
+            return key is not None and auth.verify_login(key) is not None
+        except DBAPIError:
+            return True  # perhaps it can when Flask asks it
+        except HTTPException:
+            return False  # Flask says why
 
     async def _poll(self, scope: Scope) -> tuple[Said | None, Polled | None]:
         """The answer to a caught-up poll; None: Flask shall answer. And what Redis said, if it was asked."""
@@ -101,3 +129,9 @@ class Front:
 def _is_for_metrics(scope: Scope) -> bool:
     port = settings().metrics_port
     return port is not None and scope["server"] is not None and scope["server"][1] == port
+
+
+def too_long() -> Answer:
+    """What a body that is too long is answered with."""
+    said = errors.problem(413, errors.CODES[413], "The body of the request is too long.")
+    return Answer(said.status_code, [*said.headers.items(), *SECURITY_HEADERS.items()], said.get_data())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
 from flask import Response, request, url_for
 from flask_smorest import Blueprint
 
-from api.answers import answer, page_position, page_token, versioned, wanted_version
+from api.answers import answer, in_pieces, page_position, page_token, versioned, wanted_version
 from api.auth import actor, caller, requires
 from api.docs import problems
 from api.parsing import StrictParser, read_json
@@ -36,10 +36,12 @@ from models.assessment import Lane
 from models.card import Whole
 from models.feedback import Rating
 from models.handoff import Filter, Handoff, Priority, Status
-from models.timeline import timeline
+from models.timeline import timeline, with_texts
 from models.transaction import numbered, transaction
 from models.upkeep import Wake
 from tasks.wake import wake
+
+TIMELINE_PAGE = 100  # entries whose texts are read at once
 
 blueprint = Blueprint("handoffs", __name__, url_prefix="/api/v1/handoffs", description="Handing a session over")
 blueprint.ARGUMENTS_PARSER = StrictParser()
@@ -255,7 +257,16 @@ def rate(body: dict[str, Any], handoff_id: UUID, generation: int) -> Response:
 @problems(404)
 def history(handoff_id: UUID) -> Response:
     """Who did what when."""
-    with transaction(caller().account_id) as session:
-        found = handoff.find(session, caller().account_id, handoff_id, seen_by=actor())
-        items = timeline(session, found)
-    return answer({"items": items, "next_page": None})
+    account_id = caller().account_id
+    with transaction(account_id) as session:
+        found = handoff.find(session, account_id, handoff_id, seen_by=actor())
+        session_id, entries = found.session_id, timeline(session, found)
+    return in_pieces(_with_texts(account_id, session_id, entries), "items", next_page=None)
+
+
+def _with_texts(account_id: UUID, session_id: UUID, entries: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The entries in pages. No connection is held while the client reads."""
+    for start in range(0, len(entries), TIMELINE_PAGE):
+        with transaction(account_id) as session:
+            page = with_texts(session, account_id, session_id, entries[start : start + TIMELINE_PAGE])
+        yield page

@@ -111,7 +111,7 @@ def begin() -> Any:
     if jwts.looks_like_one(secret):
         # It ends within minutes, and a cookie that could stand in for it would have to hold it.
         return _sign_in_form(target, "This is a short-lived token of another system; sign in with an API token."), 401
-    who = auth.verify(secret)
+    who = auth.verify(secret, request.remote_addr or "")
     if who is None:
         return _sign_in_form(target, "This token is unknown, expired or revoked."), 401
     with upkeep() as session:

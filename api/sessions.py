@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
+from uuid import UUID
 
 from flask import Response
 from flask_smorest import Blueprint
 
-from api.answers import answer
+from api.answers import answer, in_pieces
 from api.auth import actor, caller, requires
 from api.docs import problems
 from api.parsing import StrictParser
@@ -16,6 +18,8 @@ from models import card, feed, handoff, moves
 from models import session as sessions
 from models.handoff import Filter, Handoff
 from models.transaction import number, transaction
+
+PAGE = 100  # steps that are read at once
 
 blueprint = Blueprint("sessions", __name__, url_prefix="/api/v1", description="Sessions and their steps")
 blueprint.ARGUMENTS_PARSER = StrictParser()
@@ -37,8 +41,19 @@ def read(which: dict[str, Any], external_id: str) -> Response:
         ids = handoff.listed(account_id, Filter(session=external_id), seen_by=actor()).order_by(Handoff.id.desc())
         found = list(session.scalars(ids))
         cards = card.cards(session, {(account_id, each) for each in found})
-        body = card.whole_session(session, kept) | {"handoffs": [cards[account_id, each] for each in found]}
-    return answer(body)
+        head = card.session_head(kept)
+        pages = _steps(account_id, kept.id, sessions.steps_after(session, account_id, kept.id, 0, most=PAGE))
+    return in_pieces(pages, "steps", **head, handoffs=[cards[account_id, each] for each in found])
+
+
+def _steps(account_id: UUID, session_id: UUID, page: Sequence[Any]) -> Iterator[list[dict[str, Any]]]:
+    """All steps, from the first page on. No connection is held while the client reads."""
+    while page:
+        yield [card.step(step, {step.added_by_id: name}) for step, name in page]
+        if len(page) < PAGE:
+            return
+        with transaction(account_id) as session:
+            page = sessions.steps_after(session, account_id, session_id, page[-1][0].seq, most=PAGE)
 
 
 @blueprint.post("/sessions/<path:external_id>/steps")

@@ -1,14 +1,15 @@
 """A WSGI application behind an event loop: each request runs in a thread, once all of it is here.
 
 The loop has read the request before a thread is taken and sends the answer after the thread was given back, so a
-slow client costs a connection and no thread. (a2wsgi reads and writes piece by piece from within the thread.)
+slow client costs a connection and no thread. (a2wsgi reads and writes piece by piece from within the thread.) Of a
+long answer a thread makes one piece at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from io import BytesIO
@@ -21,53 +22,88 @@ if TYPE_CHECKING:
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+NextPiece = Callable[[Iterator[bytes]], Awaitable[bytes | None]]
+
+WHOLE_BYTES = 64 * 1024  # an answer of fewer is sent at once
+READS = ("GET", "HEAD", "OPTIONS")
 
 
 @dataclass
 class Answer:
-    """A status, its headers and its body."""
+    """A status, its headers and its body: whole, or its beginning and the rest in pieces."""
 
     status: int
     headers: Iterable[tuple[str, str]]
     body: bytes
+    rest: Iterator[bytes] | None = None
 
-    async def send(self, send: Send) -> None:
-        """Send it whole."""
+    async def send(self, send: Send, next_piece: NextPiece | None = None) -> None:
+        """Send it; each piece of the rest is made when the client has read most of those before it."""
         head = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": head})
-        await send({"type": "http.response.body", "body": self.body})
+        await send({"type": "http.response.body", "body": self.body, "more_body": self.rest is not None})
+        if self.rest is None or next_piece is None:
+            return
+        while (piece := await next_piece(self.rest)) is not None:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 class InThreads:
-    """ASGI, for a WSGI application whose requests and answers are small enough to be held whole."""
+    """ASGI, for a WSGI application. Its requests are small enough to be held whole; its answers need not be."""
 
-    def __init__(self, application: WSGIApplication, pool: Executor, *, most_body: int) -> None:
+    def __init__(self, application: WSGIApplication, pool: Executor, too_long: Answer) -> None:
         self._application = application
         self._pool = pool
-        self._most_body = most_body
+        self._too_long = too_long
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, **more: Any) -> None:
-        """One request. `more` is added to its environment."""
-        body = await self._read(receive)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, most_body: int, **more: Any) -> None:
+        """One request with its body, whose length is bounded; 0: nothing of it is read.
+
+        `more` is added to its environment.
+        """
+        body = await self._read(receive, most_body) if most_body else b""
         if body is None:
             return
-        run = asyncio.get_running_loop().run_in_executor
-        answer = await run(self._pool, self._call, environ(scope, body) | more)
-        await answer.send(send)
+        if len(body) > most_body:
+            return await self._too_long.send(send)
+        loop = asyncio.get_running_loop()
 
-    async def _read(self, receive: Receive) -> bytes | None:
+        def is_abandoned() -> bool:
+            """Whether nobody waits for the answer; a write is done all the same."""
+            return scope["method"] in READS and is_gone(receive)
+
+        answer = await loop.run_in_executor(self._pool, self._call, scope, body, more, is_abandoned)
+        if answer is None:
+            return
+
+        async def next_piece(rest: Iterator[bytes]) -> bytes | None:
+            return None if is_gone(receive) else await loop.run_in_executor(self._pool, next, rest, None)
+
+        try:
+            await answer.send(send, next_piece)
+        finally:
+            if answer.rest is not None:
+                await loop.run_in_executor(self._pool, getattr(answer.rest, "close", bool))
+
+    async def _read(self, receive: Receive, most: int) -> bytes | None:
         """The body; of one that is too long as much as shows that it is. None: the client has left."""
-        body = b""
-        while len(body) <= self._most_body:
+        body = bytearray()
+        while len(body) <= most:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
-        return body
+        return bytes(body)
 
-    def _call(self, environment: WSGIEnvironment) -> Answer:
+    def _call(
+        self, scope: Scope, body: bytes, more: Mapping[str, Any], is_abandoned: Callable[[], bool]
+    ) -> Answer | None:
+        """The answer with the beginning of its body; None: nobody waits for it."""
+        if is_abandoned():
+            return None
         answer = Answer(500, [], b"")
 
         def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Callable[[bytes], object]:
@@ -75,12 +111,27 @@ class InThreads:
             return written.append
 
         written: list[bytes] = []
-        chunks: Any = self._application(environment, start_response)
-        try:
-            answer.body = b"".join([*written, *chunks])
-        finally:
-            getattr(chunks, "close", bool)()
+        pieces = _closed(self._application({**environ(scope, body), **more}, start_response))
+        for piece in pieces:
+            written.append(piece)
+            if sum(map(len, written)) >= WHOLE_BYTES:
+                answer.rest = pieces
+                break
+        answer.body = b"".join(written)
         return answer
+
+
+def _closed(chunks: Any) -> Iterator[bytes]:
+    """The pieces of an answer, which is closed after the last one, or when there shall be no more."""
+    try:
+        yield from chunks
+    finally:
+        getattr(chunks, "close", bool)()
+
+
+def is_gone(receive: Receive) -> bool:
+    """Whether the client has left. uvicorn notes it at the request that `receive` belongs to."""
+    return bool(getattr(getattr(receive, "__self__", None), "disconnected", False))
 
 
 def environ(scope: Scope, body: bytes = b"") -> WSGIEnvironment:
@@ -110,6 +161,7 @@ def environ(scope: Scope, body: bytes = b"") -> WSGIEnvironment:
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         text = value.decode("latin-1")
         made[key] = f"{made[key]},{text}" if key in made else text
-    if body:
-        made.setdefault("CONTENT_LENGTH", str(len(body)))
+    if not body:
+        made["CONTENT_LENGTH"] = "0"  # whatever was announced, nothing of it was read
+    made.setdefault("CONTENT_LENGTH", str(len(body)))
     return made

@@ -300,6 +300,9 @@ class Connection(HttpToolsProtocol):
             if self.parser.should_upgrade():
                 raise RefusedError(400, "A request with a body cannot change the protocol.")
             self.request_ends = self.loop.time() + settings().web_body_seconds
+        if target.path not in framing.FOR_ANY_HOST:
+            host = target.authority or next((value for name, value in self.headers if name == b"host"), b"")
+            framing.check_allowed(host, settings().allowed_hosts)
         if target.authority is not None:
             self.headers[:] = [each for each in self.headers if each[0] != b"host"] + [(b"host", target.authority)]
         self.scope["method"], self.scope["http_version"] = method.decode("ascii"), version

@@ -13,6 +13,7 @@ Header = tuple[bytes, bytes]
 MOST_HEAD_BYTES = 64 * 1024
 MOST_FIELDS = 100
 MOST_URL_BYTES = 8 * 1024
+FOR_ANY_HOST = (b"/healthz", b"/readyz", b"/metrics")  # probes come by an address and not by a name
 
 # A name, an IPv4 or an IPv6 address, and perhaps a port. Underscores are no part of a host name, but of container names.
 HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{0,5}))?")
@@ -65,6 +66,15 @@ def check_host(version: str, hosts: Sequence[bytes]) -> None:
         raise RefusedError(400, "A request names its host once.")
     if hosts and not is_host(hosts[0]):
         raise RefusedError(400, "The Host header is not valid.")
+
+
+def check_allowed(host: bytes, allowed: Sequence[str]) -> None:
+    """Refuse a request for another site; `.name` allows all below it, and with no names every host is allowed."""
+    name = host.decode("latin-1").lower()
+    name = name if name.endswith("]") else name.rpartition(":")[0] or name
+    fits = any(name == each.lower() or (each.startswith(".") and name.endswith(each.lower())) for each in allowed)
+    if allowed and not fits:
+        raise RefusedError(400, "This host is not served here.")
 
 
 def is_host(value: bytes) -> bool:

@@ -14,13 +14,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models.account import User
 from models.db import as_rfc3339
 from models.prepared import Prepared
-from models.session import SessionStep, TroubleshootingSession, steps_of
+from models.session import SessionStep, TroubleshootingSession
 
 PROBLEM_CHARS = 500  # of the problem, on a card
 
@@ -174,13 +172,8 @@ def step(row: SessionStep, names: Mapping[UUID, str]) -> dict[str, Any]:
     }
 
 
-def whole_session(session: Session, kept: TroubleshootingSession) -> dict[str, Any]:
-    """A session with its steps, without its handoffs."""
-    steps = steps_of(session, kept.account_id, kept.id)
-    named = select(User.id, User.name).where(
-        User.account_id == kept.account_id, User.id.in_({row.added_by_id for row in steps})
-    )
-    names: dict[UUID, str] = dict(session.execute(named).all())
+def session_head(kept: TroubleshootingSession) -> dict[str, Any]:
+    """A session without its steps and handoffs."""
     return {
         "external_id": kept.external_id,
         "title": kept.title,
@@ -190,5 +183,4 @@ def whole_session(session: Session, kept: TroubleshootingSession) -> dict[str, A
         "asset": kept.asset,
         "opened_at": rfc3339(kept.opened_at),
         "steps_count": kept.steps_count,
-        "steps": [step(row, names) for row in steps],
     }

@@ -20,7 +20,8 @@ from models.session import SessionStep
 def timeline(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
     """Every event, later step and assessment attempt of a handoff, the oldest first.
 
-    Events older than the feed's retention are gone; the handoff's own times stay.
+    Events older than the feed's retention are gone; the handoff's own times stay. What a step says is long, and is
+    added by with_texts().
     """
     entries = [*_events(session, handoff), *_steps(session, handoff), *_assessments(session, handoff)]
     names = _names(session, handoff.account_id, {entry["by"] for entry in entries} - {None})
@@ -65,15 +66,28 @@ def _steps(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
         .where(later.id > handoff.id, later.status != Status.PARKED)
         .scalar_subquery()
     )
-    steps = session.scalars(
-        select(SessionStep).where(
+    steps = session.execute(
+        select(SessionStep.added_at, SessionStep.added_by_id, SessionStep.seq).where(
             SessionStep.account_id == handoff.account_id,
             SessionStep.session_id == handoff.session_id,
             SessionStep.added_at > handoff.created_at,
             SessionStep.added_at < func.coalesce(next_began, "infinity"),
         )
     )
-    return [_entry(step.added_at, "step", step.added_by_id, step=step.seq, note=step.text) for step in steps]
+    return [_entry(step.added_at, "step", step.added_by_id, step=step.seq) for step in steps]
+
+
+def with_texts(
+    session: Session, account_id: UUID, session_id: UUID, entries: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The entries with what the steps among them say as their notes."""
+    rows = session.execute(
+        select(SessionStep.seq, SessionStep.text)
+        .where(SessionStep.account_id == account_id, SessionStep.session_id == session_id)
+        .where(SessionStep.seq.in_([entry["step"] for entry in entries if "step" in entry]))
+    )
+    texts: dict[int, str] = dict(rows.all())
+    return [entry | {"note": texts.get(entry["step"])} if "step" in entry else entry for entry in entries]
 
 
 def _assessments(session: Session, handoff: Handoff) -> list[dict[str, Any]]:

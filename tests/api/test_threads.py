@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.threads import InThreads, environ
+from api.threads import WHOLE_BYTES, Answer, InThreads, environ
 from tests.api.asgi import Here
 
 
@@ -46,14 +46,15 @@ class Chunks:
 
     closed = False
 
-    def __init__(self, *, breaks: bool) -> None:
+    def __init__(self, *, breaks: bool, size: int = 1) -> None:
         self.breaks = breaks
+        self.size = size
 
     def __iter__(self) -> Iterator[bytes]:
-        yield b"one "
+        yield b"one " * self.size
         if self.breaks:
             raise RuntimeError("no more")
-        yield b"two"
+        yield b"two" * self.size
 
     def close(self) -> None:
         self.closed = True
@@ -75,7 +76,7 @@ def ask(chunks: Chunks, *messages: dict[str, Any]) -> list[dict[str, Any]]:
         sent.append(message)
 
     here = Here()
-    here.until(lambda: asyncio.run(InThreads(application, here, most_body=10)(scope(), receive, send)))
+    here.until(lambda: asyncio.run(InThreads(application, here, Answer(413, [], b"no"))(scope(), receive, send, most_body=10)))
     return sent
 
 
@@ -84,7 +85,7 @@ def test_an_answer_goes_out_whole_and_is_closed() -> None:
     parts = [{"type": "http.request", "body": b"ab", "more_body": True}, {"type": "http.request", "body": b"c"}]
     assert ask(chunks, *parts) == [
         {"type": "http.response.start", "status": 201, "headers": [(b"x-read", b"abc")]},
-        {"type": "http.response.body", "body": b"one two"},
+        {"type": "http.response.body", "body": b"one two", "more_body": False},
     ]
     assert chunks.closed
 
@@ -104,4 +105,14 @@ def test_nothing_is_done_for_a_client_that_left() -> None:
 
 def test_no_more_is_read_than_shows_that_a_body_is_too_long() -> None:
     part = {"type": "http.request", "body": b"12345678", "more_body": True}
-    assert ask(Chunks(breaks=False), part, part)[0]["headers"] == [(b"x-read", b"1234567812345678")]
+    chunks = Chunks(breaks=False)
+    assert [sent.get("status") for sent in ask(chunks, part, part)] == [413, None]
+    assert not chunks.closed
+
+
+def test_a_long_answer_goes_out_in_pieces_and_is_closed() -> None:
+    chunks = Chunks(breaks=False, size=WHOLE_BYTES)
+    sent = ask(chunks, {"type": "http.request", "body": b""})
+    assert [len(part.get("body", b"")) for part in sent[1:]] == [4 * WHOLE_BYTES, 3 * WHOLE_BYTES, 0]
+    assert [part.get("more_body", False) for part in sent[1:]] == [True, True, False]
+    assert chunks.closed

@@ -3,86 +3,25 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 import pytest
 
 from deploy import database
 from deploy.web import MOST_HEAD_BYTES
-from tests import world as worlds
-from tests.conftest import environment
 from tests.servers import Servers
-from tests.stack import ROOT, Stack, answers, running, wait_for
-from tests.world import World, intake
-
-THREADS = 2
-SILENT_SECONDS = 1
-
-
-@dataclass
-class Web:
-    """Where it listens, and who may ask it."""
-
-    port: int
-    world: World
-    master: psutil.Process
-    database_url: str  # the superuser's
-
-    def connect(self, first: bytes = b"") -> socket.socket:
-        """A connection on which so much was sent."""
-        made = socket.create_connection(("127.0.0.1", self.port), timeout=20)
-        made.sendall(first)
-        return made
-
-    def ask(self, request: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer to a request that ends its connection."""
-        with self.connect(request) as connection, connection.makefile("rb") as answer:
-            head, _, body = answer.read().partition(b"\r\n\r\n")
-        return int(head.split()[1]), body
-
-    def post(self, path: str, *headers: str) -> bytes:
-        """The head of a POST by the junior."""
-        lines = [f"POST {path} HTTP/1.1", "Host: desk", f"Authorization: Bearer {self.world.junior.token}"]
-        return "\r\n".join([*lines, "Content-Type: application/json", *headers, "", ""]).encode()
+from tests.stack import wait_for
+from tests.web import HEALTH, THREADS, Web, chunked, serving, whole
+from tests.world import intake
 
 
 @pytest.fixture(scope="module")
 def web(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    """One process with two threads, whose connections are silent for a second at most."""
-    name = servers.create_database()
-    try:
-        with environment(servers.environment(name)):
-            from wsgi import app
-
-            world = worlds.create(app.test_client())
-        folder: Path = tmp_path_factory.mktemp("web")
-        with running(Stack(servers, name, folder, WEB_CONCURRENCY="1", WEB_THREADS=str(THREADS))) as stack:
-            settings = str(ROOT / "deploy/gunicorn.conf.py")
-            process = stack.start(
-                "web", "-m", "gunicorn", "-c", settings, "--keep-alive", str(SILENT_SECONDS), "wsgi:app"
-            )
-            wait_for(lambda: answers(f"{stack.url}/healthz"), "gunicorn to answer", process=process)
-            yield Web(stack.port, world, psutil.Process(process.pid), servers.postgres.url(name))
-    finally:
-        servers.drop_database(name)
-
-
-def whole(connection: socket.socket) -> bytes:
-    """The next answer of /healthz."""
-    answer = b""
-    while not answer.endswith(b'{"status":"ok"}'):
-        part = connection.recv(4096)
-        assert part, answer
-        answer += part
-    return answer
-
-
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: desk\r\nConnection: close\r\n\r\n"
+    """Its connections are silent for a second at most."""
+    with serving(servers, tmp_path_factory.mktemp("web"), "--keep-alive", "1") as made:
+        yield made
 
 
 def test_two_requests_go_over_one_connection(web: Web) -> None:
@@ -99,11 +38,6 @@ def test_the_server_does_not_say_what_it_is(web: Web) -> None:
 
 def test_an_answer_to_head_has_no_body(web: Web) -> None:
     assert web.ask(HEALTH.replace(b"GET", b"HEAD")) == (200, b"")
-
-
-def chunked(body: bytes, size: int = 4096) -> bytes:
-    parts = [body[at : at + size] for at in range(0, len(body), size)]
-    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
 def test_a_body_in_chunks_is_a_body(web: Web) -> None:

@@ -76,7 +76,11 @@ def ask(chunks: Chunks, *messages: dict[str, Any]) -> list[dict[str, Any]]:
         sent.append(message)
 
     here = Here()
-    here.until(lambda: asyncio.run(InThreads(application, here, Answer(413, [], b"no"))(scope(), receive, send, most_body=10)))
+    here.until(
+        lambda: asyncio.run(
+            InThreads(application, here, Answer(413, [], b"no"))(scope(), receive, send, most_body=10)
+        )
+    )
     return sent
 
 

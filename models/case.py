@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from models.db import Runs
+from models.db import Runs, quoted
 from models.prepared import Prepared
+from models.session import Outcome
 
 SEARCHED_CHARS = 2000  # of title and problem, in the search for past cases
 MOST_SIMILAR = 5
 
 # Calibrated in docs/assessment.md: at most one in twenty questions of another topic finds a case this near.
 LEAST_SCORE = 0.27
+
+# Of a session with more steps so many are read: how it began, how it stands, and the latest known failures between.
+FIRST_STEPS = 60
+LAST_STEPS = 180
+FAILED_STEPS = 60
+MOST_STEPS = FIRST_STEPS + LAST_STEPS + FAILED_STEPS
+FAILURES = (Outcome.FAILED, Outcome.PARTIAL)
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,10 @@ class PastCase:
 
 @dataclass(frozen=True)
 class Case:
-    """Everything an assessment may rest on, held without a connection."""
+    """Everything an assessment may rest on, held without a connection.
+
+    Of a very long session `steps` are those that are worth reading, and `steps_left_out` counts the others.
+    """
 
     account_id: UUID
     handoff_id: UUID
@@ -60,6 +72,17 @@ class Case:
     asset: str | None = None
     steps: tuple[CaseStep, ...] = ()
     past: tuple[PastCase, ...] = ()
+    steps_left_out: int = 0
+
+    @property
+    def steps_count(self) -> int:
+        """How many steps the session had, read or not."""
+        return len(self.steps) + self.steps_left_out
+
+    @property
+    def characters(self) -> int:
+        """How long the texts of the problem and of the steps are together."""
+        return len(self.problem) + sum(len(step.text) for step in self.steps)
 
     def evidence_ids(self) -> frozenset[str]:
         """Every id that a statement about this case may cite."""
@@ -69,6 +92,19 @@ class Case:
             + [f"step:{step.seq}" for step in self.steps]
             + [f"handoff:{past.handoff_id}" for past in self.past]
         )
+
+
+def choose_steps(steps: Sequence[CaseStep], *, first: int, last: int, failed: int) -> tuple[CaseStep, ...]:
+    """The first and the last steps, and the latest of the failed ones between, in their order."""
+    if len(steps) <= first + last + failed:
+        return tuple(steps)
+    between = [step for step in steps[first:-last] if step.outcome in FAILURES]
+    return (*steps[:first], *between[-failed:], *steps[-last:])
+
+
+def steps_to_read(steps: Sequence[CaseStep]) -> tuple[CaseStep, ...]:
+    """At most MOST_STEPS of the steps of a session; the same ones that `load` brings."""
+    return choose_steps(steps, first=FIRST_STEPS, last=LAST_STEPS, failed=FAILED_STEPS)
 
 
 # The past cases that are most like `words`, the best first. The search itself is the database function, which reads
@@ -84,11 +120,23 @@ _SIMILAR = """(
     ) AS past
 )"""
 _WORDS = f"left(subject.title || E'\\n' || subject.problem, {SEARCHED_CHARS})"
+
+# steps_to_read(), before anything is read: a session's texts can be 16 MB. The numbers of steps have no gaps.
+_STEP_IS_READ = f"""(
+    s.steps_count <= {MOST_STEPS} OR t.seq <= {FIRST_STEPS} OR t.seq > s.steps_count - {LAST_STEPS}
+    OR t.seq = ANY (ARRAY(
+        SELECT other.seq FROM session_steps AS other
+        WHERE other.account_id = s.account_id AND other.session_id = s.id AND other.outcome IN ({quoted(FAILURES)})
+            AND other.seq > {FIRST_STEPS} AND other.seq <= s.steps_count - {LAST_STEPS}
+        ORDER BY other.seq DESC LIMIT {FAILED_STEPS}
+    ))
+)"""
 _CASE = Prepared(f"""
     WITH subject AS MATERIALIZED (
-        SELECT s.title, s.problem, h.reason, h.ask, s.category, s.client, s.asset, (
+        SELECT s.title, s.problem, h.reason, h.ask, s.category, s.client, s.asset, s.steps_count, (
             SELECT json_agg(json_build_array(t.seq, t.kind, t.text, t.outcome, t.at, t.author) ORDER BY t.seq)
-            FROM session_steps AS t WHERE t.account_id = s.account_id AND t.session_id = s.id
+            FROM session_steps AS t
+            WHERE t.account_id = s.account_id AND t.session_id = s.id AND {_STEP_IS_READ}
         ) AS steps
         FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
         WHERE h.account_id = %(account)s AND h.id = %(handoff)s
@@ -102,6 +150,7 @@ def load(runs: Runs, account_id: UUID, handoff_id: UUID, assessment_id: UUID) ->
     """The case of a handoff, with the past cases that are like it."""
     values = {"account": str(account_id), "handoff": str(handoff_id), "most": MOST_SIMILAR, "least": LEAST_SCORE}
     found: Any = _CASE(runs, values).one()
+    steps = tuple(_step(*step) for step in found.steps or ())
     return Case(
         account_id=account_id,
         handoff_id=handoff_id,
@@ -113,8 +162,9 @@ def load(runs: Runs, account_id: UUID, handoff_id: UUID, assessment_id: UUID) ->
         category=found.category,
         client=found.client,
         asset=found.asset,
-        steps=tuple(_step(*step) for step in found.steps or ()),
+        steps=steps,
         past=tuple(_past(found.past)),
+        steps_left_out=max(0, found.steps_count - len(steps)),
     )
 
 

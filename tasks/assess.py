@@ -187,7 +187,7 @@ def _spent(cost: AssessorError | Draft) -> dict[str, Any]:
 
 
 def _seen(subject: Case) -> dict[str, Any]:
-    return {"input_hash": input_hash(subject), "steps_seen": len(subject.steps)}
+    return {"input_hash": input_hash(subject), "steps_seen": subject.steps_count}
 
 
 def _write(lease: Lease, subject: Case, state: State, draft: Draft, **more: Any) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from models.case import Case, CaseStep, PastCase
+from models.case import Case, CaseStep, PastCase, choose_steps
 
 PROMPT_VERSION = "1"
 
@@ -80,23 +80,21 @@ def repair(prompt: Prompt, reply: str, problems: str) -> Prompt:
 
 
 def input_hash(case: Case) -> str:
-    """SHA-256 (hex) of what an assessment rests on: the unshortened case and the prompt version."""
-    whole = {
+    """SHA-256 (hex) of what an assessment rests on: the case with its texts unshortened, and the prompt version."""
+    whole: dict[str, Any] = {
         "prompt": PROMPT_VERSION,
         "fields": _fields(case),
         "steps": [[step.seq, step.kind, step.outcome, step.text] for step in case.steps],
         "past": [[str(past.handoff_id), *_past_texts(past).values()] for past in case.past],
     }
+    if case.steps_left_out:
+        whole["steps_left_out"] = case.steps_left_out
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
 def keep_steps(steps: tuple[CaseStep, ...]) -> tuple[CaseStep, ...]:
-    """The first and last steps, and the latest of the failed ones between, in their order."""
-    if len(steps) <= FIRST_STEPS + LAST_STEPS + FAILED_STEPS:
-        return steps
-    middle = steps[FIRST_STEPS:-LAST_STEPS]
-    failed = [step for step in middle if step.outcome in ("failed", "partial")][-FAILED_STEPS:]
-    return (*steps[:FIRST_STEPS], *failed, *steps[-LAST_STEPS:])
+    """Those that a prompt holds: the first and the last, and the latest of the failed ones between."""
+    return choose_steps(steps, first=FIRST_STEPS, last=LAST_STEPS, failed=FAILED_STEPS)
 
 
 def _payload(case: Case, hide: Callable[[str], str]) -> dict[str, Any]:
@@ -120,7 +118,12 @@ def _payload(case: Case, hide: Callable[[str], str]) -> dict[str, Any]:
         | {name: clean(text, FIELD_CHARS) for name, text in _past_texts(past).items() if text}
         for past in case.past
     ]
-    return {**fields, "steps": steps, "steps_left_out": len(case.steps) - len(kept), "past_cases": past}
+    return {
+        **fields,
+        "steps": steps,
+        "steps_left_out": case.steps_left_out + len(case.steps) - len(kept),
+        "past_cases": past,
+    }
 
 
 def _fields(case: Case) -> dict[str, str | None]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 AT_ONCE = 4  # one computes while the others wait for the database
 
+_one_long = threading.Lock()
 _places = threading.BoundedSemaphore(AT_ONCE)
 _own = threading.local()
 
@@ -61,6 +62,20 @@ def waiting() -> Iterator[None]:
     finally:
         _places.acquire()
         work.begin()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """For what computes long: one thread at a time, and while it waits for that it lets others work.
+
+    Several at once would end no sooner, and a short one would get a small part of the interpreter beside them.
+    """
+    with waiting():
+        _one_long.acquire()
+    try:
+        yield
+    finally:
+        _one_long.release()
 
 
 def rest(work: Work, share: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,11 @@ from models.case import Case, PastCase
 from tasks import draft
 from tasks.assessors import cause, facts, questions, summary
 from tasks.assessors.base import Draft
-from tasks.assessors.outcome import Attempt, Reading, read, step_sentences, unsolved
+from tasks.assessors.outcome import COMPARED, Attempt, Reading, read, unsolved
 from tasks.assessors.similarity import overlap, repeats, stems
 from tasks.assessors.text import Sentence, excerpt, has_error_text, sentences, technical
+from tasks.assessors.transcript import Transcript, transcribe
+from tasks.working import alone
 
 PROMPT_VERSION = "extractive-2"
 FACT_LENGTH = 300
@@ -22,6 +25,7 @@ SUGGESTED_COUNT = 5
 QUESTION_COUNT = 6
 PAST_FLOOR = 0.4  # a past case below this score is shown, but nothing is concluded from it: half of them are wrong
 STRONG_PAST = 0.6
+LONG_CASE = 20_000  # characters; what is shorter takes a few milliseconds
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,21 @@ class Extractive:
 
     def assess(self, case: Case, *, deadline: float) -> Draft:
         """A verified draft; the same case always gives the same one. `deadline` is not needed."""
-        reading = read(case)
-        checked = draft.verify(self._content(case, reading), case, attempts=reading.attempts)
+        with alone() if case.characters > LONG_CASE else nullcontext():
+            return self._assess(case)
+
+    def _assess(self, case: Case) -> Draft:
+        transcript = transcribe(case)
+        reading = read(transcript)
+        checked = draft.verify(self._content(case, transcript, reading), case, attempts=reading.attempts)
         return Draft(checked.content, "extractive", PROMPT_VERSION, checked.dropped_evidence)
 
-    def _content(self, case: Case, reading: Reading) -> dict[str, Any]:
-        spoken = everything_said(case)
+    def _content(self, case: Case, transcript: Transcript, reading: Reading) -> dict[str, Any]:
+        spoken = transcript.everything()
         likely = self._likely_cause(case, spoken)
-        open_questions = questions.unanswered(case)
+        open_questions = questions.unanswered(transcript)
         tried = attempts_not_to_repeat(reading)
-        told = summary.write(case, spoken, reading)
+        told = summary.write(case, transcript, reading)
         content: dict[str, Any] = {
             "summary": told,
             "what_we_know": known_facts(spoken, reading, [told]),
@@ -65,7 +74,7 @@ class Extractive:
             *(_open_proposal(p) for p in reversed(reading.proposals) if _is_concrete(p.text)),
             *(_open_question(sentence) for sentence in asked[:2]),
         ]
-        tried = [attempt.text for attempt in reading.attempts]
+        tried = [attempt.text for attempt in reading.attempts[-COMPARED:]]
         return _new_ones(found, tried)[:SUGGESTED_COUNT]
 
     def _relevant(self, case: Case) -> list[PastCase]:
@@ -84,14 +93,6 @@ class Extractive:
             return "high"
         grounds = bool(near) + bool(likely and likely.strong) + (concrete and ended >= 2)
         return "medium" if grounds >= 2 or (close and concrete) else "low"
-
-
-def everything_said(case: Case) -> list[Sentence]:
-    """Every telling sentence of the case in order: problem, steps, reason, ask."""
-    said = sentences(case.problem, "problem")
-    for step in case.steps:
-        said += step_sentences(case, step)
-    return said + sentences(case.reason, "reason") + sentences(case.ask or "", "ask")
 
 
 def known_facts(spoken: Sequence[Sentence], reading: Reading, said: Sequence[str]) -> list[dict[str, Any]]:

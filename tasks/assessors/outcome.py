@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.case import Case, CaseStep
@@ -15,10 +15,10 @@ from tasks.assessors.text import (
     has_error,
     has_error_text,
     plain,
-    sentences,
     technical,
     unaddressed,
 )
+from tasks.assessors.transcript import Transcript, transcribe
 from tasks.assessors.wording import (
     attempt_outcome,
     clauses,
@@ -31,9 +31,9 @@ from tasks.assessors.wording import (
 
 REPLY_WINDOW = 8  # steps within which a report is taken to be about the last attempt or proposal
 NEAR_WINDOW = 3  # the same, where the words alone do not show what the report is about
-CHARACTERS_READ = 120_000  # of a whole session; shared evenly among its steps
 LONGEST_REPLY = 160  # characters of a sentence that is taken to answer a proposal with an error
-LEAST_READ = 240  # of one step
+COMPARED = 200  # of the attempts; those before are not looked for again
+RECENT = 80  # attempts and proposals, more than one text can tell of, that a report may be about
 KNOWN_OUTCOMES = ("worked", "failed", "partial")
 
 
@@ -68,17 +68,17 @@ class Reading:
 
 def outcomes(case: Case) -> list[Attempt]:
     """The attempts of the session, each with its outcome as far as the words tell it, in order."""
-    return read(case).attempts
+    return read(transcribe(case)).attempts
 
 
-def read(case: Case) -> Reading:
+def read(transcript: Transcript) -> Reading:
     """Follow the session once and tell what was tried, how it ended, and what is still open."""
-    reading = Reading(turns=_turns(case.steps))
-    for sentence in sentences(case.problem, "problem"):
+    reading = Reading(turns=_turns(transcript.steps))
+    for sentence in transcript.problem:
         _read_sentence(reading, sentence, None, -1)
-    for index, step in enumerate(case.steps):
-        _read_step(reading, case, step, index)
-    done = [attempt.text for attempt in reading.attempts]
+    for index, (step, spoken) in enumerate(zip(transcript.steps, transcript.spoken, strict=True)):
+        _read_step(reading, step, spoken, index)
+    done = [attempt.text for attempt in reading.attempts[-COMPARED:]]
     open_ones = [p for p in reading.proposals[-40:] if not any(repeats(p.text, text) for text in done)]
     reading.proposals = open_ones
     return reading
@@ -93,28 +93,21 @@ def _turns(steps: Sequence[CaseStep]) -> list[int]:
     return turns
 
 
-def step_sentences(case: Case, step: CaseStep) -> Iterator[Sentence]:
-    """The telling sentences of one step, within this session's reading budget."""
-    longest = max(LEAST_READ, CHARACTERS_READ // max(1, len(case.steps)))
-    yield from sentences(step.text, f"step:{step.seq}", longest=min(8000, longest))
-
-
-def _read_step(reading: Reading, case: Case, step: CaseStep, index: int) -> None:
+def _read_step(reading: Reading, step: CaseStep, spoken: Sequence[Sentence], index: int) -> None:
     if step.outcome in KNOWN_OUTCOMES:
-        reading.attempts.append(_stated(step, index))
+        reading.attempts.append(_stated(step, spoken, index))
         return
-    spoken = list(step_sentences(case, step))
     for sentence in spoken:
         _read_sentence(reading, sentence, step, index)
     if len(spoken) <= 1:
         _read_reply(reading, step, index)
 
 
-def _stated(step: CaseStep, index: int) -> Attempt:
+def _stated(step: CaseStep, spoken: Sequence[Sentence], index: int) -> Attempt:
     """A step whose author gave its outcome: the sentence that tells what was done."""
-    spoken = [sentence.text for sentence in sentences(step.text, "", longest=2000)]
-    told = next((text for text in spoken if is_attempt(text) or is_proposal(text)), None)
-    text = told or (spoken[0] if spoken else clip(step.text, 300) or "(no text)")
+    texts = [sentence.text for sentence in spoken]
+    told = next((text for text in texts if is_attempt(text) or is_proposal(text)), None)
+    text = told or (texts[0] if texts else clip(step.text, 300) or "(no text)")
     return Attempt(text, step.outcome, (f"step:{step.seq}",), step.author, index)
 
 
@@ -164,10 +157,10 @@ def _settle_own(reading: Reading, sentence: Sentence, author: str | None, index:
     """An error told right after an own attempt, or in answer to a proposal, is what came of it."""
     own = _last(reading, reading.attempts, index, NEAR_WINDOW - 1, lambda a: a.outcome is None and a.author == author)
     if own is not None and (has_error_text(sentence.text) or own.at == index):
-        reading.attempts[reading.attempts.index(own)] = _ended(own, "failed", sentence.source)
+        _put(reading.attempts, own, _ended(own, "failed", sentence.source))
         return
     offered = _offer_for(reading, author, index)
-    if offered is None or author is None or offered not in reading.proposals:
+    if offered is None or author is None or not _holds(reading.proposals, offered):
         return
     near = reading.apart(offered.at, index) <= NEAR_WINDOW and len(sentence.text) <= LONGEST_REPLY
     if near and says_result(sentence.text) and has_error_text(sentence.text) and not asks_to_look(offered.text):
@@ -183,13 +176,14 @@ def _read_reply(reading: Reading, step: CaseStep, index: int) -> None:
         return
     last = reading.attempts[-1] if reading.attempts else None
     if last is not None and last.at == index:
-        reading.attempts.remove(last)
+        reading.attempts.pop()
     _take_up(reading, offered, ended, f"step:{step.seq}")
 
 
 def _settle(reading: Reading, ended: str, sentence: Sentence, author: str | None, index: int) -> None:
     """Give the report `ended` to the last thing it can be about: an own attempt or another's proposal."""
-    latest = max((a.at for a in reading.attempts), default=-1)
+    recent = reading.attempts[-RECENT:]
+    latest = max((a.at for a in recent), default=-1)
     pending = (None, "unknown")
     own = _last(reading, reading.attempts, index, REPLY_WINDOW, lambda a: a.outcome in pending and a.at == latest)
     offered = _offer_for(reading, author, index, denied=only_denies(sentence.text))
@@ -197,8 +191,8 @@ def _settle(reading: Reading, ended: str, sentence: Sentence, author: str | None
         _take_up(reading, offered, ended, sentence.source)
     elif own is not None:
         # "Neither helped" speaks of everything that the same text tells of.
-        for attempt in [a for a in reading.attempts if a.at == own.at and a.outcome in (None, "unknown")]:
-            reading.attempts[reading.attempts.index(attempt)] = _ended(attempt, ended, sentence.source)
+        for attempt in [a for a in recent if a.at == own.at and a.outcome in pending]:
+            _put(reading.attempts, attempt, _ended(attempt, ended, sentence.source))
 
 
 def _offer_for(reading: Reading, author: str | None, index: int, *, denied: bool = False) -> Attempt | None:
@@ -214,8 +208,8 @@ def _offer_for(reading: Reading, author: str | None, index: int, *, denied: bool
 
 
 def _take_up(reading: Reading, offered: Attempt, ended: str, source: str) -> None:
-    if offered in reading.proposals:
-        reading.proposals.remove(offered)
+    if _holds(reading.proposals, offered):
+        _put(reading.proposals, offered)
     if offered is reading.advice:
         reading.advice = None
     reading.attempts.append(_ended(offered, ended, source))
@@ -226,6 +220,16 @@ def _last(
 ) -> Attempt | None:
     recent = (item for item in reversed(items[-20:]) if reading.apart(item.at, index) <= within)
     return next((item for item in recent if fits(item)), None)
+
+
+def _holds(items: list[Attempt], item: Attempt) -> bool:
+    return any(each is item for each in items[-RECENT:])
+
+
+def _put(items: list[Attempt], item: Attempt, *instead: Attempt) -> None:
+    """Replace one of the recent items, or take it away."""
+    place = next(at for at in range(len(items) - 1, -1, -1) if items[at] is item)
+    items[place : place + 1] = instead
 
 
 def _ended(attempt: Attempt, ended: str, source: str) -> Attempt:

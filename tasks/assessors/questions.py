@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from models.case import Case, CaseStep
-from tasks.assessors.outcome import KNOWN_OUTCOMES, Reading, step_sentences
+from tasks.assessors.outcome import KNOWN_OUTCOMES, Reading
 from tasks.assessors.similarity import overlap
 from tasks.assessors.text import (
     CACHED,
@@ -20,6 +20,7 @@ from tasks.assessors.text import (
     technical,
     unaddressed,
 )
+from tasks.assessors.transcript import Transcript
 from tasks.assessors.wording import says_plainly_done
 
 QUESTION_LENGTH = 300
@@ -54,15 +55,15 @@ def asks(text: str) -> bool:
     return bool(_REQUEST.search(low)) and not is_noise(text)
 
 
-def unanswered(case: Case) -> list[Sentence]:
+def unanswered(transcript: Transcript) -> list[Sentence]:
     """Questions put in the steps to which no other person said anything of substance, latest first."""
     waiting: list[tuple[Sentence, str | None]] = []
-    for step in case.steps:
+    for step, spoken in zip(transcript.steps, transcript.spoken, strict=True):
         if _is_answer(step):
             waiting = [pair for pair in waiting if not _answers(step, pair[1])]
-        asked = [s for s in step_sentences(case, step) if step.kind == "question" or asks(s.text)]
+        asked = [s for s in spoken if step.kind == "question" or asks(s.text)]
         waiting += [(sentence, step.author) for sentence in asked[:3]]
-    return _distinct([sentence for sentence, _ in reversed(waiting)])[:MOST_OPEN]
+    return _distinct(sentence for sentence, _ in reversed(waiting))
 
 
 def _is_answer(step: CaseStep) -> bool:
@@ -80,9 +81,12 @@ def _answers(step: CaseStep, asker: str | None) -> bool:
     return step.kind != "question" and not asked_back
 
 
-def _distinct(items: Sequence[Sentence]) -> list[Sentence]:
+def _distinct(items: Iterable[Sentence]) -> list[Sentence]:
+    """The first MOST_OPEN that differ."""
     kept: list[Sentence] = []
     for item in items:
+        if len(kept) == MOST_OPEN:
+            break
         if not any(overlap(item.text, other.text) > 0.7 for other in kept):
             kept.append(item)
     return kept

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from models.case import Case
+from models.case import FIRST_STEPS, LAST_STEPS, Case
 from tasks.assessors import cause, facts
 from tasks.assessors.offers import is_proposal
 from tasks.assessors.outcome import Attempt, Reading, unsolved
 from tasks.assessors.questions import asks
 from tasks.assessors.similarity import overlap, stems
 from tasks.assessors.text import Sentence, clip, excerpt, fill, has_error, is_noise, sentences, squeeze
+from tasks.assessors.transcript import Transcript
 from tasks.assessors.wording import is_attempt, verdict
 
 LENGTH = 600
@@ -26,18 +27,35 @@ LEAST_ADDITION = 25  # less room than this holds no sentence worth adding
 NOTHING = "No problem description was given."
 
 
-def write(case: Case, spoken: Sequence[Sentence], reading: Reading) -> str:
+def write(case: Case, transcript: Transcript, reading: Reading) -> str:
     """At most LENGTH characters, never empty."""
+    read = _part_read(transcript)
+    longest = LENGTH - len(read) - 1 if read else LENGTH
+    return f"{_write(case, transcript.everything(), reading, longest)} {read}".rstrip()
+
+
+def _part_read(transcript: Transcript) -> str:
+    """How much of the session the assessment rests on, where that is not nearly all of it."""
+    steps = len(transcript.steps)
+    if transcript.left_out:
+        between = steps - FIRST_STEPS - LAST_STEPS
+        middle = f" and {between} failed ones between" if between > 0 else ""
+        count = steps + transcript.left_out
+        return f"(Read: the first {FIRST_STEPS} and last {LAST_STEPS} of {count} steps{middle}.)"
+    return "(Of long steps only the beginning and the end were read.)" if transcript.shortened else ""
+
+
+def _write(case: Case, spoken: Sequence[Sentence], reading: Reading, longest: int) -> str:
     problem = _problem(case, spoken)
     tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
     untold = [s for s in spoken if s.text not in tried]
     last = _last_news(untold, problem)
     state = _state(reading, last)
     need = _need(case)
-    room = LENGTH - sum(len(part) + 1 for part in (problem, state, need) if part)
+    room = longest - sum(len(part) + 1 for part in (problem, state, need) if part)
     more = _more(untold, [problem, state], room)
     text = " ".join(part for part in (problem, more, state, need) if part)
-    return clip(text, LENGTH) or NOTHING
+    return clip(text, longest) or NOTHING
 
 
 def _problem(case: Case, spoken: Sequence[Sentence]) -> str:

@@ -14,6 +14,7 @@ from itertools import islice
 
 DIGEST_LENGTH = 300
 SENTENCES_PER_TEXT = 60
+LONGEST_TEXT = 8000  # characters that are read of one text
 CACHED = 4096  # more than the sentences of one session, which several readers ask about
 
 # What neither PostgreSQL nor a screen can show. Tabs and line feeds stay.
@@ -103,7 +104,7 @@ class Sentence:
         return plain(self.text)
 
 
-def clean(text: str, longest: int = 8000) -> str:
+def clean(text: str, longest: int = LONGEST_TEXT) -> str:
     """`text` without control characters, lone surrogates and mark-up, cut to its head and its tail."""
     text = window(text, longest)
     text = _UNPRINTABLE.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
@@ -152,7 +153,7 @@ def excerpt(text: str, longest: int) -> str:
     return "…" + clip(text[start:], longest - 1)
 
 
-def sentences(text: str, source: str, *, longest: int = 8000) -> list[Sentence]:
+def sentences(text: str, source: str, *, longest: int = LONGEST_TEXT) -> list[Sentence]:
     """The sentences of `text` that say something: greetings, signatures, quotes and thanks are left out."""
     return list(_sentences(text, source, longest))
 

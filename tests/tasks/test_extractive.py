@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.case import Case, CaseStep
+from models.case import Case, CaseStep, steps_to_read
 from tasks.assessors.extractive import Extractive
 from tasks.assessors.offers import is_proposal
-from tasks.assessors.outcome import CHARACTERS_READ, outcomes, step_sentences
+from tasks.assessors.outcome import outcomes
 from tasks.assessors.text import sentences
+from tasks.assessors.transcript import CHARACTERS_READ, SENTENCES_READ, transcribe
 from tasks.assessors.wording import clauses, is_attempt, verdict
 from tasks.draft import DraftSchema
 from tests.tasks.cases import PAST_ID, PRINTER, case, past, step
@@ -328,11 +331,61 @@ def test_a_question_is_answered_by_the_finding_that_follows_even_of_the_same_per
     assert not any("toner" in text for text in questions)
 
 
-def test_a_huge_session_is_read_only_within_its_budget() -> None:
-    huge = case(*[f"{n} " + "The server failed. " * 420 for n in range(500)])
-    read = sum(len(told.text) for step in huge.steps for told in step_sentences(huge, step))
-    assert read <= CHARACTERS_READ
-    assert assess(huge)["what_we_know"]
+def huge(count: int) -> Case:
+    """So many long steps, each with sentences of its own."""
+    said = "The server {2}-{0}-{1} failed with 0x{1:04x}. Tried to restart {2}-{0}, which did not help. "
+    return case(*["".join(said.format(n, m, count) for m in range(25)) for n in range(count)])
+
+
+def read_of(subject: Case) -> tuple[int, int]:
+    """How many sentences and characters of the steps are read."""
+    spoken = [sentence for told in transcribe(subject).spoken for sentence in told]
+    return len(spoken), sum(len(sentence.text) for sentence in spoken)
+
+
+@pytest.mark.parametrize("count", [250, 500, 1000, 2000])
+def test_a_huge_session_is_read_only_within_its_budget(count: int) -> None:
+    count_read, characters = read_of(huge(count))
+    assert 0.5 * SENTENCES_READ < count_read <= SENTENCES_READ
+    assert characters <= CHARACTERS_READ
+
+
+def test_the_work_for_a_session_twice_as_long_is_no_more() -> None:
+    calls = [count_calls(lambda each=each: assess(each)) for each in (huge(500), huge(1000), huge(2000))]
+    assert calls[1] < 1.2 * calls[0]
+    assert calls[2] < 1.2 * calls[0]
+
+
+def count_calls(act: Callable[[], object]) -> int:
+    """How many functions are called meanwhile: what the processor does, whatever else runs on this machine."""
+    calls = 0
+
+    def note(_: Any, event: str, __: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_an_assessment_says_how_much_of_a_very_long_session_it_rests_on() -> None:
+    content = assess(huge(2000))
+    assert content["what_we_know"]
+    assert "of 2000 steps" in content["summary"]
+    assert len(content["summary"]) <= 600
+    assert "Read:" not in assess(huge(40))["summary"]
+
+
+def test_how_a_long_session_began_and_how_it_stands_is_read_and_what_failed_between() -> None:
+    steps = [step(n, f"Step number {n}.", outcome="failed" if n % 100 == 0 else None) for n in range(1, 2001)]
+    kept = [each.seq for each in steps_to_read(steps)]
+    assert kept[:60] == list(range(1, 61))
+    assert kept[-180:] == list(range(1821, 2001))
+    assert kept[60:-180] == list(range(100, 1821, 100))
 
 
 def test_the_summary_names_short_failed_attempts() -> None:

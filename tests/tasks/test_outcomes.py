@@ -12,6 +12,7 @@ from tasks.assessors import facts
 from tasks.assessors.extractive import Extractive
 from tasks.assessors.outcome import outcomes, read
 from tasks.assessors.text import sentences, technical
+from tasks.assessors.transcript import transcribe
 from tasks.assessors.wording import verdict
 from tests.tasks.cases import PRINTER, case, step
 
@@ -117,7 +118,7 @@ def test_what_did_not_happen_is_no_failed_attempt(text: str) -> None:
 
 def test_the_verification_needs_no_second_reading_of_the_case() -> None:
     content = Extractive().assess(PRINTER, deadline=0).content
-    again = draft.verify(content, PRINTER, attempts=read(PRINTER).attempts)
+    again = draft.verify(content, PRINTER, attempts=read(transcribe(PRINTER)).attempts)
     assert again == draft.verify(content, PRINTER)
     suggestion = {"text": "Restart the print spooler", "why": "It may help.", "evidence": ["step:1"]}
     repeated = {**content, "suggested_steps": [suggestion], "do_not_repeat": []}

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 import tasks.working
-from tasks.working import AT_ONCE, waiting, working
+from tasks.working import AT_ONCE, alone, waiting, working
 from tests.stack import wait_for
 from tests.tasks.accepted import at_once
 from tests.tasks.conftest import Provider
@@ -124,3 +124,25 @@ def test_calls_of_a_model_are_made_at_once(provider: Provider, redis: Redis) -> 
     for thread in threads:
         thread.join()
     assert kinds == ["timeout"] * count
+
+
+def test_what_computes_long_goes_alone_and_keeps_no_place_while_it_waits() -> None:
+    inside, most = [], []
+    go_on = threading.Event()
+
+    def compute() -> None:
+        with working(), alone():
+            inside.append(1)
+            most.append(len(inside))
+            go_on.wait(20)
+            inside.pop()
+
+    threads = [threading.Thread(target=compute) for _ in range(AT_ONCE * 3)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: most, "one to compute")
+    with working():  # there is a place for a short one, however many long ones wait
+        go_on.set()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * len(threads)

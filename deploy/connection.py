@@ -1,6 +1,6 @@
 """One client's connection: uvicorn's protocol, for clients that are not to be trusted.
 
-Whatever way its bytes arrive, a request has a bounded length and time, and one at a time is worked on; what comes after
+Whatever way its bytes arrive, a request has a bounded length and time. One at a time is worked on; what comes after
 it waits unread. A client that does not read its answer holds a bounded part of it, and not for long.
 """
 

@@ -15,7 +15,7 @@ MOST_FIELDS = 100
 MOST_URL_BYTES = 8 * 1024
 FOR_ANY_HOST = (b"/healthz", b"/readyz", b"/metrics")  # probes come by an address and not by a name
 
-# A name, an IPv4 or an IPv6 address, and perhaps a port. Underscores are no part of a host name, but of container names.
+# A name, an IPv4 or an IPv6 address, and perhaps a port. Names of containers may have underscores.
 HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{0,5}))?")
 VERSIONS = ("1.0", "1.1")
 

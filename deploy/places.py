@@ -1,4 +1,4 @@
-"""The connections of one process: how many there may be, who goes first when there are too many, and when time is up."""
+"""The connections of one process: how many there may be, who goes first when they are too many, when time is up."""
 
 from __future__ import annotations
 

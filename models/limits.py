@@ -61,7 +61,7 @@ class Limits:
 
 
 def _key(address: str) -> str:
-    """Of an address; all of an IPv6 network of one customer together, for it has more addresses than can be counted."""
+    """Of an address; all of an IPv6 network together, for its one customer has more addresses than can be counted."""
     try:
         parsed = ip_address(address)
     except ValueError:

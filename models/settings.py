@@ -146,7 +146,7 @@ def _read(env: Env) -> Settings:
         jwt_account_claim=env.str("JWT_ACCOUNT_CLAIM", "account_id"),
         token_requests_per_minute=env.int("TOKEN_REQUESTS_PER_MINUTE", 30_000, validate=positive),
         account_requests_per_minute=env.int("ACCOUNT_REQUESTS_PER_MINUTE", 120_000, validate=positive),
-        wrong_tokens_per_minute=env.int("WRONG_TOKENS_PER_MINUTE", 120, validate=positive),
+        wrong_tokens_per_minute=env.int("WRONG_TOKENS_PER_MINUTE", 300, validate=positive),
         https_only=env.bool("HTTPS_ONLY", False),
         metrics_port=env.int("METRICS_PORT", None, validate=validate.Range(1, 65535)),
         redact=env.bool("REDACT", True),

@@ -38,7 +38,7 @@ class Rule:
         self._after = after
         self._check = check
         self._cased = cased
-        self._groups = [group for group in self.pattern.groupindex if group.startswith("value")] or [0]
+        self._groups: list[str | int] = [name for name in self.pattern.groupindex if name.startswith("value")] or [0]
 
     def spans(self, search: Search) -> Iterator[Span]:
         """Where something has to be hidden."""

@@ -41,7 +41,8 @@ def long_one(web: Web) -> str:
     made = json.loads(web.ask(handed_off(web, "T-long"))[1])["id"]
     with closing(database.connect(web.database_url)) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "WITH kept AS (UPDATE sessions SET steps_count = %s WHERE external_id = 'T-long' RETURNING account_id, id)"
+            "WITH kept AS ("
+            " UPDATE sessions SET steps_count = %s WHERE external_id = 'T-long' RETURNING account_id, id)"
             " INSERT INTO session_steps (account_id, session_id, seq, kind, text, added_by_id, added_at)"
             " SELECT account_id, id, n, 'note', n || ' ' || repeat('é', %s), %s, now() + interval '1 second'"
             " FROM kept, generate_series(1, %s) AS n",

@@ -123,7 +123,8 @@ _RESET = """
     DELETE FROM sessions WHERE id NOT IN (SELECT session FROM scene);
     UPDATE sessions SET steps_count = 2 WHERE steps_count > 2;
     INSERT INTO sessions (account_id, id, external_id, title, problem, steps_count, draft_of)
-    SELECT account_id, gen_random_uuid(), external_id, title, problem, 1, parked FROM sessions JOIN scene ON id = session;
+    SELECT account_id, gen_random_uuid(), external_id, title, problem, 1, parked
+    FROM sessions JOIN scene ON id = session;
     INSERT INTO session_steps (account_id, session_id, seq, kind, text, added_by_id)
     SELECT account_id, id, 1, 'note', 'A thought.', %(claimer)s FROM sessions WHERE draft_of IS NOT NULL;
     UPDATE handoffs AS h SET session_id = draft.id FROM sessions AS draft WHERE draft.draft_of = h.id;

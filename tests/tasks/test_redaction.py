@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.redaction import Redaction
+from tasks.redaction import STAGES, Redaction
+from tasks.redaction.rule import Rule
+from tests.tasks import redaction_apart
 
 
 def hide(text: str) -> str:
@@ -137,6 +139,44 @@ def test_turned_off_it_changes_nothing() -> None:
     assert redaction.hide("password: hunter2 eva@example.org") == "password: hunter2 eva@example.org"
 
 
+RULES = [rule for kind, rules in STAGES if kind for rule in rules]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_rule_hides_what_it_was_written_for(rule: Rule) -> None:
+    assert hide(rule.example) != rule.example
+
+
+def test_of_secrets_that_no_rule_was_written_for_hardly_any_leaves() -> None:
+    left = [text for _, text, secret in redaction_apart.SECRETS if secret in hide(text)]
+    assert len(redaction_apart.SECRETS) == 80
+    assert len(left) <= 3, left
+
+
+def test_of_harmless_texts_that_no_rule_was_written_for_hardly_any_changes() -> None:
+    changed = [text for text in redaction_apart.HARMLESS if hide(text) != text]
+    assert len(redaction_apart.HARMLESS) >= 44
+    assert len(changed) <= 1, changed
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "pass\u200bword: hunter22x",
+        "ｐａｓｓｗｏｒｄ： hunter22x",
+        "password&#58; hunter22x",
+        "password%3A hunter22x",
+        "pässwört: hunter22x",
+        "password: hun\u00adter22x",
+    ],
+)
+def test_however_it_is_spelled_it_is_found_and_comes_back_as_it_was(written: str) -> None:
+    redaction = Redaction()
+    hidden = redaction.hide(written)
+    assert "22x" not in hidden
+    assert redaction.restore(hidden) == written
+
+
 HOSTILE = [
     lambda n: "a" * n,
     lambda n: "a." * n,
@@ -161,6 +201,11 @@ HOSTILE = [
     lambda n: "[email-" * n,
     lambda n: " " * n,
     lambda n: '"' * n,
+    lambda n: " ".join(f"{10 + k % 200}.{k // 256 % 256}.{k % 256}.7" for k in range(n // 10)),
+    lambda n: " ".join(f"user{k}@example.com" for k in range(n // 20)),
+    lambda n: "".join(f"p\u200bassword: v{k}x9 " for k in range(n // 20)),
+    lambda n: "&#112;" * n,
+    *[lambda n, example=rule.example: (example + " ") * (n // len(example)) for rule in RULES],
 ]
 
 

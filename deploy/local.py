@@ -21,7 +21,7 @@ from typing import Any
 import psycopg2
 
 from deploy import database, processes
-from deploy.servers import Postgres, Redis, Server, ServerError, forget_libpq, write_private
+from deploy.servers import Postgres, Redis, Server, ServerError, forget_libpq, free_port, write_private
 from models.address import AddressError
 from models.roles import MayNotError
 
@@ -76,13 +76,6 @@ def check_address_is_free(host: str, port: int) -> None:
             ) from error
 
 
-def free_port(host: str) -> int:
-    """A port on which nobody listens now."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def only_one() -> Iterator[None]:
     """Hold the folder. The kernel lets go of the lock when we die, however we die."""
@@ -105,7 +98,7 @@ def base_environment() -> dict[str, str]:
         "PATH": path,
         "HOST": host,
         "PORT": str(port),
-        "METRICS_PORT": os.environ.get("METRICS_PORT") or str(free_port(host)),
+        "METRICS_PORT": os.environ.get("METRICS_PORT") or str(free_port()),
         "PYTHONUNBUFFERED": "1",
         "SECRET_KEY": os.environ.get("SECRET_KEY") or kept_secret("secret_key"),
     }

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks import footprint, growth, pipeline, reads, writes
+from tests.benchmarks import crowd, footprint, growth, pipeline, reads, writes
 from tests.benchmarks.stage import stage
 from tests.benchmarks.table import GROWTH_HEAD, HEAD, Growth, Row, markdown, write_between_markers
 
@@ -23,6 +23,7 @@ ROWS = {
     "slow-model": pipeline.slow_model,
     "frozen-redis": pipeline.frozen_redis,
     "assessments": pipeline.assessments,
+    "slow-clients": crowd.slow_clients,
     "calls": pipeline.provider_calls,
     "ready": pipeline.ready,
     "memory": footprint.memory,

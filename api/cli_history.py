@@ -25,6 +25,7 @@ from api.schemas import Time
 from api.told import told
 from models import account, export, history, history_load, vocabulary
 from models.batch_filter import Selection
+from models.conflicts import repeated
 from models.db import dump_json
 from models.errors import Conflict
 from models.history import CHUNK_LINES, Chunk, Line
@@ -176,6 +177,7 @@ def _storing(run: Import) -> Iterator[Session]:
             raise _DryRun
 
 
+@repeated
 def _store_together(run: Import, lines: list[Line], upto: int) -> Loaded:
     with _storing(run) as session:
         loaded = history_load.load(session, run.account_id, lines, by=run.by)

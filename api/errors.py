@@ -13,11 +13,11 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from models import logs
 from models.db import dump_json, is_passing
-from models.errors import Conflict, Forbidden, Invalid, NotFound, Refused, VersionMismatch
+from models.errors import Busy, Conflict, Forbidden, Invalid, NotFound, Refused, VersionMismatch
 
 log = logs.logger(__name__)
 
-STATUS = {NotFound: 404, Conflict: 409, Forbidden: 403, Invalid: 422, VersionMismatch: 412}
+STATUS = {Busy: 503, NotFound: 404, Conflict: 409, Forbidden: 403, Invalid: 422, VersionMismatch: 412}
 
 CODES = {
     400: "bad_request",
@@ -82,7 +82,8 @@ def install(app: Flask) -> None:
 
 def _refused(error: Refused) -> Response:
     status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
-    return problem(status, error.code, error.detail, **error.facts)
+    headers = {"Retry-After": "1"} if status == 503 else None
+    return problem(status, error.code, error.detail, headers=headers, **error.facts)
 
 
 def http_problem(error: HTTPException) -> Response:

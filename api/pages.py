@@ -142,10 +142,7 @@ def sign_out_everywhere() -> Any:
 
 def _signed_out() -> Any:
     cookie.end()
-    response = redirect(url_for("pages.sign_in"), 303)
-    # Scripts remove drafts as well; this holds where they did not run.
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'
-    return response
+    return redirect(url_for("pages.sign_in"), 303)
 
 
 @blueprint.get("/queue")

@@ -8,6 +8,7 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from models import logs
+from models.conflicts import repeated
 from models.db import is_away
 
 log = logs.logger(__name__)
@@ -21,10 +22,14 @@ class PatientFlask(Flask):
 
     A read is answered by the second try, and so is a request with an Idempotency-Key, since its repetition
     finds what the first try may have committed. Other writes get 503 with Retry-After: only the client knows
-    whether to send them again.
+    whether to send them again. What PostgreSQL rolled back in favour of another transaction is always repeated.
     """
 
     def dispatch_request(self) -> ResponseReturnValue:
+        """Call the view, again after a conflict: a view writes in one transaction."""
+        return repeated(self._dispatch)()
+
+    def _dispatch(self) -> ResponseReturnValue:
         """Call the view, again while the database is away and the request may be repeated."""
         end = time.monotonic() + WAIT_SECONDS
         while True:

@@ -30,6 +30,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from models import connections, logs, silence
+from models.errors import Busy
 from models.settings import settings
 
 log = logs.logger(__name__)
@@ -113,19 +114,31 @@ def sqlalchemys_errors(connection: PoolProxiedConnection | None = None) -> Itera
 PASSING_CODES = ("08", "40", "53", "55P03", "57")
 
 
+def sqlstate(error: BaseException) -> str:
+    """PostgreSQL's code of an error; empty: it did not come from the server."""
+    return str(getattr(error.orig, "pgcode", "") or "") if isinstance(error, DBAPIError) else ""
+
+
 def is_passing(error: BaseException) -> bool:
     """Whether this is the database being away or too busy for a moment, so that a later try can help."""
+    if isinstance(error, Busy):
+        return True
     if not isinstance(error, DBAPIError):
         return False
-    code = str(getattr(error.orig, "pgcode", "") or "")
-    return isinstance(error, OperationalError) or error.connection_invalidated or code.startswith(PASSING_CODES)
+    is_broken = isinstance(error, OperationalError) or error.connection_invalidated
+    return is_broken or sqlstate(error).startswith(PASSING_CODES)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether PostgreSQL rolled a transaction back in favour of another one: a deadlock, a failed serialization."""
+    return sqlstate(error).startswith("40")
 
 
 def is_away(error: BaseException) -> bool:
     """Whether the connection broke or none could be made: PostgreSQL restarts, or has not come up yet."""
     if not isinstance(error, DBAPIError):
         return False
-    code = str(getattr(error.orig, "pgcode", "") or "")
+    code = sqlstate(error)
     broken = error.connection_invalidated or (isinstance(error, OperationalError) and not code)
     return broken or code.startswith("57P")
 

@@ -34,6 +34,13 @@ class Invalid(Refused):
     """Well formed, but not acceptable against what is stored."""
 
 
+class Busy(Refused):
+    """PostgreSQL ended every try in favour of somebody else's. Nothing was written; a later try can help."""
+
+    def __init__(self) -> None:
+        super().__init__("busy", "Too many changes meet here at the moment; try again.")
+
+
 class VersionMismatch(Refused):
     """The caller's If-Match names an older version."""
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from models import card, db, feed, numbering
 from models.card import Whole
+from models.conflicts import repeated
 from models.head import Writing, heads
 from models.numbering import Changed, Numbered
 from models.prepared import Prepared
@@ -123,6 +124,7 @@ def _number(session: Session, *, show: bool) -> dict[UUID, Numbered]:
     return made
 
 
+@repeated
 def change(account_id: UUID, what: Prepared, values: Mapping[str, Any], *, show: bool = False) -> Changed:
     """A change of one handoff with the event that it tells, as a transaction of one message (numbering.change)."""
     writing = heads().announce(account_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from tasks.assessors.text import sentences
 from tasks.assessors.transcript import CHARACTERS_READ, SENTENCES_READ, transcribe
 from tasks.assessors.wording import clauses, is_attempt, verdict
 from tasks.draft import DraftSchema
+from tasks.working import alone
 from tests.tasks.cases import PAST_ID, PRINTER, case, past, step
 
 
@@ -370,6 +372,16 @@ def count_calls(act: Callable[[], object]) -> int:
     finally:
         sys.setprofile(None)
     return calls
+
+
+def test_a_long_case_waits_for_another_long_one_and_a_short_one_does_not() -> None:
+    waiting = threading.Thread(target=assess, args=[huge(100)])
+    with alone():
+        waiting.start()
+        assert assess(PRINTER)["summary"]
+        waiting.join(1)
+        assert waiting.is_alive()
+    waiting.join()
 
 
 def test_an_assessment_says_how_much_of_a_very_long_session_it_rests_on() -> None:

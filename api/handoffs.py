@@ -41,7 +41,7 @@ from models.transaction import numbered, transaction
 from models.upkeep import Wake
 from tasks.wake import wake
 
-TIMELINE_PAGE = 100  # entries whose texts are read at once
+TIMELINE_PAGE = 50  # entries whose texts are read at once
 
 blueprint = Blueprint("handoffs", __name__, url_prefix="/api/v1/handoffs", description="Handing a session over")
 blueprint.ARGUMENTS_PARSER = StrictParser()

@@ -19,7 +19,7 @@ from models import session as sessions
 from models.handoff import Filter, Handoff
 from models.transaction import number, transaction
 
-PAGE = 100  # steps that are read at once
+PAGE = 50  # steps that are read at once
 
 blueprint = Blueprint("sessions", __name__, url_prefix="/api/v1", description="Sessions and their steps")
 blueprint.ARGUMENTS_PARSER = StrictParser()

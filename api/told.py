@@ -1,7 +1,9 @@
-"""How commands fail: with one line and exit status 1."""
+"""How commands fail: with one line and exit status 1; and that Ctrl-C ends them."""
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -21,6 +23,7 @@ def told(run: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(run)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        heed_interrupts()
         try:
             return run(*args, **kwargs)
         except Refused as error:
@@ -31,6 +34,15 @@ def told(run: Callable[P, T]) -> Callable[P, T]:
             raise click.ClickException(str(error)) from error
 
     return guarded
+
+
+def heed_interrupts() -> None:
+    """Let Ctrl-C be heard at a terminal.
+
+    What a shell starts in the background inherits that it is ignored, and so does all that is started from there.
+    """
+    if sys.stdin.isatty() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _first_line(error: BaseException) -> str:

@@ -17,11 +17,12 @@ from http.client import HTTPException
 from pathlib import Path
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg2
 
 from deploy import database, processes
-from deploy.servers import Postgres, Redis, Server, ServerError, forget_libpq, free_port, write_private
+from deploy.servers import Postgres, Redis, Server, ServerError, forget_libpq, free_port, is_free, write_private
 from models.address import AddressError
 from models.roles import MayNotError
 
@@ -76,6 +77,12 @@ def check_address_is_free(host: str, port: int) -> None:
             ) from error
 
 
+def metrics_port() -> int:
+    """The port of an earlier start, or a free one."""
+    port = urlsplit(str(read_demo().get("metrics_url", ""))).port
+    return port if port and is_free(port) else free_port()
+
+
 @contextmanager
 def only_one() -> Iterator[None]:
     """Hold the folder. The kernel lets go of the lock when we die, however we die."""
@@ -98,7 +105,7 @@ def base_environment() -> dict[str, str]:
         "PATH": path,
         "HOST": host,
         "PORT": str(port),
-        "METRICS_PORT": os.environ.get("METRICS_PORT") or str(free_port()),
+        "METRICS_PORT": os.environ.get("METRICS_PORT") or str(metrics_port()),
         "PYTHONUNBUFFERED": "1",
         "SECRET_KEY": os.environ.get("SECRET_KEY") or kept_secret("secret_key"),
     }

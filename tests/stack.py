@@ -30,10 +30,12 @@ class Stack:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.metrics_port = free_port()
         self.environment = {
             **os.environ,
             **servers.environment(database),
             "PORT": str(self.port),
+            "METRICS_PORT": str(self.metrics_port),
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             **environment,

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -111,8 +112,16 @@ def test_a_batch_is_watched_with_a_live_bar_until_it_ends(account: World, starte
     assert screen.end() == 1
 
 
-def test_ctrl_c_leaves_the_bar_and_says_how_to_come_back(account: World, started: UUID, terminal: Open) -> None:
-    screen = terminal("batches", "watch", str(started))
+@pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+def test_ctrl_c_leaves_the_bar_and_says_how_to_come_back(
+    account: World, started: UUID, terminal: Open, before: Any
+) -> None:
+    """Also where it was ignored by the shell that started all this, as in the background."""
+    usual = signal.signal(signal.SIGINT, before)
+    try:
+        screen = terminal("batches", "watch", str(started))
+    finally:
+        signal.signal(signal.SIGINT, usual)
     screen.read_until("0/1")
     screen.process.send_signal(signal.SIGINT)
     assert f"come back with: flask batches watch {started}" in screen.read_until("come back")

@@ -102,7 +102,7 @@ def test_news_is_never_answered_with_304(world: World) -> None:
 
 def test_an_answer_is_private_and_may_be_kept_only_for_asking_again(world: World) -> None:
     answer = poll(world.viewer, "now")
-    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert answer.headers["Cache-Control"] == "private, no-store, no-cache"
     assert {"Authorization", "Accept-Encoding"} <= {part.strip() for part in answer.headers["Vary"].split(",")}
 
 

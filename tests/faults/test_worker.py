@@ -182,12 +182,16 @@ def parts(site: Site) -> tuple[int, dict[str, Any]]:
     return int(head.split()[1]), json.loads(body)
 
 
+def read_metrics(site: Site) -> str:
+    return str(urllib.request.urlopen(f"http://127.0.0.1:{site.metrics_port}/metrics", timeout=5).read().decode())
+
+
 def test_readyz_names_the_part_that_is_away_and_intake_does_without_redis(site: Site, doomed: Servers) -> None:
     load = Load(site)
     site.worker("upkeep")
     wait_for(lambda: parts(site)[1]["status"] == "ok", "all parts to be there")
     assert parts(site)[1]["heartbeat_age_seconds"]
-    metrics = urllib.request.urlopen(f"{site.url}/metrics", timeout=5).read().decode()
+    metrics = read_metrics(site)
     assert "escalation_heartbeat_age_seconds" in metrics
     doomed.redis.freeze()
     load.post(3)
@@ -205,7 +209,7 @@ def test_readyz_names_the_part_that_is_away_and_intake_does_without_redis(site: 
     assert (status, body["status"], body["parts"]["database"]) == (503, "away", "away")
     doomed.postgres.start()
     wait_for(lambda: parts(site)[0] == 200, "the database to be back")
-    assert 'escalation_unfinished{lane="interactive"' in urllib.request.urlopen(f"{site.url}/metrics").read().decode()
+    assert 'escalation_unfinished{lane="interactive"' in read_metrics(site)
 
 
 def test_a_postgres_restart_is_not_seen_by_readers_and_a_bare_write_may_be_sent_again(

@@ -294,7 +294,7 @@ def test_news_costs_one_statement(world: World, query: str) -> None:
     at = cursor(world.viewer)
     world.junior.hand_off("T-1")
     world.junior.hand_off("T-2")
-    poll(world.viewer, at)
+    poll(world.viewer, at, query)  # the first one prepares it
     with statements() as sent:
         assert poll(world.viewer, at, query).json["events"]
     assert len(sent) == 1

@@ -18,6 +18,9 @@ from deploy.servers import is_alive, wait_until_gone
 # finds them after anything, even when supervisord itself was killed.
 MARK = "RESOLUTIONFLOW_LOCAL"
 
+# The C library keeps what it was given back for the thread that gave it; with few arenas most of it is used again.
+FRUGAL = {"MALLOC_ARENA_MAX": "2"}
+
 CELERY = "python -m celery -A tasks"
 QUIET = "--without-gossip --without-mingle --without-heartbeat"
 
@@ -88,7 +91,7 @@ def start_supervisor(folder: str, environment: Mapping[str, str]) -> subprocess.
     return subprocess.Popen(
         [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
         # Every process counts into this folder, so that the web's /metrics tells of the workers too.
-        env={**environment, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
+        env={**FRUGAL, **environment, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,  # the same lines are in its log
         stderr=subprocess.DEVNULL,

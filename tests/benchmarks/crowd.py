@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from itertools import repeat
 from multiprocessing.synchronize import Event
 
-from deploy import database
+from deploy import database, processes
 from tests.benchmarks import load
 from tests.benchmarks.population import token
 from tests.benchmarks.stage import Service, Stage, memory_mib, warm_up
@@ -26,7 +26,7 @@ REST_SECONDS = 40.0  # longer than an answer may be unread
 def slow_clients(stage: Stage) -> list[Row]:
     """p99 of the queue beside such a crowd and without it; the web process's memory before the crowd and after it."""
     with stage.service() as crowded, stage.service() as quiet:
-        web = crowded.web(WEB_CONCURRENCY="1")
+        web = crowded.web(WEB_CONCURRENCY="1", **processes.FRUGAL)
         quiet.web(WEB_CONCURRENCY="1")
         _store_long_session(crowded)
         sides = [_queue_p99(service) for service in (crowded, quiet)]

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from api.parsing import MAX_DEPTH, RepeatedKeyError, depth, loads
-from api.schemas import Filled, IntakeSchema, IntakeSessionSchema, StepSchema, Text, Time
+from api.parsing import MAX_DEPTH, RepeatedKeyError, depth, loads, without_empty
+from api.schemas import Filled, IntakeSchema, IntakeSessionSchema, StepSchema, Text, TicketId, Time
 from models.handoff import Intent
 from models.history import Line
 from models.session import MAX_STEPS
@@ -36,7 +36,7 @@ class HistorySchema(IntakeSchema):
     """A line: the body of POST /handoffs, and how it ended."""
 
     session = fields.Nested(HistorySessionSchema, required=True)
-    id = Filled(most=200, allow_none=True)
+    id = TicketId(most=200, allow_none=True)
     created_at = Time(allow_none=True)
     resolution = Filled(most=20_000, allow_none=True)
     root_cause = Text(most=2000, allow_none=True)
@@ -128,7 +128,7 @@ def parse(raw: Raw) -> Line | Bad | None:
     except UnicodeDecodeError:
         return Bad(raw.number, "not UTF-8")
     try:
-        content = loads(text)
+        content = without_empty(SCHEMA, loads(text))
     except RepeatedKeyError as error:
         return Bad(raw.number, str(error))
     except (ValueError, RecursionError):

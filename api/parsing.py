@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from typing import Any, NoReturn
+from urllib.parse import unquote_to_bytes
 
 from flask import Request
-from marshmallow import RAISE, Schema
+from marshmallow import RAISE, Schema, fields
 from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import MultiDict
 
 from api.errors import Problem
 
@@ -25,7 +27,18 @@ class StrictParser(FlaskParser):
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body as JSON; an empty one is an empty object, so that a move needs no body."""
-        return read_json(req)
+        return without_empty(schema, read_json(req))
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """The query, without what is empty. 422 when its bytes are no UTF-8, unless the route checks them."""
+        try:
+            unquote_to_bytes(req.query_string).decode()
+        except UnicodeDecodeError as error:
+            if not getattr(schema, "is_checked_by_route", False):
+                raise Problem(422, "invalid", "The query is not UTF-8.") from error
+        optional = {field.data_key or name for name, field in schema.load_fields.items() if not field.required}
+        given = [each for each in req.args.items(multi=True) if each[1].strip() or each[0] not in optional]
+        return self._makeproxy(MultiDict(given), schema)
 
 
 def read_json(req: Request) -> Any:
@@ -38,7 +51,7 @@ def read_json(req: Request) -> Any:
     if not req.is_json:
         raise Problem(415, "unsupported_media_type", "Send application/json.")
     try:
-        parsed = loads(data.decode("utf-8"))
+        parsed = loads(data.decode("utf-8-sig"))
     except RepeatedKeyError as error:
         raise Problem(400, "bad_request", f"The body {error}.") from error
     except (ValueError, RecursionError) as error:
@@ -46,6 +59,36 @@ def read_json(req: Request) -> Any:
     if depth(parsed) > MAX_DEPTH:
         raise Problem(400, "bad_request", f"The body is nested deeper than {MAX_DEPTH} levels.")
     return parsed
+
+
+# What .NET and Go write for a time that was never set.
+NEVER = ("0001-01-01T00:00:00", "0001-01-01 00:00:00")
+
+
+def without_empty(schema: Schema, value: Any) -> Any:
+    """A body without the optional fields that hold nothing: programs send "" where they mean that there is none."""
+    if not isinstance(value, dict):
+        return value
+    named = {field.data_key or name: field for name, field in schema.load_fields.items()}
+    return {
+        key: _inside(named[key], each) if key in named else each
+        for key, each in value.items()
+        if key not in named or named[key].required or not _is_empty(named[key], each)
+    }
+
+
+def _is_empty(field: fields.Field[Any], value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    return not value.strip() or (isinstance(field, fields.DateTime) and value.startswith(NEVER))
+
+
+def _inside(field: fields.Field[Any], value: Any) -> Any:
+    if isinstance(field, fields.Nested):
+        return without_empty(field.schema, value)
+    if isinstance(field, fields.List) and isinstance(value, list):
+        return [_inside(field.inner, each) for each in value]
+    return value
 
 
 class RepeatedKeyError(ValueError):

@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
+from models import words
 from models.assessment import State
 from models.feed import EventType
 from models.feedback import Rating
@@ -35,13 +36,26 @@ class Text(fields.String):
 
 
 class Filled(Text):
-    """A text with something in it besides white space."""
+    """A text of which something can be seen."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> Any:
         text = super()._deserialize(value, attr, data, **more)
-        if not text.strip():
+        if not words.is_visible(text):
             raise ValidationError("Must not be blank.")
         return text
+
+
+class TicketId(Filled):
+    """An id of another system, in its one form, which a URL can name."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> Any:
+        ticket = words.ticket_id(super()._deserialize(value, attr, data, **more))
+        if not words.reachable(ticket):
+            raise ValidationError("Must not begin or end with a slash, nor have an empty, `.` or `..` part.")
+        return ticket
+
+
+BAD_TIME = "Not a valid time. Send RFC 3339 with an offset, such as 2026-01-31T09:30:00Z; in a URL a plus is %2B."
 
 
 class Time(fields.AwareDateTime):
@@ -54,12 +68,10 @@ class Time(fields.AwareDateTime):
         try:
             # In UTC, because PostgreSQL refuses offsets of 16 hours and more.
             time = super()._deserialize(value, attr, data, **more).astimezone(UTC)
-            if not 1900 <= time.year <= 9000:
-                raise ValidationError("Not a valid time.")
-        except (OverflowError, TypeError, ValueError) as error:
-            if isinstance(error, ValidationError):
-                raise
-            raise ValidationError("Not a valid time.") from error
+        except (OverflowError, TypeError, ValueError, ValidationError) as error:
+            raise ValidationError(BAD_TIME) from error
+        if not 1900 <= time.year <= 9000:
+            raise ValidationError(BAD_TIME)
         return time
 
 
@@ -81,7 +93,7 @@ class StepSchema(Schema):
 class IntakeSessionSchema(Schema):
     """A troubleshooting session as it is handed off."""
 
-    external_id = Filled(most=200, required=True)
+    external_id = TicketId(most=200, required=True)
     title = Filled(most=200, required=True)
     problem = Text(most=20_000, least=0, required=True)
     category = Text(most=100, allow_none=True)
@@ -147,7 +159,7 @@ class ListQuery(Schema):
     status = fields.List(one_of(Status))
     priority = fields.List(one_of(Priority))
     category = Text(most=100)
-    session = Text(most=200)
+    session = TicketId(most=200)
     claimed_by = fields.UUID()
     handed_off_by = fields.UUID()
     since = Time()
@@ -179,6 +191,8 @@ class QueueQuery(Schema):
 
 class FeedQuery(Schema):
     """A place in the feed. Checked by the route itself, whose errors have codes of their own."""
+
+    is_checked_by_route = True
 
     cursor = fields.String(metadata={"description": "Opaque, or `now`. Required."})
     limit = fields.String(metadata={"description": "1 to 200, default 100."})

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models import feed
+from models import feed, words
 from models.db import Base, CreatedAt, MaybeTime, Runs, new_id, stored_enum
 from models.errors import Invalid, NotFound
 
@@ -127,9 +127,10 @@ def create_user(session: Session, account_id: UUID, name: str, role: Role) -> Us
 
 
 def _usable(name: str) -> str:
-    if not name.strip() or not name.isprintable() or len(name) > 200:
+    usable = words.name(name)
+    if usable is None or len(usable) > 200:
         raise Invalid("name_invalid", "A name has 1 to 200 printable characters.")
-    return name
+    return usable
 
 
 def issue_token(

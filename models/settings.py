@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from environs import Env, EnvError, ValidationError, validate
 
@@ -70,6 +71,14 @@ class Settings:
     model_concurrent_calls: int
     model_calls_per_minute: int
     model_tokens_per_day: int
+
+
+class GivenEnv(Env):
+    """environs', to which an empty variable is one that is not set."""
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        value = super()._get_value(env_key, default)
+        return default if isinstance(value, str) and not value.strip() else value
 
 
 def _long_enough(key: str | None) -> None:
@@ -170,7 +179,7 @@ def _read(env: Env) -> Settings:
 def settings() -> Settings:
     """The settings of this process. SettingsError names the variable and what is wrong with it."""
     try:
-        read = _read(Env())
+        read = _read(GivenEnv())
     except EnvError as error:
         raise SettingsError(f"settings: {error}") from error
     _refuse_half_a_login(read)

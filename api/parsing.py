@@ -30,12 +30,13 @@ class StrictParser(FlaskParser):
         return without_empty(schema, read_json(req))
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
-        """The query, without what is empty. 422 when its bytes are no UTF-8, unless the route checks them."""
+        """The query, without what is empty; 422 when its bytes are no UTF-8. Unless the route checks it by itself."""
+        if getattr(schema, "is_checked_by_route", False):
+            return super().load_querystring(req, schema)
         try:
             unquote_to_bytes(req.query_string).decode()
         except UnicodeDecodeError as error:
-            if not getattr(schema, "is_checked_by_route", False):
-                raise Problem(422, "invalid", "The query is not UTF-8.") from error
+            raise Problem(422, "invalid", "The query is not UTF-8.") from error
         optional = {field.data_key or name for name, field in schema.load_fields.items() if not field.required}
         given = [each for each in req.args.items(multi=True) if each[1].strip() or each[0] not in optional]
         return self._makeproxy(MultiDict(given), schema)

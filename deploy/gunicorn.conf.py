@@ -2,13 +2,13 @@
 
 import os
 
+from deploy import web_address
 from models.settings import require_secret_key, settings
 
-host = os.environ.get("HOST") or "127.0.0.1"
-host = f"[{host}]" if ":" in host else host
-bind = [f"{host}:{os.environ.get('PORT') or 8000}"]
+address = web_address.read(os.environ)
+bind = [address.bind]
 if settings().metrics_port:
-    bind.append(f"{host}:{settings().metrics_port}")  # nothing but /metrics, and /metrics nowhere else
+    bind.append(address.at(settings().metrics_port).bind)  # nothing but /metrics, and /metrics nowhere else
 
 # An event loop for the polls, and threads for what waits on the database; two processes use two cores.
 worker_class = "deploy.web.Worker"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from deploy.stop import StopSignal
+
+stopping = StopSignal()
+if __name__ == "__main__":
+    stopping.listen()  # ahead of the slow imports: a signal in the middle of them has to end this quietly, too
+
 import fcntl
+import io
 import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +21,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
-from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +28,7 @@ import psycopg2
 
 from deploy import database, processes
 from deploy.servers import Postgres, Redis, Server, ServerError, forget_libpq, free_port, is_free, write_private
+from deploy.web_address import WebAddress, WebAddressError, read
 from models.address import AddressError
 from models.roles import MayNotError
 
@@ -31,8 +37,7 @@ FOLDER = ".local"
 DATABASE = "resolutionflow"
 MARK = {processes.MARK: str(ROOT / FOLDER)}
 TICK_SECONDS = 0.25
-
-stopping = Event()
+SUPERVISOR_SECONDS = 20.0  # it ends its programs by force after 11
 
 
 class CannotRunError(Exception):
@@ -41,6 +46,17 @@ class CannotRunError(Exception):
 
 class StopAskedError(Exception):
     """A signal came during the start."""
+
+
+FAILURES = (
+    CannotRunError,
+    WebAddressError,
+    AddressError,
+    ServerError,
+    database.SetUpError,
+    psycopg2.Error,
+    OSError,
+)
 
 
 def say(line: str) -> None:
@@ -57,23 +73,15 @@ def kept_secret(name: str) -> str:
     return path.read_text()
 
 
-def address() -> tuple[str, int]:
-    """Where the web process listens. CannotRunError when that is not a port."""
-    host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
-    if not (port.isdecimal() and 0 < int(port) < 65536):
-        raise CannotRunError(f"PORT must be a number from 1 to 65535, not {port!r}")
-    return host, int(port)
-
-
-def check_address_is_free(host: str, port: int) -> None:
-    """CannotRunError when another program listens there, instead of gunicorn trying for ever."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+def check_address_is_free(address: WebAddress) -> None:
+    """CannotRunError when another program listens there, instead of gunicorn trying for a while."""
+    with socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((address.host, address.port))
         except OSError as error:
             raise CannotRunError(
-                f"cannot listen on {host}:{port}: {error.strerror}; try another: make run PORT=8001"
+                f"cannot listen on {address.bind}: {error.strerror}; try another: make run PORT=8001"
             ) from error
 
 
@@ -95,16 +103,15 @@ def only_one() -> Iterator[None]:
         yield
 
 
-def base_environment() -> dict[str, str]:
-    """Ours, with this Python first on PATH and what every process needs."""
+def base_environment(address: WebAddress) -> dict[str, str]:
+    """Ours without what is meant for other programs, with this Python first on PATH."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    host, port = address()
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not processes.is_foreign(name)},
         **MARK,
         "PATH": path,
-        "HOST": host,
-        "PORT": str(port),
+        "HOST": address.host,
+        "PORT": str(address.port),
         "METRICS_PORT": os.environ.get("METRICS_PORT") or str(metrics_port()),
         "PYTHONUNBUFFERED": "1",
         "SECRET_KEY": os.environ.get("SECRET_KEY") or kept_secret("secret_key"),
@@ -112,31 +119,40 @@ def base_environment() -> dict[str, str]:
 
 
 def flask(environment: dict[str, str], *arguments: str) -> str:
-    """Run one of the service's commands and return what it printed. CannotRunError with its last words."""
-    command = [sys.executable, "-m", "flask", *arguments]
+    """Run one of the service's commands and return what it printed. CannotRunError with its reason."""
     with subprocess.Popen(
-        command,
+        [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,  # a signal to our group is ours to pass on
     ) as process:
-        while True:
-            try:
-                out, errors = process.communicate(timeout=TICK_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                if stopping.is_set():
-                    process.terminate()
+        out, errors = _communicate(process)
     stop_if_asked()
     if process.returncode != 0:
-        raise CannotRunError(f"flask {' '.join(arguments)} failed:\n{errors.strip() or out.strip()}")
+        lines = (errors.strip() or out.strip()).splitlines()
+        for line in lines[:-1]:
+            say(f"{'flask':11} | {line}")
+        raise CannotRunError(f"flask {' '.join(arguments)} failed: {processes.reason(lines)}")
     return out
 
 
+def _communicate(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What the process printed; it is ended when we are asked to stop."""
+    while True:
+        try:
+            return process.communicate(timeout=TICK_SECONDS)
+        except subprocess.TimeoutExpired:
+            if stopping.is_set:
+                process.terminate()
+
+
 def stop_if_asked() -> None:
-    if stopping.is_set():
+    if stopping.is_set:
         raise StopAskedError
 
 
@@ -162,14 +178,14 @@ def start_servers(servers: list[Server]) -> tuple[str, str]:
     """The owner's database URL and the Redis URL, from the environment or from servers started here."""
     database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     if not database_url:
-        postgres = Postgres(Path(FOLDER, "postgres"), durable=True)
+        postgres = Postgres(Path(FOLDER, "postgres"), durable=True, is_stopping=lambda: stopping.is_set)
         servers.append(postgres)
         say("starting PostgreSQL")
         postgres.start()
         database_url = own_database(postgres)
     stop_if_asked()
     if not redis_url:
-        redis = Redis(Path(FOLDER, "redis"), durable=True)
+        redis = Redis(Path(FOLDER, "redis"), durable=True, is_stopping=lambda: stopping.is_set)
         servers.append(redis)
         redis.start()
         redis_url = redis.url
@@ -194,11 +210,9 @@ def prepare(environment: dict[str, str]) -> dict[str, Any]:
     owner_url = environment["DATABASE_URL"]
     say("migrating")
     flask(environment, "db", "upgrade")
-    host = "127.0.0.1" if environment["HOST"] in ("0.0.0.0", "::") else environment["HOST"]
-    url = f"http://{f'[{host}]' if ':' in host else host}:{environment['PORT']}"
     facts = {
-        "url": url,
-        "metrics_url": f"{url.rpartition(':')[0]}:{environment['METRICS_PORT']}/metrics",
+        "url": read(environment).url,
+        "metrics_url": f"{read(environment).at(int(environment['METRICS_PORT'])).url}/metrics",
         "database_url": owner_url,
         "redis_url": environment["REDIS_URL"],
         **demo(environment),
@@ -230,26 +244,55 @@ def announce(facts: dict[str, Any]) -> None:
     )
 
 
+class Supervised:
+    """supervisord with the service's processes, what they log, and whether they came up."""
+
+    def __init__(self, environment: dict[str, str], url: str) -> None:
+        self._environment = environment
+        self._url = url
+        self._logs = processes.LogFollower(Path(FOLDER, "logs"), say)
+        self._supervisor: subprocess.Popen[bytes] | None = None
+        self.is_up = False
+
+    def tend(self) -> None:
+        """Start supervisord where it does not run, show what is new. CannotRunError when a process cannot start."""
+        self._logs.follow()
+        if not self.is_up:
+            self._refuse_failure()
+        if self._supervisor is None or self._supervisor.poll() is not None:
+            processes.sweep(MARK[processes.MARK])
+            self._supervisor = processes.start_supervisor(FOLDER, self._environment)
+        self.is_up = self.is_up or is_ready(self._url)
+
+    def _refuse_failure(self) -> None:
+        """A process that ends by itself before the service is up would end again and again."""
+        if self._supervisor is not None and (self._supervisor.poll() or 0) > 0:
+            raise CannotRunError(f"supervisord cannot start: {processes.reason(self._logs.latest('start'))}")
+        if name := processes.failed_program(self._logs.latest("supervisord")):
+            raise CannotRunError(f"{name} cannot start: {processes.reason(self._logs.latest(name))}")
+
+    def end(self) -> None:
+        """End it with all its processes."""
+        if self._supervisor is not None:
+            self._supervisor.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._supervisor.wait(SUPERVISOR_SECONDS)
+        self._logs.follow()
+
+
 def keep_running(environment: dict[str, str], servers: list[Server], facts: dict[str, Any]) -> None:
     """Start the processes and restart whatever dies, until a signal comes. Ends the processes at the end."""
-    follower = processes.LogFollower(Path(FOLDER, "logs"), say)
-    supervisor: subprocess.Popen[bytes] | None = None
-    announced = False
+    supervised = Supervised(environment, facts["url"])
     try:
-        while not stopping.wait(TICK_SECONDS):
-            if supervisor is None or supervisor.poll() is not None:
-                processes.sweep(MARK[processes.MARK])
-                supervisor = processes.start_supervisor(FOLDER, environment)
-            revive(servers)
-            follower.follow()
-            if not announced and is_ready(facts["url"]):
-                announced = True
+        while not stopping.is_set:
+            was_up = supervised.is_up
+            supervised.tend()
+            if supervised.is_up and not was_up:
                 announce(facts)
+            revive(servers)
+            stopping.wait(TICK_SECONDS)
     finally:
-        if supervisor is not None:
-            supervisor.terminate()
-            supervisor.wait()
-        follower.follow()
+        supervised.end()
 
 
 def revive(servers: list[Server]) -> None:
@@ -266,39 +309,42 @@ def revive(servers: list[Server]) -> None:
 def run(servers: list[Server]) -> None:
     """Everything from nothing to a signal."""
     processes.sweep(MARK[processes.MARK])
-    check_address_is_free(*address())
+    address = read(os.environ)
+    check_address_is_free(address)
     if not os.environ.get("DATABASE_URL"):
         forget_libpq(os.environ)
-    environment = base_environment()
+    environment = base_environment(address)
     environment["DATABASE_URL"], environment["REDIS_URL"] = start_servers(servers)
     facts = prepare(environment)
     keep_running(environment, servers, facts)
 
 
-def note_signal(number: int, frame: object) -> None:
-    """Only remember it: an exception here could strike between a fork and its book-keeping."""
-    stopping.set()
+def end(servers: list[Server]) -> None:
+    """End what is left, whoever started it."""
+    processes.sweep(MARK[processes.MARK])
+    for server in reversed(servers):
+        server.stop()
 
 
 def main() -> int:
     """Run until a signal. 0 after a clean stop, 1 when the service cannot run, with the reason on stderr."""
     os.chdir(ROOT)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, note_signal)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a log may hold what this terminal's locale does not
     servers: list[Server] = []
     try:
         with only_one():
             try:
                 run(servers)
-            except StopAskedError:
-                pass
             finally:
-                processes.sweep(MARK[processes.MARK])
-                for server in reversed(servers):
-                    server.stop()
-    except (CannotRunError, ServerError, database.SetUpError, AddressError, psycopg2.Error, OSError) as error:
-        print(f"make run: {error}", file=sys.stderr)
-        return 1
+                end(servers)
+    except StopAskedError:
+        pass
+    except FAILURES as error:
+        if not stopping.is_set:  # else it is the stop that made it fail
+            print(f"make run: {str(error).strip()}", file=sys.stderr)
+            return 1
     say("stopped")
     return 0
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -20,6 +22,21 @@ MARK = "RESOLUTIONFLOW_LOCAL"
 
 # The C library keeps what it was given back for the thread that gave it; with few arenas most of it is used again.
 FRUGAL = {"MALLOC_ARENA_MAX": "2"}
+# Meant for other programs of whoever starts us. Each changes how Python, Flask, gunicorn, Celery or the metrics work.
+FOREIGN = (
+    "PYTHON",
+    "FLASK_",
+    "GUNICORN_",
+    "CELERY",
+    "PROMETHEUS_MULTIPROC_DIR",
+    "BROKER_URL",
+    "LOADER",
+    "CONFIG_MODULE",
+)
+
+# How supervisord logs that a program could not be started, or ended by itself and not by a signal.
+FAILED = re.compile(r"(?:exited: (\w+) \(exit status \d+; not expected\)|spawnerr: .*)$")
+REASON = re.compile(r"(?:[\w.]+(?:Error|Exception|Exit)\b|settings: |Error: ).*")
 
 CELERY = "python -m celery -A tasks"
 QUIET = "--without-gossip --without-mingle --without-heartbeat"
@@ -88,15 +105,36 @@ def start_supervisor(folder: str, environment: Mapping[str, str]) -> subprocess.
     metrics.mkdir()
     config = Path(folder, "supervisord.conf")
     config.write_text(supervisor_config(folder))
-    return subprocess.Popen(
-        [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
-        # Every process counts into this folder, so that the web's /metrics tells of the workers too.
-        env={**FRUGAL, **environment, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,  # the same lines are in its log
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with Path(folder, "logs", "start.log").open("ab") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
+            # Every process counts into this folder, so that the web's /metrics tells of the workers too.
+            env={**FRUGAL, **environment, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # the same lines are in its log
+            stderr=errors,
+            start_new_session=True,
+        )
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a variable of this name is not passed on to the service's processes."""
+    return name.startswith(FOREIGN)
+
+
+def failed_program(log: Sequence[str]) -> str | None:
+    """The first program that did not start, by what supervisord logged."""
+    for line in log:
+        if found := FAILED.search(line):
+            return found[1] or "supervisord"
+    return None
+
+
+def reason(lines: Iterable[str]) -> str:
+    """The one line of a program's last words that says why it ended."""
+    said = [line.strip() for line in lines if line.strip()]
+    errors = [line for line in said if REASON.match(line)] or [line for line in said if "[ERROR]" in line]
+    return (errors or said or ["it says nothing"])[-1]
 
 
 def marked(value: str) -> list[psutil.Process]:
@@ -128,10 +166,17 @@ def sweep(value: str) -> None:
 class LogFollower:
     """Shows on the terminal what the processes write to their logs from now on, with the process's name."""
 
+    most = 200  # lines of each that are remembered
+
     def __init__(self, folder: Path, show: Callable[[str], None]) -> None:
         self._folder = folder
         self._show = show
         self._read = {path: path.stat().st_size for path in folder.glob("*.log")}
+        self._latest: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=self.most))
+
+    def latest(self, name: str) -> list[str]:
+        """The last lines that this process wrote."""
+        return list(self._latest[name])
 
     def follow(self) -> None:
         """Show the whole lines that came since the last call."""
@@ -144,4 +189,6 @@ class LogFollower:
                 lines = [line for line in log.readlines() if line.endswith(b"\n")]
             self._read[path] = start + sum(map(len, lines))
             for line in lines:
-                self._show(f"{path.stem:11} | {line.decode(errors='replace').rstrip()}")
+                text = line.decode(errors="replace").rstrip()
+                self._latest[path.stem].append(text)
+                self._show(f"{path.stem:11} | {text}")

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -149,6 +149,8 @@ def reachable(folder: Path, copies: Path = Path("/var/tmp")) -> Path:
 class Server:
     """One server in one folder, which it may share with the other kind. Port and password are kept there.
 
+    A start is given up with ServerError when `is_stopping` says so.
+
     `start()` returns when the server answers; it first stops what a killed earlier run left behind in the
     folder. So one folder has one owner at a time, and the caller sees to that.
     """
@@ -156,11 +158,12 @@ class Server:
     program: ClassVar[str]
     stop_signals: ClassVar[tuple[signal.Signals, ...]]
 
-    def __init__(self, folder: Path, *, durable: bool) -> None:
+    def __init__(self, folder: Path, *, durable: bool, is_stopping: Callable[[], bool] = lambda: False) -> None:
         self.folder = folder.resolve()
         self.data = self.folder / f"{self.program}-data"
         self.log = self.folder / f"{self.program}.log"
         self.durable = durable
+        self._is_stopping = is_stopping
         self._process: subprocess.Popen[bytes] | None = None
         self._identity: Identity | None = None
 
@@ -226,7 +229,7 @@ class Server:
             self._identity = self._choose_identity()
             if self._launch():
                 return
-            if is_free(self.port):  # so the port was not the reason
+            if self._is_stopping() or is_free(self.port):  # so the port was not the reason
                 break
         raise ServerError(f"{self.program} did not start in {self.folder}:\n{end_of(self.log)}")
 
@@ -290,7 +293,7 @@ class Server:
             self.log.chmod(0o600)
             self._process = self._start(self._command(), stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
-        while self.running and time.monotonic() < deadline:
+        while self.running and time.monotonic() < deadline and not self._is_stopping():
             if self._answers():
                 return True
             time.sleep(0.02)
@@ -352,7 +355,8 @@ class Postgres(Server):
         # The same order of words on every machine, whatever its locale.
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command += [] if self.durable else ["--no-sync"]
-        with self._start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        # In a session of its own: a signal to the whole group is not meant for half a database.
+        with self._start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
             _, errors = process.communicate()
         if process.returncode != 0:
             raise ServerError(f"initdb failed in {self.folder}:\n{errors.decode(errors='replace').strip()}")

@@ -329,6 +329,8 @@ def end(servers: list[Server]) -> None:
 def main() -> int:
     """Run until a signal. 0 after a clean stop, 1 when the service cannot run, with the reason on stderr."""
     os.chdir(ROOT)
+    for name in [name for name, value in os.environ.items() if not value.strip()]:
+        del os.environ[name]  # empty means not given
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a log may hold what this terminal's locale does not

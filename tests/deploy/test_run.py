@@ -129,10 +129,29 @@ ELSEWHERE = {
     "PGCLIENTENCODING": "LATIN1",
     "PGDATESTYLE": "German",
 }
+# And that is used to other programs of the same kind.
+FOREIGN = {
+    "CELERY_BROKER_URL": "amqp://192.0.2.1",
+    "CELERY_CONFIG_MODULE": "nowhere",
+    "FLASK_APP": "nowhere:app",
+    "FLASK_DEBUG": "1",
+    "FLASK_RUN_PORT": "1",
+    "GUNICORN_CMD_ARGS": "--bind 192.0.2.1:1 --workers 9",
+    "PYTHONWARNINGS": "error",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONSTARTUP": "/nowhere",
+    "PROMETHEUS_MULTIPROC_DIR": "/nowhere",
+    "HOST": "x86_64-conda-linux-gnu",
+    "DATABASE_URL": "",
+    "REDIS_URL": " ",
+    "SECRET_KEY": "",
+    "ASSESSOR_UNKNOWN": "",
+    "STATEMENT_SECONDS": "",
+}
 
 
 def test_all_of_it_runs_and_ends_with_the_main_process(stack: Stack) -> None:
-    stack.start(ASSESSOR="openai", **ELSEWHERE)
+    stack.start(ASSESSOR="openai", **ELSEWHERE, **FOREIGN)
     assert until(lambda: READY.items() <= (stack.ready() or {}).items())
     for word in ("interactive@", "bulk@", "upkeep@", "beat", "gunicorn"):
         process = stack.find(word)
@@ -208,3 +227,29 @@ def test_servers_given_by_url_are_used_and_left_running(stack: Stack, tmp_path: 
         assert stack.end() == 0
         assert postgres.running
         assert redis.running
+
+
+def test_a_process_that_cannot_start_ends_it_with_its_reason(stack: Stack) -> None:
+    failing = stack.run(WEB_CONCURRENCY="many")
+    assert failing.wait(timeout=60) == 1
+    last = stack.output.strip().splitlines()[-1]
+    assert last.startswith("make run: web cannot start: ")
+    assert "many" in last
+    until(lambda: stack.processes() == [])
+
+
+def test_a_setting_that_cannot_be_ends_it_with_its_name(stack: Stack) -> None:
+    failing = stack.run(ASSESSOR="nobody")
+    assert failing.wait(timeout=60) == 1
+    assert "ASSESSOR" in stack.output.strip().splitlines()[-1]
+    assert "Traceback" not in stack.output
+
+
+def test_two_signals_at_once_to_the_whole_group_end_it(stack: Stack) -> None:
+    stack.start()
+    assert stack.main is not None
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        os.killpg(stack.main.pid, number)
+    assert stack.main.wait(timeout=30) == 0
+    assert stack.output.rstrip().endswith("stopped")
+    until(lambda: stack.processes() == [])

@@ -7,8 +7,8 @@ from models.settings import require_secret_key, settings
 
 address = web_address.read(os.environ)
 bind = [address.bind]
-if settings().metrics_port:
-    bind.append(address.at(settings().metrics_port).bind)  # nothing but /metrics, and /metrics nowhere else
+if metrics_port := settings().metrics_port:
+    bind.append(address.at(metrics_port).bind)  # nothing but /metrics, and /metrics nowhere else
 
 # An event loop for the polls, and threads for what waits on the database; two processes use two cores.
 worker_class = "deploy.web.Worker"

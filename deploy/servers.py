@@ -131,19 +131,30 @@ def is_reachable(path: Path) -> bool:
 
 
 def reachable(folder: Path, copies: Path = Path("/var/tmp")) -> Path:
-    """The folder, or a copy of it where every user may read it, which is left for the next start."""
+    """A folder of a wheel's package, or a copy of it which every user may read, left for the next start.
+
+    The wheel's libraries are copied too: its programs look for them beside the package.
+    """
+    folder = folder.resolve()
     if is_reachable(folder):
         return folder
+    package = folder.parent
+    libraries = package.with_name(f"{package.name}.libs")
     mark = hashlib.sha256(f"{folder} {folder.stat().st_mtime_ns}".encode()).hexdigest()[:16]
     copy = copies / f"resolutionflow-postgres-{mark}"
-    if copy.exists() and not copy.is_symlink() and copy.stat().st_uid == os.geteuid():
-        return copy
-    draft = Path(tempfile.mkdtemp(dir=copies, prefix=copy.name))
-    shutil.copytree(folder, draft, symlinks=True, dirs_exist_ok=True)
-    draft.chmod(0o755)
-    with suppress(OSError):  # somebody else's file has the name: then this start has a copy of its own
-        draft = draft.rename(copy)
-    return draft
+    if not (copy.exists() and not copy.is_symlink() and copy.stat().st_uid == os.geteuid()):
+        draft = Path(tempfile.mkdtemp(dir=copies, prefix=copy.name))
+        for part in (folder, libraries):
+            if part.exists():
+                shutil.copytree(part, draft / part.relative_to(package.parent), symlinks=True)
+        for path in (draft, *draft.rglob("*")):
+            if not path.is_symlink():
+                mode = path.stat().st_mode
+                path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
+        with suppress(OSError):  # somebody else's file has the name: then this start has a copy of its own
+            draft = draft.rename(copy)
+        copy = draft
+    return copy / folder.relative_to(package.parent)
 
 
 class Server:

@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,11 @@ class Stack:
                     return process
         return None
 
+    def has_another(self, word: str, pid: int) -> bool:
+        """Whether the first process with this word is no longer that one."""
+        process = self.find(word)
+        return process is not None and process.pid != pid
+
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
@@ -180,7 +186,7 @@ def test_what_dies_is_started_again(stack: Stack) -> None:
         victim = stack.find(name)
         assert victim
         victim.kill()
-        until(lambda name=name, pid=victim.pid: (new := stack.find(name)) and new.pid != pid)
+        until(partial(stack.has_another, name, victim.pid))
         until(stack.ready)
     assert stack.end(signal.SIGINT) == 0
     assert stack.processes() == []

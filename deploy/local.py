@@ -37,7 +37,7 @@ FOLDER = ".local"
 DATABASE = "resolutionflow"
 MARK = {processes.MARK: str(ROOT / FOLDER)}
 TICK_SECONDS = 0.25
-SUPERVISOR_SECONDS = 20.0  # it ends its programs by force after 11
+SUPERVISOR_SECONDS = 20  # it ends its programs by force after 11
 
 
 class CannotRunError(Exception):
@@ -275,8 +275,11 @@ class Supervised:
         """End it with all its processes."""
         if self._supervisor is not None:
             self._supervisor.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self._supervisor.wait(SUPERVISOR_SECONDS)
+            for _ in range(SUPERVISOR_SECONDS):
+                with suppress(subprocess.TimeoutExpired):
+                    self._supervisor.wait(1)
+                    break
+                processes.terminate_children(self._supervisor.pid)
         self._logs.follow()
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -115,6 +116,18 @@ def start_supervisor(folder: str, environment: Mapping[str, str]) -> subprocess.
             stderr=errors,
             start_new_session=True,
         )
+
+
+def terminate_children(pid: int) -> None:
+    """Ask supervisord's programs again to end.
+
+    One that it had just forked still had its handler of signals, and lost the signal when it became the program.
+    To the others the second time is no news.
+    """
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(pid).children():
+            with suppress(psutil.NoSuchProcess):
+                child.terminate()
 
 
 def is_foreign(name: str) -> bool:

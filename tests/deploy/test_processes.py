@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from deploy.processes import programs
+from deploy.processes import programs, terminate_children
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -39,3 +42,20 @@ def test_each_way_of_starting_the_service_has_the_same_workers(name: str, monkey
     for command in workers:
         assert command[command.index("-Q ") :] in told
     assert told.count("nice -n 10 ") == told.count("nice -n 5 ") == 1
+
+
+def test_a_program_that_lost_the_first_signal_gets_another() -> None:
+    """As between a fork and the program, when the handler is still the parent's."""
+    parent = (
+        "import os, signal, subprocess\n"
+        "signal.signal(signal.SIGTERM, lambda *_: None)\n"
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        "print('started', flush=True)\n"
+        "raise SystemExit(-child.wait())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+        terminate_children(process.pid)
+        assert process.wait(30) == signal.SIGTERM
+    terminate_children(process.pid)  # which is gone

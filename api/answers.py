@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from flask import Response, request
 from itsdangerous import BadData, URLSafeSerializer
 
+from api import etags
 from api.auth import caller
 from api.errors import Problem
 from models.card import Whole
@@ -18,6 +20,8 @@ from models.settings import require_secret_key, settings
 # Nothing of an account is for a cache; who asks again with If-None-Match has kept the answer by itself.
 PRIVATE = "private, no-store"
 PRIVATE_VALIDATED = f"{PRIVATE}, no-cache"
+
+VERSION = re.compile(r"([0-9]{1,9})(?:-|$)")  # what the tag of a handoff begins with
 
 
 def signing_keys() -> tuple[str, ...]:
@@ -56,25 +60,28 @@ def versioned(shown: Whole) -> Response:
     """A handoff with a weak ETag; 304 when the client has it."""
     response = answer(shown.text)
     digest = hashlib.sha256(response.get_data()).hexdigest()[:16]
-    response.set_etag(f"{shown.version}-{digest}", weak=True)
+    response.set_etag(tag := f"{shown.version}-{digest}", weak=True)
     response.headers["Cache-Control"] = PRIVATE_VALIDATED
     response.headers["Vary"] = "Authorization, Cookie"
     # If-Match is for writes; Werkzeug would answer a read with 412 and the body.
-    if request.if_none_match.contains_weak(response.get_etag()[0] or ""):
+    if etags.named(request.headers.get("If-None-Match")) & {tag, etags.ANY}:
         response.status_code = 304
         response.set_data(b"")
     return response
 
 
-def wanted_version() -> int | None:
-    """The version that If-Match names, or None: any will do."""
+def wanted_versions() -> set[int] | None:
+    """The versions that If-Match names, any of which will do, or None: so will any other. 412 when it names none."""
     given = request.headers.get("If-Match")
-    if given is None or given.strip() == "*":
+    if given is None:
         return None
-    number = given.strip().removeprefix("W/").strip('"').partition("-")[0]
-    if not number.isascii() or not number.isdigit() or len(number) > 9:
+    tags = etags.named(given)
+    if etags.ANY in tags:
+        return None
+    numbers = {found[1] for tag in tags if (found := VERSION.match(tag))}
+    if not numbers:
         raise Problem(412, "version_mismatch", "If-Match does not carry an ETag of a handoff.")
-    return int(number)
+    return {int(number) for number in numbers}
 
 
 def page_token(kind: str, filters: dict[str, Any], position: list[Any]) -> str:

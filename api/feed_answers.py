@@ -6,9 +6,7 @@ import random
 from dataclasses import dataclass
 from uuid import UUID
 
-from werkzeug.http import parse_etags
-
-from api import answers
+from api import answers, etags
 from api import cursor as cursors
 from api.cursor import Cursor
 from models.db import dump_json
@@ -39,9 +37,8 @@ class Said:
 
 def nothing_new(account_id: UUID, at: Cursor, pace: float, quiet_seconds: float, if_none_match: str | None) -> Said:
     """The client has everything: 304 where it names what it has, else an empty page."""
-    tags = parse_etags(if_none_match)
-    # `*` would match anything, also what the client has never seen.
-    if tags.contains_weak(_tag(at.epoch, at.seq)) and not tags.star_tag:
+    # `*` would match anything, also what the client has never seen, and is not taken.
+    if _tag(at.epoch, at.seq) in etags.named(if_none_match):
         return Said(304, _headers(at.epoch, at.seq, _interval(pace, quiet_seconds)))
     return page(account_id, at, at.seq, at.seq, [], pace, quiet_seconds)
 

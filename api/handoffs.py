@@ -11,7 +11,7 @@ from uuid import UUID
 from flask import Response, request, url_for
 from flask_smorest import Blueprint
 
-from api.answers import answer, in_pieces, page_position, page_token, versioned, wanted_version
+from api.answers import answer, in_pieces, page_position, page_token, versioned, wanted_versions
 from api.auth import actor, caller, requires
 from api.docs import problems
 from api.parsing import StrictParser, read_json
@@ -128,9 +128,21 @@ def read(handoff_id: UUID) -> Response:
     return versioned(shown)
 
 
+def _wanted_version(handoff_id: UUID) -> int | None:
+    """The version that the move is meant for; None: any. Of several that would do, the one that there is now."""
+    versions = wanted_versions()
+    if versions is None:
+        return None
+    if len(versions) == 1:
+        return versions.pop()
+    with transaction(caller().account_id) as session:
+        now = handoff.find(session, caller().account_id, handoff_id, seen_by=actor()).version
+    return now if now in versions else versions.pop()
+
+
 def _moved(handoff_id: UUID, move: Callable[..., Whole], **how: Any) -> Response:
     """Make a move as the caller and answer with the handoff as it is now."""
-    shown = move(caller().account_id, handoff_id, by=actor(), version=wanted_version(), **how)
+    shown = move(caller().account_id, handoff_id, by=actor(), version=_wanted_version(handoff_id), **how)
     return answer(shown.text, Feed_Seq=shown.seq)
 
 
@@ -191,9 +203,9 @@ def withdraw(_: dict[str, Any], handoff_id: UUID) -> Response:
 @problems(404, 409, 412)
 def escalate(_: dict[str, Any], handoff_id: UUID) -> Response:
     """Put a parked handoff into the queue."""
-    account_id = caller().account_id
+    account_id, version = caller().account_id, _wanted_version(handoff_id)
     with transaction(account_id) as session:
-        assessment_id = moves.escalate(session, account_id, handoff_id, by=actor(), version=wanted_version())
+        assessment_id = moves.escalate(session, account_id, handoff_id, by=actor(), version=version)
         shown = numbered(session, account_id, handoff_id)
     _wake(assessment_id)
     return _accepted(shown.text, handoff_id, shown.seq)
@@ -207,9 +219,9 @@ def escalate(_: dict[str, Any], handoff_id: UUID) -> Response:
 @problems(404, 409, 412)
 def reassess(_: dict[str, Any], handoff_id: UUID) -> Response:
     """Ask for a new generation; the last good one stays shown until it has ended."""
-    account_id = caller().account_id
+    account_id, version = caller().account_id, _wanted_version(handoff_id)
     with transaction(account_id) as session:
-        found, assessment_id = moves.reassess(session, account_id, handoff_id, by=actor(), version=wanted_version())
+        found, assessment_id = moves.reassess(session, account_id, handoff_id, by=actor(), version=version)
         shown = card.whole(session, account_id, handoff_id)
     _wake(assessment_id)
     body = json.loads(shown.text) | {"generation": found.generation}

@@ -179,6 +179,18 @@ def test_an_etag_spares_the_body_until_something_changes(world: World) -> None:
     assert world.senior.get(path, headers={"If-None-Match": tag}).status_code == 200
 
 
+@pytest.mark.parametrize("coding", ["", "-gzip", "--gzip", ";gzip", "-br", "-zstd"])
+@pytest.mark.parametrize("form", ["{tag}", "W/{tag}", '"other", {tag}', 'W/{tag} , W/"other"'])
+def test_an_etag_is_known_among_others_and_with_the_coding_of_a_proxy(world: World, coding: str, form: str) -> None:
+    path = f"/handoffs/{world.junior.hand_off('T-1')['id']}"
+    tag = world.senior.get(path).headers["ETag"].removeprefix("W/")
+    given = form.format(tag=f'{tag[:-1]}{coding}"')
+    assert world.senior.get(path, headers={"If-None-Match": given}).status_code == 304
+    assert world.senior.post(f"{path}/claim", headers={"If-Match": given}).status_code == 200
+    assert world.senior.get(path, headers={"If-None-Match": given}).status_code == 200
+    assert world.senior.post(f"{path}/release", headers={"If-Match": given}).status_code == 412
+
+
 def test_a_list_is_paged_newest_first_without_repeating(world: World) -> None:
     made = [world.junior.hand_off(f"T-{n}")["id"] for n in range(5)]
     seen: list[str] = []

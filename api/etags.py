@@ -1,0 +1,19 @@
+"""The entity tags that If-Match and If-None-Match name: one, several, and as a proxy that compresses renames them."""
+
+from __future__ import annotations
+
+import re
+
+from werkzeug.http import parse_etags
+
+# Apache, Jetty and others put the coding in the tag of what they compress, and pass the tag on to us like that.
+CODING = re.compile(r"(?:--?|;)(?:gzip|br|zstd|deflate)$")
+ANY = "*"
+
+
+def named(header: str | None) -> set[str]:
+    """The tags without quotes, weakness and coding. `*` stands for itself."""
+    tags = parse_etags(header)
+    if tags.star_tag:
+        return {ANY}
+    return {CODING.sub("", tag) for tag in tags.as_set(include_weak=True)}

@@ -95,6 +95,10 @@ def _begin() -> None:
     logs.bind(request=request.headers.get("X-Request-Id", "")[:64] or uuid4().hex)
     if (request.environ["SERVER_PORT"] == str(settings().metrics_port)) != (request.path == "/metrics"):
         raise NotFound
+    if request.headers.get("X-Forwarded-Prefix", "").strip("/ "):  # every link would lead past the proxy's prefix
+        raise errors.Problem(
+            400, "bad_request", "The service cannot be reached under a prefix; give it a host name of its own."
+        )
     if "\x00" in request.path:  # PostgreSQL cannot even be asked for it
         raise NotFound
 

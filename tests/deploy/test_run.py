@@ -251,6 +251,16 @@ def test_a_setting_that_cannot_be_ends_it_with_its_name(stack: Stack) -> None:
     assert "Traceback" not in stack.output
 
 
+def test_it_listens_on_ipv6(stack: Stack) -> None:
+    stack.start(HOST="::1")
+    assert stack.facts["url"] == f"http://[::1]:{stack.port}"
+    with urllib.request.urlopen(f"{stack.facts['url']}/readyz", timeout=3) as answer:
+        assert json.load(answer)["status"] == "ok"
+    with urllib.request.urlopen(stack.facts["metrics_url"], timeout=3) as answer:
+        assert b"escalation_" in answer.read()
+    assert stack.end() == 0
+
+
 def test_two_signals_at_once_to_the_whole_group_end_it(stack: Stack) -> None:
     stack.start()
     assert stack.main is not None

@@ -49,13 +49,16 @@ migration: .venv/stamp ## begin a migration: make migration m="add handoff.prior
 shell: .venv/stamp ## a shell with the address and keys of the stack that `make run` made
 	@exec $(BIN)/python -m deploy.shell
 
+# Whatever somebody has set for other projects, the packages go into the environment. Mirrors stay as they are set.
+PIP_INSTALL := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
 # A new environment when the pins change. The stamp comes last, so a broken install is repeated.
 .venv/stamp: requirements.txt requirements-ai.txt requirements-dev.txt constraints.txt
 	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	"$(PYTHON)" -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	$(PIP_INSTALL) -r requirements-dev.txt -c constraints.txt
 	@touch .venv/stamp
 
 .venv/bench-stamp: .venv/stamp requirements-bench.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt -c constraints.txt
+	$(PIP_INSTALL) -r requirements-bench.txt -c constraints.txt
 	@touch .venv/bench-stamp

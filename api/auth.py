@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
@@ -20,10 +21,10 @@ from sqlalchemy.orm import Session
 from api import cookie, jwts
 from api.errors import Problem
 from models import account, logs
-from models.account import Caller, Role
+from models.account import Caller, CallerChangedError, Role
 from models.handoff import Actor
 from models.limits import limits
-from models.transaction import one_upkeep_message, upkeep
+from models.transaction import one_upkeep_message, only_while, upkeep
 
 # A verified token is believed for so long, so that a poll asks no database. The longer bounds how late a revocation
 # is noticed (30 s are promised); that they differ keeps tokens that came together from ending together.
@@ -65,18 +66,36 @@ def requires(role: Role | str, *, limited: bool = True) -> Callable[[Callable[P,
     def decorate(view: Callable[P, T]) -> Callable[P, T]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            g.caller = identify()
-            logs.bind(account=str(g.caller.account_id), user=str(g.caller.user_id))
-            if limited:
-                refuse_too_fast(g.caller)
-            if not g.caller.role.covers(needed):
-                raise Problem(403, "forbidden", f"This needs the role {needed}; yours is {g.caller.role}.")
-            return view(*args, **kwargs)
+            _admit(needed, limited=limited)
+            if request.method in cookie.SAFE_METHODS:
+                return view(*args, **kwargs)
+            with suppress(CallerChangedError), only_while(g.caller):
+                return view(*args, **kwargs)
+            _forget_caller()  # they are not who this process remembers, and are judged by who they are now
+            _admit(needed, limited=False)
+            with suppress(CallerChangedError), only_while(g.caller):
+                return view(*args, **kwargs)
+            raise _unauthorized("Your access has changed meanwhile.")
 
         guarded.required_role = needed  # type: ignore[attr-defined]
         return guarded
 
     return decorate
+
+
+def _admit(needed: Role, *, limited: bool) -> None:
+    """Find the caller; 401, 429, or 403 for one of a lesser role."""
+    g.caller = identify()
+    logs.bind(account=str(g.caller.account_id), user=str(g.caller.user_id))
+    if limited:
+        refuse_too_fast(g.caller)
+    if not g.caller.role.covers(needed):
+        raise Problem(403, "forbidden", f"This needs the role {needed}; yours is {g.caller.role}.")
+
+
+def _forget_caller() -> None:
+    """Ask the database again for what this request proves its caller with; a login is asked for anyway."""
+    _remember([account.digest(bearer(request.headers.get("Authorization", "")))], {})
 
 
 def refuse_too_fast(who: Caller) -> None:

@@ -14,7 +14,7 @@ from flask import Flask
 from api import demo as demonstration
 from api.cli_feed import feed
 from api.told import told
-from models import account, migrations, moves
+from models import account, leaving, migrations
 from models.account import ApiToken, Role, User
 from models.transaction import upkeep
 
@@ -75,28 +75,37 @@ def create_user(account_name: str, role: str, name: str) -> None:
     click.echo(made.id)
 
 
+@users.command("role")
+@click.option("--account", "account_name", required=True, metavar="A", help="Id or name of the account.")
+@click.option("--force", is_flag=True, help="Also for the account's last admin.")
+@click.argument("user")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@told
+def set_role(account_name: str, user: str, role: str, force: bool) -> None:
+    """Give USER (id or name) another ROLE. What a new viewer has claimed goes back to the queue."""
+    found = _find(account_name, user)
+    returned = leaving.set_role(found.account_id, found.id, Role(role), force=force)
+    click.echo(f"{found.name!r} is {role}; {returned} claims back in the queue")
+
+
 @users.command("delete")
 @click.option("--account", "account_name", required=True, metavar="A", help="Id or name of the account.")
+@click.option("--force", is_flag=True, help="Also the account's last admin.")
 @click.argument("user")
 @told
-def delete_user(account_name: str, user: str) -> None:
+def delete_user(account_name: str, user: str, force: bool) -> None:
     """Take the access of USER (id or name) away. Their handoffs keep their name."""
+    found = _find(account_name, user)
+    returned = leaving.delete(found.account_id, found.id, force=force)
+    click.echo(
+        f"{found.name!r} deleted; they write nothing more, and read nothing within 30 s; "
+        f"{returned} claims back in the queue"
+    )
+
+
+def _find(account_name: str, user: str) -> User:
     with upkeep() as session:
-        within = account.find_account(session, account_name)
-        found = account.find_user(session, user, within.id)
-        account.delete_user(session, within.id, found.id)
-    returned = _release_claims(within.id, found.id)
-    click.echo(f"{found.name!r} deleted; their tokens stop working within 30 s; {returned} claims back in the queue")
-
-
-def _release_claims(account_id: UUID, user_id: UUID) -> int:
-    returned = 0
-    while True:
-        with upkeep() as session:
-            count = moves.release_claims_of(session, account_id, user_id)
-        returned += count
-        if count == 0:
-            return returned
+        return account.find_user(session, user, account.find_account(session, account_name).id)
 
 
 @click.group()

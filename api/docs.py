@@ -42,6 +42,7 @@ CODES = {
         "already_open",
         "already_running",
         "cost_ceiling",
+        "last_admin",
         "own_handoff",
         "targeted",
         "too_many_steps",
@@ -65,7 +66,7 @@ CODES = {
     429: ["too_fast"],
     431: ["headers_too_large"],
     500: ["internal", "error"],
-    503: ["unavailable"],
+    503: ["unavailable", "busy"],
 }
 
 EVERYWHERE = (400, 401, 403, 413, 415, 422, 429, 500, 503)

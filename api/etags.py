@@ -16,4 +16,4 @@ def named(header: str | None) -> set[str]:
     tags = parse_etags(header)
     if tags.star_tag:
         return {ANY}
-    return {CODING.sub("", tag) for tag in tags.as_set(include_weak=True)}
+    return {CODING.sub("", tag) for tag in tags.as_set(include_weak=True) if tag}

@@ -213,6 +213,21 @@ def caller_of(session: Session, account_id: UUID, user_id: UUID) -> Caller | Non
     return Caller(account.id, account.name, user.id, user.name, user.role, token_id=user.id)
 
 
+class CallerChangedError(Exception):
+    """The caller is not, or no longer, who a process remembers. Nothing was written; they have to be found anew."""
+
+
+CHANGED_STATE = "RF401"  # the code of the database's refusal
+
+
+def refusal_of(caller: Caller) -> str:
+    """SQL that stops the transaction unless the caller's token, person and role are as they were found to be.
+
+    It has nothing of the caller's own: two ids and the name of a role.
+    """
+    return f"SELECT refuse_changed_caller('{caller.user_id}', '{caller.token_id}', '{caller.role.value}')"
+
+
 def tokens_of(session: Session, account_id: UUID) -> list[tuple[ApiToken, User]]:
     """The account's tokens with their people, the newest first; also those that have ended."""
     rows = session.execute(
@@ -233,12 +248,6 @@ def revoke_token(session: Session, token_id: UUID) -> bool:
         return False
     token.revoked_at = func.now()
     return True
-
-
-def delete_user(session: Session, account_id: UUID, user_id: UUID) -> None:
-    """Take a person's access away. Their handoffs and steps keep their name."""
-    user = active_user(session, account_id, user_id)
-    user.deleted_at = func.now()
 
 
 def find_account(session: Session, name_or_id: str) -> Account:
@@ -290,12 +299,13 @@ def active_user(session: Session, account_id: UUID, user_id: UUID) -> User:
     return user
 
 
-def can_take(session: Session, account_id: UUID, user_id: UUID) -> User:
-    """A person to whom work may go, or Invalid: unknown, deleted, or a viewer."""
-    user = session.get(User, (account_id, user_id))
-    if user is None or user.deleted_at is not None or not user.role.covers(Role.ENGINEER):
+def refuse_who_cannot_work(session: Session, user_id: UUID) -> None:
+    """Invalid unless work may go to this person of the transaction's account: unknown, deleted, or a viewer.
+
+    They keep their access until the transaction has ended.
+    """
+    if not session.scalar(select(func.may_work(user_id))):
         raise Invalid("user_unknown", "There is no such engineer in this account.", user_id=str(user_id))
-    return user
 
 
 def set_claim_lease(account: Account, lease: timedelta | None) -> None:

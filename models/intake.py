@@ -72,7 +72,7 @@ def _earlier(session: Session, account_id: UUID, kept: Kept, *, parked: bool) ->
 
 
 def _refuse_as_target(session: Session, account_id: UUID, target_id: UUID, by: UUID) -> None:
-    account.can_take(session, account_id, target_id)
+    account.refuse_who_cannot_work(session, target_id)
     if target_id == by:
         raise Invalid("target_is_author", "A handoff is for somebody else; its author cannot take it.")
 

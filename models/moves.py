@@ -52,10 +52,11 @@ def _move(event: EventType, changes: str, allowed: str, *, and_then: str = "") -
 _UNCLAIMED = "status = 'ready', claimed_by_id = NULL, claimed_at = NULL, first_action_at = NULL, overdue = false"
 _CLAIMED_ANEW = "claimed_at = now(), first_action_at = NULL, overdue = false"
 
-# Not targeted at somebody else. A target who was deleted since counts as none.
+# Not targeted at somebody else. A target who can take nothing any more counts as none.
 _MEANT_FOR_ME = """
     (%(admin)s OR target_id IS NULL OR target_id = %(by)s OR NOT EXISTS (SELECT FROM users AS u
-        WHERE u.account_id = handoffs.account_id AND u.id = target_id AND u.deleted_at IS NULL))
+        WHERE u.account_id = handoffs.account_id AND u.id = target_id
+            AND u.deleted_at IS NULL AND u.role <> 'viewer'))
 """
 _CLAIM = _move(
     EventType.CLAIMED,
@@ -64,7 +65,9 @@ _CLAIM = _move(
 )
 _MINE = "status = 'claimed' AND (%(admin)s OR claimed_by_id = %(by)s)"
 _RELEASE = _move(EventType.RELEASED, _UNCLAIMED, _MINE)
-_REASSIGN = _move(EventType.REASSIGNED, f"claimed_by_id = %(to)s, {_CLAIMED_ANEW}", _MINE)
+_REASSIGN = _move(
+    EventType.REASSIGNED, f"claimed_by_id = %(to)s, {_CLAIMED_ANEW}", f"{_MINE} AND may_work(%(to)s::uuid)"
+)
 _RESOLVE = _move(
     EventType.RESOLVED,
     f"""status = 'resolved', resolution = %(resolution)s, root_cause = %(root_cause)s, resolved_at = now(),
@@ -94,7 +97,7 @@ _RELEASE_ALL = f"""
     WITH theirs AS (
         SELECT id AS its_id FROM handoffs
         WHERE account_id = %(account)s AND claimed_by_id = %(user)s AND status = 'claimed'
-        ORDER BY id LIMIT %(most)s FOR NO KEY UPDATE
+        ORDER BY id FOR NO KEY UPDATE
     )
     UPDATE handoffs SET version = version + 1, {_UNCLAIMED} FROM theirs
     WHERE account_id = %(account)s AND id = its_id RETURNING id
@@ -145,13 +148,18 @@ def reassign(
     with transaction(account_id) as session:
         found = find(session, account_id, handoff_id, seen_by=by)
         _refuse_unless_claimer(session, found, by, version)
-        account.can_take(session, account_id, to)
+        account.refuse_who_cannot_work(session, to)
         if found.claimed_by_id == to:
             return card.whole(session, account_id, handoff_id)
     if found.handed_off_by_id == to:
         raise Conflict("own_handoff", "A handoff cannot go back to the one who handed it off; withdraw it.")
+
+    def explain(session: Session, found: Handoff, by: Actor, version: int | None) -> None:
+        _refuse_unless_claimer(session, found, by, version)
+        account.refuse_who_cannot_work(session, to)
+
     how = {"note": reason, "to": str(to)}
-    return _make(_REASSIGN, account_id, handoff_id, _refuse_unless_claimer, by=by, version=version, **how)
+    return _make(_REASSIGN, account_id, handoff_id, explain, by=by, version=version, **how)
 
 
 def resolve(
@@ -238,12 +246,12 @@ def note_steps(
         feed.collect(session, account_id, touched, EventType.UPDATED, by=by)
 
 
-def release_claims_of(session: Session, account_id: UUID, user_id: UUID, *, most: int = 100) -> int:
-    """Give what somebody has claimed back to the queue, because they left; returns how many, 0 when none is left."""
-    values = {"account": str(account_id), "user": str(user_id), "most": most}
+def release_claims_of(session: Session, account_id: UUID, user_id: UUID, *, note: str) -> int:
+    """Give what somebody has claimed back to the queue, and say why; returns how many."""
+    values = {"account": str(account_id), "user": str(user_id)}
     ids = sorted(session.connection().exec_driver_sql(_RELEASE_ALL, values).scalars())
     for each in ids:
-        feed.collect(session, account_id, each, EventType.RELEASED, by=None, note="the claimer has left")
+        feed.collect(session, account_id, each, EventType.RELEASED, by=None, note=note)
     return len(ids)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import Any, Literal
 from uuid import UUID
@@ -11,9 +12,11 @@ from uuid import UUID
 from sqlalchemy import PoolProxiedConnection, Result
 from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from models import card, db, feed, numbering
+from models import account, card, db, feed, numbering
+from models.account import Caller
 from models.card import Whole
 from models.conflicts import repeated
 from models.head import Writing, heads
@@ -23,6 +26,9 @@ from models.prepared import Prepared
 # The logged-in role owns nothing; each transaction takes one of these two for its own length. How this database
 # names them, its connections know (models/roles.py).
 Kind = Literal["app", "upkeep"]
+
+# The caller whose writes are refused as soon as they are no longer who they were; None: nobody's request.
+_writer: ContextVar[Caller | None] = ContextVar("writer", default=None)
 
 SCOPE = "SELECT set_config('role', %(role)s, true), set_config('app.account_id', %(account)s, true)"
 
@@ -37,9 +43,10 @@ class Source:
     def begin(self, session: Session, kind: Kind, account_id: UUID | None) -> None:
         """Begin the session's transaction within this scope; nothing is sent before its first statement."""
         raw: Any = session.connection().connection.driver_connection
-        # Nothing of a caller's is in it: one of two roles, and an id.
+        # Nothing of a caller's is in it: one of two roles, and ids.
         role = getattr(raw.roles, kind).replace("'", "''")
-        raw.begin_with(SCOPE % {"role": f"'{role}'", "account": f"'{account_id or ''}'"})
+        scope = SCOPE % {"role": f"'{role}'", "account": f"'{account_id or ''}'"}
+        raw.begin_with(scope + refusal(account_id))
 
     @contextmanager
     def reading(self) -> Iterator[PoolProxiedConnection]:
@@ -59,6 +66,30 @@ class Source:
 
 
 source = Source()
+
+
+@contextmanager
+def only_while(caller: Caller) -> Iterator[None]:
+    """Let no transaction in the caller's account go on unless they still are who they were found to be.
+
+    It is asked in the message that begins the transaction, and until it ends nobody can take their access away.
+    Raises CallerChangedError: the token has ended, or the person was deleted or has another role.
+    """
+    before = _writer.set(caller)
+    try:
+        yield
+    except DBAPIError as error:
+        if db.sqlstate(error) == account.CHANGED_STATE:
+            raise account.CallerChangedError from error
+        raise
+    finally:
+        _writer.reset(before)
+
+
+def refusal(account_id: UUID | None) -> str:
+    """What follows the scope of a transaction: a refusal of a caller who has changed, or nothing."""
+    writer = _writer.get()
+    return f";{account.refusal_of(writer)}" if writer and writer.account_id == account_id else ""
 
 
 @cache
@@ -183,16 +214,17 @@ def reading() -> Iterator[Message]:
 def one_message(account_id: UUID) -> Iterator[Message]:
     """For what is done often and is a single statement, written as SQL."""
     with source.reading() as connection:
-        yield _within(connection, "app", str(account_id))
+        yield _within(connection, "app", account_id)
 
 
 @contextmanager
 def one_upkeep_message() -> Iterator[Message]:
     """The same across accounts."""
     with source.reading() as connection:
-        yield _within(connection, "upkeep", "")
+        yield _within(connection, "upkeep", None)
 
 
-def _within(connection: PoolProxiedConnection, kind: Kind, account: str) -> Message:
+def _within(connection: PoolProxiedConnection, kind: Kind, account_id: UUID | None) -> Message:
     raw: Any = connection.driver_connection
-    return Message(connection, f"{SCOPE};", {"role": getattr(raw.roles, kind), "account": account})
+    names = {"role": getattr(raw.roles, kind), "account": str(account_id or "")}
+    return Message(connection, f"{SCOPE}{refusal(account_id)};", names)

@@ -89,7 +89,7 @@ class OneConnection(transaction.Source):
         else:
             raw: Any = self.connection.connection.driver_connection
             scope = {"role": getattr(raw.roles, kind), "account": str(account_id or "")}
-            session.connection().exec_driver_sql(transaction.SCOPE, scope)
+            session.connection().exec_driver_sql(transaction.SCOPE + transaction.refusal(account_id), scope)
 
     @contextmanager
     def reading(self) -> Iterator[PoolProxiedConnection]:

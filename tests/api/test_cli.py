@@ -100,6 +100,34 @@ def test_a_deleted_persons_claims_go_back_to_the_queue_and_no_others(run: Run, w
     assert world.senior.get("/me").status_code == 401
 
 
+def test_a_viewer_has_claimed_nothing_any_more(run: Run, world: World) -> None:
+    made = world.junior.hand_off()["id"]
+    world.senior.post(f"/handoffs/{made}/claim")
+    assert "0 claims back" in run("users", "role", "--account", "Acme", "senior of Acme", "admin").output
+    assert "1 claims back" in run("users", "role", "--account", "Acme", "senior of Acme", "viewer").output
+    assert world.admin.get(f"/handoffs/{made}").json["claimed_by"] is None
+    told = world.admin.get(f"/handoffs/{made}/timeline").json["items"]
+    assert [item["note"] for item in told if item["kind"] == "handoff.released"] == [
+        "the claimer may take no work any more"
+    ]
+
+
+@pytest.mark.parametrize("arguments", [("delete",), ("role", "viewer"), ("role", "engineer")])
+def test_the_last_admin_leaves_by_force_alone(run: Run, world: World, arguments: tuple[str, ...]) -> None:
+    command, *role = arguments
+    given = ["users", command, "--account", "Acme", str(world.admin.id), *role]
+    refused = run(*given)
+    assert refused.exit_code == 1
+    assert "last admin" in refused.output
+    assert len(refused.output.splitlines()) == 1
+    assert world.admin.get("/me").json["role"] == "admin"
+    assert run("users", "role", "--account", "Acme", str(world.senior.id), "admin").exit_code == 0
+    assert run(*given).exit_code == 0
+    other = ["users", command, "--account", "Acme", str(world.senior.id), *role]
+    assert run(*other).exit_code == 1
+    assert run(*other, "--force").exit_code == 0
+
+
 def test_the_claim_lease_of_an_account_is_set_and_taken_back(run: Run, world: World) -> None:
     assert "is 5 min" in run("accounts", "set", "--claim-lease-minutes", "5", "Acme").output
     assert "installation's" in run("accounts", "set", "--claim-lease-minutes", "0", "Acme").output

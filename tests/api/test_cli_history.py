@@ -235,7 +235,7 @@ def test_it_says_in_whose_name_it_cannot_load(imports: Imports) -> None:
     assert "is a viewer" in imports.run(path, "--by", imports.world.viewer.name).output
     assert "There is no user" in imports.run(path, "--by", "Nobody").output
     imports.app.test_cli_runner().invoke(
-        args=["users", "delete", "--account", str(imports.world.account_id), str(imports.world.admin.id)]
+        args=["users", "delete", "--force", "--account", str(imports.world.account_id), str(imports.world.admin.id)]
     )
     result = imports.run(path)
     assert result.exit_code == 1

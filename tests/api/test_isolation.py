@@ -270,7 +270,7 @@ def test_every_query_finds_nothing_when_it_names_another_account(world: World, f
                 s.connection(), moves._CLAIM, moves._values(theirs, handoff_id, who, None), show=False
             ).happened
         ),
-        "moves.release_claims_of": lambda s: moves.release_claims_of(s, theirs, foreign.world.senior.id),
+        "moves.release_claims_of": lambda s: moves.release_claims_of(s, theirs, foreign.world.senior.id, note=MARK),
     }
     for name, query in queries.items():
         with transaction(world.account_id) as session:

@@ -198,7 +198,7 @@ def test_a_move_on_an_older_version_is_412_and_changes_nothing(world: World, mov
     assert who.post(f"{path}/{move}", body_of(world, move), headers={"If-Match": tag}).status_code in (200, 202)
 
 
-@pytest.mark.parametrize("tag", ["", "nonsense", '"-1"', '"' + "9" * 40 + '"', 'W/"x-1"'])
+@pytest.mark.parametrize("tag", ["", ",", '""', '"",', "W/,x", "nonsense", '"-1"', '"' + "9" * 40 + '"', 'W/"x-1"'])
 def test_an_if_match_that_is_no_etag_is_412(world: World, tag: str) -> None:
     path = f"/handoffs/{in_state(world, 'ready')}/claim"
     assert world.senior.post(path, headers={"If-Match": tag}).status_code == 412

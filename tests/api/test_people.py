@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from api import auth
-from models import account, db
+from models import account, db, leaving
 from models.account import ApiToken, Role, User
 from models.transaction import transaction, upkeep
 from tests.world import Person, World, intake
@@ -18,8 +18,7 @@ from tests.world import Person, World, intake
 
 def delete(world: World, person: Person) -> None:
     """Delete somebody and let 30 seconds pass: nothing is believed for that long."""
-    with upkeep() as session:
-        account.delete_user(session, world.account_id, person.id)
+    leaving.delete(world.account_id, person.id)
     auth.forget_verified()
 
 

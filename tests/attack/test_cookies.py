@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from api import auth, cookie
-from models import account, login
+from models import account, leaving, login
 from models.login import Login
 from models.transaction import upkeep
 from tests.world import Person, World
@@ -95,7 +95,7 @@ def test_a_login_ends_with_its_token_and_with_its_person(world: World, browse: A
     with upkeep() as session:
         token = session.scalars(select(Login.token_id).where(Login.user_id == world.senior.id)).one()
         assert account.revoke_token(session, token)
-        account.delete_user(session, world.account_id, world.junior.id)
+    leaving.delete(world.account_id, world.junior.id)
     assert [status(browser), status(other)] == [401, 401]
 
 

@@ -6,7 +6,7 @@ A new kind of write belongs into ACTS; the tests beside this file then run it ag
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -25,18 +25,20 @@ from models import (
     history_load,
     idempotency,
     intake,
+    leaving,
     moves,
     turn,
     upkeep,
 )
 from models import session as sessions
+from models.account import Caller, CallerChangedError, Role
 from models.assessment import Lane, Lease, State
 from models.completion import complete
 from models.db import new_id
 from models.feedback import Rating
 from models.handoff import Actor
 from models.history import Line
-from models.transaction import number, numbered, one_message, one_upkeep_message, transaction
+from models.transaction import number, numbered, one_message, one_upkeep_message, only_while, transaction
 from models.transaction import upkeep as upkeep_transaction
 from tests import world as worlds
 from tests.world import Person, World
@@ -163,6 +165,15 @@ class Act:
     @property
     def name(self) -> str:
         return self.run.__name__
+
+    def carry_out(self, scene: Scene, case: Case, side: int) -> None:
+        """As a request of a person, who is refused when they may not act any more; or as nobody's."""
+        if self.run not in REQUESTS:
+            return self.run(scene, case, side)
+        person = scene.people(side)[0]
+        caller = Caller(scene.account, "", person.id, person.name, Role.ENGINEER, token_id=person.id)
+        with suppress(CallerChangedError), only_while(caller):
+            self.run(scene, case, side)
 
 
 def reset(scene: Scene, even: Act, odd: Act) -> None:
@@ -305,9 +316,10 @@ def return_claim(scene: Scene, case: Case, side: int) -> None:
         upkeep.return_claim(session, scene.account, case.handoff)
 
 
-def let_go(scene: Scene, case: Case, side: int) -> None:
-    with upkeep_transaction() as session:
-        moves.release_claims_of(session, scene.account, scene.world.senior.id)
+def lose_access(scene: Scene, case: Case, side: int) -> None:
+    """For a moment: what was claimed goes back, and whoever acts as this person meanwhile is refused."""
+    leaving.set_role(scene.account, scene.world.senior.id, Role.VIEWER)
+    leaving.set_role(scene.account, scene.world.senior.id, Role.ENGINEER)
 
 
 def prune(scene: Scene, case: Case, side: int) -> None:
@@ -327,6 +339,9 @@ def load(scene: Scene, case: Case, side: int) -> None:
         history_load.load(session, scene.account, lines, by=scene.world.admin.id)
         history.remember_lines(session, scene.account, "digest", 1)
 
+
+# Those of somebody on either side; in others an admin or the author acts, whose access nobody touches here.
+REQUESTS = (claim, step, rate, hand_off, park)
 
 ACTS = (
     Act(claim),
@@ -351,7 +366,7 @@ ACTS = (
     Act(fall_back, status="pending", state="expired"),
     Act(requeue, status="pending", state="expired"),
     Act(return_claim, status="claimed"),
-    Act(let_go, status="claimed"),
+    Act(lose_access, status="claimed"),
     Act(prune),
     Act(load),
 )

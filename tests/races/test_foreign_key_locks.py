@@ -1,7 +1,8 @@
 """No write holds a lock that the foreign key of another one would wait for.
 
 Whoever writes a row that points to another one takes FOR KEY SHARE on that one, when PostgreSQL chooses to and not in
-our order of locks. Only FOR UPDATE, a deletion and a change of a key stand in its way, so nothing takes these.
+our order of locks. Only FOR UPDATE, a deletion and a change of a key stand in its way, so nothing takes these, but for the
+end of somebody's access: that has to wait for all they write, and every write locks its person before all else.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def at_commit(scene: Scene, act: Act, cursor: Any) -> list[list[str]]:
     return seen
 
 
-@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.name)
+@pytest.mark.parametrize("act", [act for act in ACTS if act.run is not acts.lose_access], ids=lambda act: act.name)
 def test_no_write_stands_in_the_way_of_a_foreign_key(scene: Scene, act: Act, cursor: Any) -> None:
     acts.reset(scene, act, act)
     seen = at_commit(scene, act, cursor)
@@ -124,6 +125,7 @@ def test_no_statement_asks_for_such_a_lock() -> None:
         f"{path.relative_to(ROOT)}: {match.group()}"
         for folder in ("api", "models", "tasks", "migrations")
         for path in sorted(Path(ROOT, folder).rglob("*.py"))
+        if path != ROOT / "models/leaving.py"
         for match in asking.finditer(path.read_text())
     ]
     assert wrong == []

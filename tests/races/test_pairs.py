@@ -47,7 +47,7 @@ def meet(scene: Scene, one: Act, other: Act) -> list[str]:
         for case in scene.cases:
             barrier.wait(60)
             try:
-                act.run(scene, case, side)
+                act.carry_out(scene, case, side)
             except Refused:
                 pass
             except Exception as error:

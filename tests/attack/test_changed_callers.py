@@ -1,0 +1,263 @@
+"""Whoever lost their access writes nothing more, though the process that they ask still remembers them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from deploy import database
+from models import account, leaving
+from models.account import ApiToken, Role
+from models.errors import Conflict
+from models.transaction import transaction, upkeep
+from tests import world as worlds
+from tests.attack.test_routes import routes
+from tests.conftest import environment
+from tests.servers import Servers
+from tests.stack import wait_for
+from tests.world import Person, World
+
+numbers = count(1)
+
+
+@dataclass
+class Place:
+    """An account in a database of its own, whose commits are real."""
+
+    world: World
+    app: Flask
+    owner_url: str
+
+    def person(self, role: Role = Role.ADMIN) -> Person:
+        """Somebody new, whom the process remembers."""
+        name = f"leaver {next(numbers)}"
+        with upkeep() as session:
+            made = account.create_user(session, self.world.account_id, name, role)
+            _, secret = account.issue_token(session, self.world.account_id, made.id)
+        new = Person(made.id, name, secret, self.world.admin.client)
+        assert new.get("/me").status_code == 200
+        return new
+
+    def ask(self, query: str) -> list[Any]:
+        """Rows, as the database's owner sees them."""
+        with closing(database.connect(self.owner_url)) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+
+    def written(self) -> list[Any]:
+        """What every table holds that people write into."""
+        tables = ("handoffs", "session_steps", "sessions", "batches", "assessments", "assessment_feedback")
+        return [self.ask(f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in (*tables, "feed_events")]
+
+
+@pytest.fixture(scope="module")
+def place(servers: Servers) -> Iterator[Place]:
+    name = servers.create_database()
+    try:
+        with environment(servers.environment(name)):
+            from wsgi import app
+
+            yield Place(worlds.create(app.test_client()), app, servers.postgres.url(name))
+    finally:
+        servers.drop_database(name)
+
+
+def open_one(place: Place, **more: Any) -> str:
+    return f"/handoffs/{place.world.junior.hand_off(f'T-{next(numbers)}', **more)['id']}"
+
+
+def claimed(place: Place, by: Person) -> str:
+    path = open_one(place)
+    assert by.post(f"{path}/claim").status_code == 200
+    return path
+
+
+def parked(place: Place, by: Person) -> str:
+    return f"/handoffs/{by.hand_off(f'T-{next(numbers)}', intent='park')['id']}"
+
+
+def with_step(place: Place) -> str:
+    ticket = f"T-{next(numbers)}"
+    place.world.junior.hand_off(ticket)
+    return f"/sessions/{ticket}/steps"
+
+
+BATCH = {"kind": "reassess", "filter": {"status": ["pending"]}}
+
+
+def batch(place: Place, state: str = "") -> str:
+    """A batch of its own; two with one filter would be one."""
+    open_one(place)
+    body = {"kind": "reassess", "filter": {"status": ["pending"], "limit": next(numbers)}}
+    path = f"/batches/{place.world.admin.post('/batches', body).json['id']}"
+    assert not state or place.world.admin.post(f"{path}/{state}").status_code == 200
+    return path
+
+
+# A write of every route that would succeed: its path and its body.
+Make = Callable[[Place, Person], tuple[str, Any]]
+WRITES: dict[str, Make] = {
+    "/handoffs": lambda place, _: ("/handoffs", worlds.intake(f"T-{next(numbers)}")),
+    "/handoffs/<uuid:handoff_id>/claim": lambda place, _: (f"{open_one(place)}/claim", {}),
+    "/handoffs/<uuid:handoff_id>/release": lambda place, who: (f"{claimed(place, who)}/release", {}),
+    "/handoffs/<uuid:handoff_id>/reassign": lambda place, who: (
+        f"{claimed(place, who)}/reassign",
+        {"user_id": str(place.world.senior.id)},
+    ),
+    "/handoffs/<uuid:handoff_id>/resolve": lambda place, who: (
+        f"{claimed(place, who)}/resolve",
+        {"resolution": "Removed the driver."},
+    ),
+    "/handoffs/<uuid:handoff_id>/withdraw": lambda place, _: (f"{open_one(place)}/withdraw", {}),
+    "/handoffs/<uuid:handoff_id>/escalate": lambda place, who: (f"{parked(place, who)}/escalate", {}),
+    "/handoffs/<uuid:handoff_id>/reassess": lambda place, _: (f"{open_one(place)}/reassess", {}),
+    "/handoffs/<uuid:handoff_id>/assessments/<int:generation>/feedback": lambda place, _: (
+        f"{open_one(place)}/assessments/1/feedback",
+        {"rating": "helpful"},
+    ),
+    "/sessions/<path:external_id>/steps": lambda place, _: (with_step(place), {"kind": "note", "text": "x"}),
+    "/batches": lambda place, _: ("/batches", BATCH),
+    "/batches/<uuid:batch_id>/pause": lambda place, _: (f"{batch(place)}/pause", {}),
+    "/batches/<uuid:batch_id>/resume": lambda place, _: (f"{batch(place, 'pause')}/resume", {}),
+    "/batches/<uuid:batch_id>/cancel": lambda place, _: (f"{batch(place)}/cancel", {}),
+}
+
+
+def delete(who: Person, place: Place) -> None:
+    with upkeep() as session:  # by itself, so that claims stay for the write to find
+        session.get_one(account.User, (place.world.account_id, who.id)).deleted_at = account.func.now()
+
+
+def revoke(who: Person, place: Place) -> None:
+    with upkeep() as session:
+        session.execute(update(ApiToken).where(ApiToken.user_id == who.id).values(revoked_at=account.func.now()))
+
+
+def let_expire(who: Person, place: Place) -> None:
+    with upkeep() as session:
+        session.execute(update(ApiToken).where(ApiToken.user_id == who.id).values(expires_at=account.func.now()))
+
+
+def demote(who: Person, place: Place) -> None:
+    with upkeep() as session:
+        session.get_one(account.User, (place.world.account_id, who.id)).role = Role.VIEWER
+
+
+CHANGES = {"deleted": (delete, 401), "revoked": (revoke, 401), "expired": (let_expire, 401), "demoted": (demote, 403)}
+
+
+def test_there_is_a_write_for_every_route_that_writes(place: Place) -> None:
+    writing = {rule.rule.removeprefix("/api/v1") for method, rule in routes(place.app) if method != "GET"}
+    assert set(WRITES) == writing
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("route", WRITES)
+def test_nothing_is_written_by_who_has_changed(place: Place, route: str, change: str) -> None:
+    who = place.person()
+    path, body = WRITES[route](place, who)
+    make, status = CHANGES[change]
+    make(who, place)
+    before = place.written()
+    assert who.post(path, body).status_code == status
+    assert place.written() == before
+
+
+@pytest.mark.parametrize("route", WRITES)
+def test_the_same_is_written_by_who_has_not(place: Place, route: str) -> None:
+    who = place.person()
+    path, body = WRITES[route](place, who)
+    assert who.post(path, body).status_code in (200, 201, 202), route
+
+
+def test_who_may_do_more_now_need_not_wait(place: Place) -> None:
+    who = place.person(Role.ENGINEER)
+    leaving.set_role(place.world.account_id, who.id, Role.ADMIN)
+    path = claimed(place, place.world.senior)
+    assert who.post(f"{path}/release").status_code in (200, 403)  # remembered as an engineer, or asked for again
+    assert who.post(f"{claimed(place, place.world.senior)}/release").status_code == 200
+
+
+def test_nothing_is_claimed_by_or_given_to_somebody_who_leaves_at_that_moment(place: Place) -> None:
+    left = []
+    for n in range(40):
+        who = place.person(Role.ENGINEER)
+        path = claimed(place, place.world.senior) if n % 2 else open_one(place)
+        barrier = threading.Barrier(2)
+
+        def leave(who: Person = who, barrier: threading.Barrier = barrier, n: int = n) -> None:
+            barrier.wait(30)
+            if n % 4 < 2:
+                leaving.delete(place.world.account_id, who.id)
+            else:
+                leaving.set_role(place.world.account_id, who.id, Role.VIEWER)
+
+        thread = threading.Thread(target=leave)
+        thread.start()
+        barrier.wait(30)
+        if n % 2:
+            answer = place.world.senior.post(f"{path}/reassign", {"user_id": str(who.id)})
+            assert answer.status_code in (200, 422), answer.text
+        else:
+            assert who.post(f"{path}/claim").status_code in (200, 401, 403)
+        thread.join()
+        shown = place.world.admin.get(path).json
+        if shown["claimed_by"] and shown["claimed_by"]["id"] == str(who.id):
+            left.append(path)
+    assert left == []
+
+
+def test_a_deletion_waits_for_what_its_person_is_writing(place: Place) -> None:
+    """And so finds the claim that it has to give back."""
+    who = place.person(Role.ENGINEER)
+    path = claimed(place, who)
+    with transaction(place.world.account_id) as session:
+        assert session.scalar(account.select(account.func.may_work(who.id)))
+        thread = threading.Thread(target=leaving.delete, args=(place.world.account_id, who.id))
+        thread.start()
+        wait_for(lambda: place.ask("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), "it to wait")
+    thread.join()
+    shown = place.world.admin.get(path).json
+    assert (shown["status"], shown["claimed_by"]) == ("pending" if shown["status"] == "pending" else "ready", None)
+
+
+def test_two_admins_cannot_delete_one_another(servers: Servers) -> None:
+    name = servers.create_database()
+    try:
+        with environment(servers.environment(name)):
+            outcomes = [both_leave() for _ in range(10)]
+        assert all(sorted(each) == ["deleted", "last_admin"] for each in outcomes), outcomes
+    finally:
+        servers.drop_database(name)
+
+
+def both_leave() -> list[str]:
+    """What became of two admins who delete each other at the same moment."""
+    with upkeep() as session:
+        within = account.create_account(session, f"Twin {next(numbers)}")
+        both = [account.create_user(session, within.id, f"admin {n}", Role.ADMIN).id for n in range(2)]
+    barrier, outcomes = threading.Barrier(2), []
+
+    def leave(who: UUID) -> None:
+        barrier.wait(30)
+        try:
+            leaving.delete(within.id, who)
+            outcomes.append("deleted")
+        except Conflict as refused:
+            outcomes.append(refused.code)
+
+    threads = [threading.Thread(target=leave, args=[who]) for who in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes

@@ -11,13 +11,14 @@ from models.case import Case, PastCase
 from tasks import draft
 from tasks.assessors import cause, facts, questions, summary
 from tasks.assessors.base import Draft
+from tasks.assessors.mail import case_as_seen
 from tasks.assessors.outcome import COMPARED, Attempt, Reading, read, unsolved
 from tasks.assessors.similarity import overlap, repeats, stems
 from tasks.assessors.text import Sentence, excerpt, has_error_text, sentences, technical
 from tasks.assessors.transcript import Transcript, transcribe
 from tasks.working import alone
 
-PROMPT_VERSION = "extractive-2"
+PROMPT_VERSION = "extractive-3"
 FACT_LENGTH = 300
 FACT_COUNT = 10
 TRIED_COUNT = 8
@@ -40,6 +41,7 @@ class Extractive:
             return self._assess(case)
 
     def _assess(self, case: Case) -> Draft:
+        case = case_as_seen(case)
         transcript = transcribe(case)
         reading = read(transcript)
         checked = draft.verify(self._content(case, transcript, reading), case, attempts=reading.attempts)

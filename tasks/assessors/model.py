@@ -16,6 +16,7 @@ from marshmallow import ValidationError
 from models.case import Case
 from models.settings import Settings
 from tasks.assessors.base import AssessorError, Draft
+from tasks.assessors.mail import case_as_seen
 from tasks.breaker import Breaker
 from tasks.budget import Budget, Lease
 from tasks.draft import TEXT_LENGTH, ReplySchema, verify
@@ -105,6 +106,7 @@ class ModelAssessor:
             raise AssessorError("auth", f"{self.vendor.upper()}_API_KEY is not set")
         end = min(deadline, time.monotonic() + self.settings.model_call_seconds)
         redaction = Redaction(self.settings.redact)
+        case = case_as_seen(case)
         prompt = render(case, redaction.hide)
         seconds = max(SHORTEST_CALL_SECONDS, end - time.monotonic())
         with self.budget.lease(case.account_id, tokens=self._estimate(prompt), seconds=seconds) as lease:

@@ -6,7 +6,6 @@ before they are searched.
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,11 +18,6 @@ CACHED = 4096  # more than the sentences of one session, which several readers a
 
 # What neither PostgreSQL nor a screen can show. Tabs and line feeds stay.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-_BLOCK_TAG = re.compile(r"</?(?:p|br|div|li|ul|ol|tr|table|h[1-6]|pre|blockquote)\b[^<>]{0,200}>", re.I)
-_INLINE_TAG = re.compile(
-    r"</?(?:a|b|i|u|em|span|font|strong|td|th|tbody|html|head|body|img|meta|style|script|o:p)\b[^<>]{0,400}>",
-    re.I,
-)
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？؟।])[\"'”’)\]]?\s+")
 _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|approx|mr|mrs|ms|dr|st|fig|ver|v|dept)|\b\w|^\d{1,2})\.$")
 _ADDRESSED = re.compile(r"^(?:@\w{1,40}[:,]?|user_\d{1,5}[:,]?|\w{1,25}[:,])\s+(?=\S)")
@@ -105,13 +99,8 @@ class Sentence:
 
 
 def clean(text: str, longest: int = LONGEST_TEXT) -> str:
-    """`text` without control characters, lone surrogates and mark-up, cut to its head and its tail."""
-    text = window(text, longest)
-    text = _UNPRINTABLE.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
-    if "<" in text and (_BLOCK_TAG.search(text) or _INLINE_TAG.search(text)):
-        text = _INLINE_TAG.sub(" ", _BLOCK_TAG.sub("\n", text))
-        text = _UNPRINTABLE.sub(" ", html.unescape(text))
-    return text
+    """`text` without control characters and lone surrogates, cut to its head and its tail."""
+    return _UNPRINTABLE.sub(" ", window(text, longest).replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def window(text: str, longest: int) -> str:

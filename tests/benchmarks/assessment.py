@@ -16,6 +16,7 @@ from typing import Any
 
 from models.case import Case
 from tasks.assessors.extractive import Extractive
+from tasks.assessors.mail import case_as_seen
 from tests.benchmarks import foresight, measures, rows
 from tests.benchmarks.measures import Hits, Said, mean
 from tests.benchmarks.rows import Row
@@ -141,7 +142,7 @@ class Evidence:
     seconds_of_fifty: list[float] = field(default_factory=list)  # the same of sessions of about fifty steps
 
     def add(self, content: dict[str, Any], case: Case) -> None:
-        texts = measures.texts_of(case)
+        texts = measures.texts_of(case_as_seen(case))
         for said in measures.statements(content):
             self.statements += 1
             self.spans += measures.is_span(said, texts)

@@ -1,8 +1,8 @@
 """No write holds a lock that the foreign key of another one would wait for.
 
 Whoever writes a row that points to another one takes FOR KEY SHARE on that one, when PostgreSQL chooses to and not in
-our order of locks. Only FOR UPDATE, a deletion and a change of a key stand in its way, so nothing takes these, but for the
-end of somebody's access: that has to wait for all they write, and every write locks its person before all else.
+our order of locks. Only FOR UPDATE, a deletion and a change of a key stand in its way, so nothing takes these, but
+for the end of somebody's access: that waits for all they write, and every write locks its person before all else.
 """
 
 from __future__ import annotations

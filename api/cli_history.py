@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
+import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import Any, BinaryIO, TextIO
 from uuid import UUID
 
 import click
@@ -19,8 +18,9 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
+from api import data_files
 from api.cli_batches import ACCOUNT, begin
-from api.history_lines import Bad, file_digest, open_history, parse, raw_lines
+from api.history_lines import Bad, parse, raw_lines
 from api.schemas import Time
 from api.told import told
 from models import account, export, history, history_load, vocabulary
@@ -65,32 +65,36 @@ class Import:
 
 
 @handoffs.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @ACCOUNT
 @click.option("--by", metavar="USER", help="Who handed them off (id or name); default: the first admin.")
 @click.option("--dry-run", is_flag=True, help="Check every line and store nothing.")
 @click.option("--resume", is_flag=True, help="Go on after the last stored line of this file.")
 @click.option("--assess", is_flag=True, help="Start a batch over what has no assessment afterwards.")
-@click.option("--errors", type=click.File("w"), metavar="FILE", help="Write bad lines here as well.")
+@click.option("--errors", metavar="FILE", help="Write bad lines here as well.")
 @told
 def import_history(
-    file: Path,
+    file: str,
     account_name: str,
     by: str | None,
     dry_run: bool,
     resume: bool,
     assess: bool,
-    errors: TextIO | None,
+    errors: str | None,
 ) -> None:
-    """Load history from FILE: JSON lines, plain or gzip.
+    """Load history from FILE: JSON lines, plain or gzip, also from a pipe; - is standard input.
 
     A line is the body of POST /handoffs, with `id`, `created_at`, `resolution`, `root_cause` and `resolved_at`
     where they are known. Resolved ones become past cases; others join the queue. Running it twice adds nothing.
     Exit status 1 when a line was bad; the others are loaded all the same.
     """
-    run = _prepare(file, account_name, by, dry_run, errors)
-    start = _lines_done(run) if resume else 0
-    _load_all(run, file, start)
+    account_id, author = _in_whose_name(account_name, by)
+    with ExitStack() as stack:
+        lines, head = stack.enter_context(data_files.opened(file))
+        data_files.refuse_other_formats(lines)
+        to = stack.enter_context(open(errors, "w", encoding="utf-8", buffering=1)) if errors else None
+        run = Import(account_id, author, hashlib.sha256(head).hexdigest(), dry_run, to)
+        _load_all(run, lines, _lines_done(run) if resume else 0)
     if run.added and not dry_run:
         with upkeep() as session:
             vocabulary.count(session, run.account_id)  # so that assessments find the new cases at once
@@ -102,14 +106,13 @@ def import_history(
         raise click.exceptions.Exit(1)
 
 
-def _prepare(file: Path, account_name: str, by: str | None, dry_run: bool, errors: TextIO | None) -> Import:
+def _in_whose_name(account_name: str, by: str | None) -> tuple[UUID, UUID]:
+    """The account, and who is to have handed the sessions off."""
     with upkeep() as session:
         within = account.find_account(session, account_name).id
         if by is None:
-            person = history_load.author(session, within)
-        else:
-            person = history_load.engineer(account.find_user(session, by, within))
-    return Import(within, person.id, file_digest(file), dry_run, errors)
+            return within, history_load.author(session, within).id
+        return within, history_load.engineer(account.find_user(session, by, within)).id
 
 
 def _lines_done(run: Import) -> int:
@@ -119,10 +122,8 @@ def _lines_done(run: Import) -> int:
     return done
 
 
-def _load_all(run: Import, path: Path, start: int) -> None:
-    with ExitStack() as stack:
-        file = stack.enter_context(open_history(path))
-        advance = stack.enter_context(_progress())
+def _load_all(run: Import, file: BinaryIO, start: int) -> None:
+    with _progress() as advance:
         for raw in raw_lines(file):
             if isinstance(raw, Bad):
                 run.refuse(raw.number, raw.reason)
@@ -242,7 +243,7 @@ def export_history(account_name: str, since: str | None, output: str) -> None:
     with upkeep() as session:
         within = account.find_account(session, account_name).id
     after, count = _time(since), 0
-    with _writing(output) as file:
+    with data_files.written(output) as file:
         for row in _exported(within, after):
             file.write(dump_json(row) + "\n")
             count += 1
@@ -269,20 +270,6 @@ def _time(given: str | None) -> datetime | None:
         return value
     except ValidationError as error:
         raise click.BadParameter("Not a day or an RFC 3339 time.", param_hint="--since") from error
-
-
-@contextmanager
-def _writing(output: str) -> Iterator[IO[str]]:
-    """A text file that appears under its name only when it is whole; `-` is standard output."""
-    if output == "-":
-        yield sys.stdout
-        return
-    path = Path(output)
-    half = path.with_name(path.name + ".part")
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(half, "wt", encoding="utf-8", newline="\n") as file:
-        yield file
-    half.replace(path)
 
 
 COMMANDS: list[click.Command] = [handoffs]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -21,8 +18,6 @@ from models.session import MAX_STEPS
 # A session of 2,000 steps of 8,000 characters fits, so that everything exported can be read back.
 MAX_LINE_BYTES = 64 * 1024 * 1024
 PIECE_BYTES = 1024 * 1024  # in which a longer line is skipped, so that it is never held in memory
-DIGESTED_BYTES = 64 * 1024
-GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
 
 
@@ -70,20 +65,6 @@ class Raw:
 
     number: int
     content: bytes | None
-
-
-def open_history(path: Path) -> BinaryIO:
-    """The file's bytes, unpacked if they are gzip whatever the name says."""
-    plain = path.open("rb")
-    packed = plain.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    plain.seek(0)
-    return gzip.open(plain) if packed else plain  # type: ignore[return-value]
-
-
-def file_digest(path: Path) -> str:
-    """A name for a file by how it begins: the same file moved, renamed or grown is still the same."""
-    with path.open("rb") as file:
-        return hashlib.sha256(file.read(DIGESTED_BYTES)).hexdigest()
 
 
 def raw_lines(file: BinaryIO, *, longest: int = MAX_LINE_BYTES) -> Iterator[Raw | Bad]:

@@ -2,9 +2,11 @@
 
 from kombu import Queue
 
+from models.redis import redis_key
 from models.settings import settings
 
-broker_url = settings().redis_url
+broker_url = settings().redis.broker_url
+broker_use_ssl = dict(settings().redis.tls) if settings().redis.scheme == "rediss" else None
 
 # Ids only, as JSON: nothing of a ticket lies in Redis, and no pickle is ever loaded.
 task_serializer = "json"
@@ -37,6 +39,8 @@ worker_cancel_long_running_tasks_on_connection_loss = False
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_transport_options = {
+    # Another installation on the same server has its own queues, and nobody takes the other's messages.
+    "global_keyprefix": redis_key(""),
     # Finds a half-open connection; the worker's own blocking pop returns every second.
     "socket_timeout": 5,
     "socket_connect_timeout": 2,

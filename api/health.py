@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.answers import answer
 from models import workers
 from models.migrations import expected_revision
-from models.redis import client
+from models.redis import fault
 from models.settings import settings
 from models.transaction import upkeep
 from models.upkeep import backlog
@@ -34,7 +34,7 @@ def readyz() -> Response:
 
     Intake needs the database and its migrations; Redis and the workers only make it quick.
     """
-    parts = {"database": _database(), "redis": _redis()}
+    parts = {"database": _database(), "redis": fault() or "ok"}
     parts["migrations"] = _migrations() if parts["database"] == "ok" else "unknown"
     ages = _heartbeat_ages()
     parts["workers"] = _workers(ages)
@@ -71,14 +71,6 @@ def _migrations() -> str:
     with upkeep() as session:
         current = session.scalar(text("SELECT version_num FROM alembic_version"))
     return "ok" if current == expected_revision() else f"at {current}, expected {expected_revision()}"
-
-
-def _redis() -> str:
-    try:
-        client().ping()
-    except (redis.RedisError, OSError):
-        return "away"
-    return "ok"
 
 
 @blueprint.get("/metrics")

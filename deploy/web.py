@@ -12,6 +12,7 @@ from api.front import Front
 from deploy.connection import Connection
 from deploy.framing import MOST_HEAD_BYTES
 from deploy.places import Places
+from models.redis import log_fault
 from models.settings import settings
 
 __all__ = ["MOST_HEAD_BYTES", "Worker", "most_connections"]
@@ -37,6 +38,7 @@ class Worker(UvicornWorker):
     def load_wsgi(self) -> None:
         """Put the front before the application."""
         super().load_wsgi()
+        log_fault()
         Connection.places = Places(most_connections(raise_file_limit()))
         self.wsgi = Front(self.wsgi, ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="request"))
 

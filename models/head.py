@@ -34,7 +34,7 @@ from uuid import UUID
 import redis
 from prometheus_client import Counter
 
-from models.redis import Script, ThreadConnections, client
+from models.redis import Script, ThreadConnections, client, redis_key
 from models.settings import settings
 
 TTL_SECONDS = 10
@@ -252,7 +252,7 @@ class Heads:
 
 def poll_keys(account_id: UUID, token_id: UUID, epoch: str) -> list[str]:
     """The three keys of a poll for POLL."""
-    return [f"polls:{token_id.hex}", _key(account_id, epoch), _writers_key(account_id)]
+    return [redis_key("polls", token_id.hex), _key(account_id, epoch), _writers_key(account_id)]
 
 
 def poll_limits() -> list[int]:
@@ -261,15 +261,15 @@ def poll_limits() -> list[int]:
 
 
 def _key(account_id: UUID, epoch: str) -> str:
-    return f"feed:{account_id.hex}:{epoch}"
+    return redis_key("feed", account_id.hex, epoch)
 
 
 def _lease_key(account_id: UUID) -> str:
-    return f"feed-lease:{account_id.hex}"
+    return redis_key("feed-lease", account_id.hex)
 
 
 def _writers_key(account_id: UUID) -> str:
-    return f"feed-writers:{account_id.hex}"
+    return redis_key("feed-writers", account_id.hex)
 
 
 def _parse(scores: dict[bytes, float]) -> Hint | None:

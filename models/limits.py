@@ -13,7 +13,7 @@ from ipaddress import ip_address, ip_network
 
 from models.account import Caller
 from models.head import Guard
-from models.redis import Script, ThreadConnections, client
+from models.redis import Script, ThreadConnections, client, redis_key
 from models.settings import settings
 
 WINDOW_SECONDS = 60
@@ -46,7 +46,7 @@ class Limits:
 
     def seconds_to_wait(self, caller: Caller) -> float:
         """Count a request. 0: it may go on, also when Redis is away, frozen, or lately was."""
-        keys = [f"requests:{caller.token_id.hex}", f"requests:{caller.account_id.hex}"]
+        keys = [redis_key("requests", caller.token_id.hex), redis_key("requests", caller.account_id.hex)]
         milliseconds = self.guard(lambda: self._count(keys, [WINDOW_SECONDS, *self._most]))
         return (milliseconds or 0) / 1000
 
@@ -65,9 +65,9 @@ def _key(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:
-        return "wrong_tokens:unknown"
+        return redis_key("wrong_tokens", "unknown")
     network = ip_network((parsed, 64), strict=False) if parsed.version == 6 else parsed
-    return f"wrong_tokens:{network}"
+    return redis_key("wrong_tokens", str(network))
 
 
 @cache

@@ -19,7 +19,7 @@ class Polls:
     """The same answers as Heads.poll, for coroutines."""
 
     def __init__(self) -> None:
-        self._script = connect_loop(settings().redis_url).register_script(head.POLL)
+        self._script = connect_loop(settings().redis).register_script(head.POLL)
         self._guard = Guard()
         self._waiting: list[Asked] = []
         self._calls: set[asyncio.Task[None]] = set()

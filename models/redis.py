@@ -12,18 +12,28 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 
+from models import logs
+from models.redis_address import RedisAddress
 from models.settings import settings
+
+log = logs.logger(__name__)
 
 TIMEOUT_SECONDS = 0.05
 
 
-def connect(url: str, *, seconds: float = TIMEOUT_SECONDS) -> redis.Redis:
+def redis_key(*parts: str) -> str:
+    """The name of something in Redis, as this installation has it."""
+    return settings().redis_key(*parts)
+
+
+def connect(address: RedisAddress, *, seconds: float = TIMEOUT_SECONDS) -> redis.Redis:
     """A client whose every call ends within so many seconds, with RedisError when Redis is away or frozen."""
     pool = redis.BlockingConnectionPool.from_url(
-        url,
+        address.url,
+        **address.tls,
         max_connections=64,
         timeout=seconds,
         socket_timeout=seconds,
@@ -33,10 +43,11 @@ def connect(url: str, *, seconds: float = TIMEOUT_SECONDS) -> redis.Redis:
     return redis.Redis.from_pool(pool)
 
 
-def connect_loop(url: str) -> redis.asyncio.Redis:
+def connect_loop(address: RedisAddress) -> redis.asyncio.Redis:
     """The same for coroutines of one event loop."""
     return redis.asyncio.Redis.from_url(
-        url,
+        address.url,
+        **address.tls,
         max_connections=64,
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
@@ -94,4 +105,36 @@ class Script:
 @cache
 def client() -> redis.Redis:
     """This process's client."""
-    return connect(settings().redis_url)
+    return connect(settings().redis)
+
+
+# What Celery and our scripts need: several keys in one script, which writes.
+_PROBE = "for _, key in ipairs(KEYS) do redis.call('SET', key, '', 'PX', 1) end"
+_FAULTS = (
+    (("CROSSSLOT", "CLUSTERDOWN", "MOVED", "ASK", "Keys in request"), "a cluster, which cannot be used"),
+    (("NOPERM", "User ", "unknown command", "this user has no permissions", "No permissions"), "refuses scripts"),
+    (("READONLY", "You can't write against a read only replica"), "a replica, which cannot be written"),
+    (("OOM", "command not allowed when used memory"), "full"),
+    (("MISCONF",), "refuses writes, because it cannot save"),
+)
+
+
+def fault() -> str | None:
+    """Why Redis is of no use now, in few words; None: all is well."""
+    try:
+        client().eval(_PROBE, 2, redis_key("probe", "1"), redis_key("probe", "2"))
+    except redis.exceptions.ClusterError:
+        return "a cluster, which cannot be used"
+    except ResponseError as error:
+        said = str(error)
+        return next((name for signs, name in _FAULTS if any(sign in said for sign in signs)), "refuses commands")
+    except (redis.RedisError, OSError):
+        return "away"
+    return None
+
+
+def log_fault() -> None:
+    """Tell the log at a start that Redis cannot be used. That it is away may pass."""
+    found = fault()
+    if found and found != "away":
+        log.error("redis cannot be used", why=found)

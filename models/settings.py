@@ -10,6 +10,7 @@ from typing import Any
 from environs import Env, EnvError, ValidationError, validate
 
 from models.address import Address, AddressError
+from models.redis_address import RedisAddress, RedisAddressError
 
 
 class SettingsError(SystemExit):
@@ -21,7 +22,8 @@ class Settings:
     """What the environment says. Durations carry their unit in the name."""
 
     database: Address
-    redis_url: str = field(repr=False)
+    redis: RedisAddress
+    installation: str
     statement_seconds: float
     secret_key: str | None = field(repr=False)
     previous_secret_key: str | None = field(repr=False)
@@ -72,6 +74,10 @@ class Settings:
     model_calls_per_minute: int
     model_tokens_per_day: int
 
+    def redis_key(self, *parts: str) -> str:
+        """The name of something in Redis, which another installation on the same server has under another one."""
+        return ":".join((self.installation, *parts))
+
 
 class GivenEnv(Env):
     """environs', to which an empty variable is one that is not set."""
@@ -103,6 +109,23 @@ def _address(url: str) -> Address:
         raise SettingsError(f"settings: DATABASE_URL {error}") from error
 
 
+def _redis(url: str) -> RedisAddress:
+    try:
+        return RedisAddress.parse(url)
+    except RedisAddressError as error:
+        raise SettingsError(f"settings: REDIS_URL {error}") from error
+
+
+def _is_name(name: str | None) -> None:
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,63}", name):
+        raise ValidationError("must be 1 to 63 letters, digits, dots, dashes and underscores")
+
+
+def _named_after(database: Address) -> str:
+    """What this installation's names in Redis begin with."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", database.database or "escalation")[:63]
+
+
 def _are_hosts(hosts: list[str]) -> None:
     if any(not re.fullmatch(r"\.?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", host) for host in hosts):
         raise ValidationError(
@@ -120,9 +143,11 @@ def _refuse_half_a_login(read: Settings) -> None:
 
 def _read(env: Env) -> Settings:
     positive = validate.Range(min=0, min_inclusive=False)
+    database = _address(env.str("DATABASE_URL"))
     return Settings(
-        database=_address(env.str("DATABASE_URL")),
-        redis_url=env.str("REDIS_URL", validate=validate.Regexp(r"^(rediss?|unix)://")),
+        database=database,
+        redis=_redis(env.str("REDIS_URL")),
+        installation=env.str("INSTALLATION", None, validate=_is_name) or _named_after(database),
         statement_seconds=env.float("STATEMENT_SECONDS", 15, validate=validate.Range(min=1)),
         secret_key=env.str("SECRET_KEY", None, validate=_long_enough),
         previous_secret_key=env.str("SECRET_KEY_PREVIOUS", None),

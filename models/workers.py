@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.redis import client
+from models.redis import client, redis_key
 
-_KEY = "workers"
 FORGOTTEN_AFTER_SECONDS = 3600.0  # a worker that was taken away for good
 
 
 def note_heartbeat(name: str) -> None:
     """This worker has just executed a message. By the clock of Redis. RedisError when Redis is away."""
-    client().zadd(_KEY, {name: _now()})
+    client().zadd(redis_key("workers"), {name: _now()})
 
 
 def heartbeat_ages() -> dict[str, float]:
     """Seconds since the last heartbeat of every worker. RedisError when Redis is away."""
     now = _now()
-    client().zremrangebyscore(_KEY, "-inf", now - FORGOTTEN_AFTER_SECONDS)
-    beats: Any = client().zrange(_KEY, 0, -1, withscores=True)
+    client().zremrangebyscore(redis_key("workers"), "-inf", now - FORGOTTEN_AFTER_SECONDS)
+    beats: Any = client().zrange(redis_key("workers"), 0, -1, withscores=True)
     return {name.decode(): max(0.0, now - at) for name, at in beats}
 
 

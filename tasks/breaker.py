@@ -104,4 +104,4 @@ class Breaker:
         return [self._key(str(newest - age)) for age in range(max(1, self.window_seconds // BUCKET_SECONDS))]
 
     def _key(self, part: str) -> str:
-        return f"breaker:{self.name}:{part}"
+        return f"{self.name}:{part}"

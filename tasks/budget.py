@@ -62,7 +62,9 @@ class Budget:
     _window: MovingWindowRateLimiter = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        storage = RedisStorage("redis://", connection_pool=self.redis.connection_pool, key_prefix="budget")
+        storage = RedisStorage(
+            "redis://", connection_pool=self.redis.connection_pool, key_prefix=self.settings.redis_key("budget")
+        )
         object.__setattr__(self, "_window", MovingWindowRateLimiter(storage))
 
     @contextmanager
@@ -72,7 +74,8 @@ class Budget:
         AssessorError("budget"), not retryable, when the account has no slot or too few tokens left today.
         """
         day, holder = f"{datetime.now(UTC):%Y%m%d}", uuid4().hex
-        slots, spent = f"budget:{account_id}:slots", f"budget:{account_id}:tokens:{day}"
+        slots = self.settings.redis_key("budget", str(account_id), "slots")
+        spent = self.settings.redis_key("budget", str(account_id), "tokens", day)
         reserved = self._reserve(slots, spent, tokens, seconds, holder)
         lease = Lease(self, account_id)
         try:

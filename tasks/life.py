@@ -19,7 +19,7 @@ from celery.worker import state
 from redis.exceptions import RedisError
 
 from models import logs, workers
-from models.redis import client
+from models.redis import client, log_fault
 from models.settings import SettingsError, settings
 from tasks import celery
 from tasks.assessors import build
@@ -50,6 +50,11 @@ def heartbeat(name: str) -> None:
         workers.note_heartbeat(name)
     except (RedisError, OSError) as error:
         log.warning("heartbeat not noted", error=type(error).__name__)
+
+
+@worker_init.connect
+def _look_at_redis(**_: object) -> None:
+    log_fault()
 
 
 @worker_init.connect

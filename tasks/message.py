@@ -12,7 +12,7 @@ import json
 from functools import cache
 from uuid import uuid4
 
-from models.redis import Script, ThreadConnections, connect
+from models.redis import Script, ThreadConnections, connect, redis_key
 from models.settings import settings
 
 TIMEOUT_SECONDS = 0.5
@@ -34,7 +34,7 @@ def send(task: str, *arguments: str, queue: str, most: int = NO_LIMIT) -> bool:
     It may have it all the same. A misspelt queue is one that no worker reads. False: `most` messages or more lie in
     it already, and this one was not added.
     """
-    return bool(_put()([queue], [message(task, arguments, queue), most]))
+    return bool(_put()([redis_key(queue)], [message(task, arguments, queue), most]))
 
 
 def message(task: str, arguments: tuple[str, ...], queue: str) -> str:
@@ -74,4 +74,4 @@ def message(task: str, arguments: tuple[str, ...], queue: str) -> str:
 
 @cache
 def _put() -> Script:
-    return Script(ThreadConnections(connect(settings().redis_url, seconds=TIMEOUT_SECONDS)), _PUT)
+    return Script(ThreadConnections(connect(settings().redis, seconds=TIMEOUT_SECONDS)), _PUT)

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from models import feed, idempotency, login, logs, upkeep
 from models.assessment import Lane
-from models.redis import client
+from models.redis import client, redis_key
 from models.settings import settings
 from models.transaction import transaction
 from models.transaction import upkeep as upkeep_transaction
@@ -78,7 +78,7 @@ def requeue() -> None:
 def _idle_lanes() -> set[Lane] | None:
     """The lanes in whose list no wake-up waits for a worker. None: Redis does not answer."""
     try:
-        return {lane for lane in Lane if client().llen(lane.value) == 0}
+        return {lane for lane in Lane if client().llen(redis_key(lane.value)) == 0}
     except (RedisError, OSError):
         return None
 

@@ -27,6 +27,7 @@ class Stack:
 
     def __init__(self, servers: Servers, database: str, folder: Path, **environment: str) -> None:
         self.servers = servers
+        self.installation = database
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -41,6 +42,10 @@ class Stack:
             **environment,
         }
         self.processes: list[subprocess.Popen[bytes]] = []
+
+    def redis_key(self, *parts: str) -> str:
+        """The name of something in Redis, as this service has it."""
+        return ":".join((self.installation, *parts))
 
     def web(self, **environment: str) -> subprocess.Popen[bytes]:
         """Start gunicorn and wait until it answers."""

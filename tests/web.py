@@ -27,6 +27,7 @@ class Web:
     world: World
     master: psutil.Process
     database_url: str  # the superuser's
+    installation: str
 
     def connect(self, first: bytes = b"") -> socket.socket:
         """A connection on which so much was sent."""
@@ -73,7 +74,7 @@ def serving(servers: Servers, folder: Path, *options: str, **variables: str) -> 
             settings = str(ROOT / "deploy/gunicorn.conf.py")
             process = stack.start("web", "-m", "gunicorn", "-c", settings, *options, "wsgi:app")
             wait_for(lambda: answers(f"{stack.url}/healthz"), "gunicorn to answer", process=process)
-            yield Web(stack.port, world, psutil.Process(process.pid), servers.postgres.url(name))
+            yield Web(stack.port, world, psutil.Process(process.pid), servers.postgres.url(name), name)
     finally:
         servers.drop_database(name)
 

@@ -23,7 +23,9 @@ def assessor(vendor: str, model: str, call: Call | None, settings: Settings, red
     """The assessor around `call`, with the breaker and the budget that all processes share."""
     # Below this level the SDKs log whole requests, and so the text of tickets.
     logging.getLogger(vendor).setLevel(logging.WARNING)
-    breaker = Breaker(redis, f"{vendor}:{model}", probe_seconds=settings.model_call_seconds + 15)
+    breaker = Breaker(
+        redis, settings.redis_key("breaker", vendor, model), probe_seconds=settings.model_call_seconds + 15
+    )
     return ModelAssessor(vendor, model, call, settings, breaker, Budget(redis, settings))
 
 

@@ -11,6 +11,7 @@ from api import answers, feed_answers
 from api.cursor import Cursor, encode
 from models import feed, head, settings
 from models.db import Base
+from models.redis import redis_key
 from models.transaction import upkeep
 from tests.api.feeds import cursor, epoch, forget_hints, news, poll, redis_calls, snapshot, statements
 from tests.world import World
@@ -186,7 +187,7 @@ def test_writes_in_a_new_epoch_do_not_keep_the_old_epochs_hint_alive(world: Worl
     at = cursor(world.viewer)
     poll(world.viewer, at)
     client = head.heads().client
-    [old] = client.keys(f"feed:{world.account_id.hex}*")
+    [old] = client.keys(redis_key("feed", f"{world.account_id.hex}*"))
     assert client.pexpire(old, 5_000)  # a write to it would set the full time again
     with upkeep() as session:
         feed.rotate_epoch(session)
@@ -321,7 +322,7 @@ def test_a_hint_that_is_too_high_costs_a_read_and_hides_nothing(world: World) ->
     world.junior.hand_off("T-1")
     at = cursor(world.viewer)
     poll(world.viewer, at)
-    assert head.heads().client.zadd(f"feed:{world.account_id.hex}:{epoch()}", {"head": 9}) == 0
+    assert head.heads().client.zadd(redis_key("feed", world.account_id.hex, epoch()), {"head": 9}) == 0
     with statements() as sent:
         assert news(world.viewer, at)["head"] == 1
     assert len(sent) == 1

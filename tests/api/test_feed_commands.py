@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from models import feed, head
 from models.account import ApiToken
+from models.redis import redis_key
 from models.transaction import transaction, upkeep
 from tests import world as worlds
 from tests.api.feeds import cursor, epoch, forget_hints, poll
@@ -57,7 +58,7 @@ def test_the_doctor_finds_what_is_broken_and_exits_with_1(
 
 def test_the_doctor_finds_a_hint_that_is_too_low(app: Flask, world: World) -> None:
     world.junior.hand_off("T-1")
-    head.heads().client.zadd(f"feed:{world.account_id.hex}:{epoch()}", {"head": 0})
+    head.heads().client.zadd(redis_key("feed", world.account_id.hex, epoch()), {"head": 0})
     result = _run(app, "doctor", "--account", str(world.account_id))
     assert result.exit_code == 1
     assert "the hint in Redis, 0, is below the head" in result.output

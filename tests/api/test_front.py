@@ -16,7 +16,8 @@ from models import account
 from models.head import FAILURES_BEFORE_PAUSE, POLLS_A_SECOND, heads
 from models.polls import MOST_TOGETHER
 from models.redis import client as redis_client
-from models.redis import connect_loop
+from models.redis import connect_loop, redis_key
+from models.redis_address import RedisAddress
 from models.transaction import upkeep
 from tests.api import asgi
 from tests.api.feeds import cursor, forget_hints, poll, redis_calls, statements
@@ -184,7 +185,9 @@ def test_without_redis_polls_are_answered_from_the_database(
 ) -> None:
     at = known_place(world.viewer)
     world.junior.hand_off("T-1")
-    monkeypatch.setattr("models.polls.connect_loop", lambda _: connect_loop("redis://127.0.0.1:1/0"))
+    monkeypatch.setattr(
+        "models.polls.connect_loop", lambda _: connect_loop(RedisAddress.parse("redis://127.0.0.1:1/0"))
+    )
     path = f"/api/v1/feed?cursor={at}"
     before = failures()
     answers = asgi.gets(app, [(path, world.viewer.headers)] * 9, together=False)
@@ -199,7 +202,7 @@ def test_a_redis_that_says_nothing_is_waited_for_shortly(
     monkeypatch.setattr("models.redis.TIMEOUT_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
-        monkeypatch.setattr("models.polls.connect_loop", lambda _: connect_loop(url))
+        monkeypatch.setattr("models.polls.connect_loop", lambda _: connect_loop(RedisAddress.parse(url)))
         before = failures()
         asked = [(f"/api/v1/feed?cursor={at}", world.viewer.headers)] * 9
         assert [answer.status_code for answer in asgi.gets(app, asked, together=False)] == [200] * 9
@@ -213,7 +216,7 @@ def test_a_hint_that_redis_lost_is_made_again(world: World, app: Flask) -> None:
         answers = [quick(app, world.viewer, at) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert len(paths) == 1
-    assert heads().client.keys("feed:*")
+    assert heads().client.keys(redis_key("feed", "*"))
 
 
 def test_while_somebody_writes_polls_go_on_to_the_database(world: World, app: Flask) -> None:

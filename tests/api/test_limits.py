@@ -17,6 +17,7 @@ from prometheus_client import REGISTRY
 from api.parsing import MAX_DEPTH
 from models import limits, redis
 from models.head import FAILURES_BEFORE_PAUSE
+from models.redis import redis_key
 from models.settings import SettingsError, settings
 from tests.conftest import environment
 from tests.servers import Servers
@@ -65,7 +66,7 @@ def test_what_a_token_asks_in_vain_is_not_counted_for_the_account(world: World) 
 
 def test_every_count_ends_within_a_minute(world: World) -> None:
     world.senior.get("/me")
-    counted = redis.client().keys("requests:*")
+    counted = redis.client().keys(redis_key("requests", "*"))
     assert len(counted) >= 2
     assert all(0 < redis.client().pttl(key) <= 60_000 for key in counted)
 

@@ -14,6 +14,7 @@ from api import create_app
 from models import limits
 from models.limits import WINDOW_SECONDS
 from models.redis import client as redis_client
+from models.redis import redis_key
 from models.settings import settings
 from tests.api.test_limits import set_to
 from tests.world import World, intake
@@ -160,5 +161,5 @@ def test_an_ipv6_network_is_one_address(app: Flask) -> None:
 @pytest.mark.usefixtures("few_wrong_tokens")
 def test_what_is_counted_of_addresses_does_not_stay(app: Flask) -> None:
     guess(app, 1, "192.0.2.77")
-    assert 0 < redis_client().ttl("wrong_tokens:192.0.2.77") <= WINDOW_SECONDS
+    assert 0 < redis_client().ttl(redis_key("wrong_tokens", "192.0.2.77")) <= WINDOW_SECONDS
     assert limits.limits().seconds_to_wait_with_tokens("192.0.2.77") == 0

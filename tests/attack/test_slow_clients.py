@@ -150,7 +150,7 @@ def requests_of(web: Web, servers: Servers) -> int:
         cursor.execute("SELECT id FROM api_tokens WHERE user_id = %s", [str(web.world.viewer.id)])
         (token,) = cursor.fetchone()
     with redis.Redis.from_url(servers.environment("any")["REDIS_URL"]) as counters:
-        return int(counters.get(f"requests:{UUID(str(token)).hex}") or 0)
+        return int(counters.get(f"{web.installation}:requests:{UUID(str(token)).hex}") or 0)
 
 
 def test_what_nobody_waits_for_any_more_is_not_begun(web: Web, servers: Servers) -> None:

@@ -35,7 +35,7 @@ from models.account import Role
 from models.batch import BatchState
 from models.batch_filter import Selection
 from models.handoff import Handoff
-from models.redis import client
+from models.redis import client, redis_key
 from models.settings import settings
 from models.transaction import transaction, upkeep
 from tests import servers as private
@@ -97,7 +97,7 @@ class Peaks:
                 self.memory[name] = max(resident, self.memory.get(name, 0))
             info = client().info("memory")
             self.redis = max(self.redis, int(info["used_memory"]))  # type: ignore[index]
-            self.queued = max(self.queued, int(client().llen("bulk")))  # type: ignore[arg-type]
+            self.queued = max(self.queued, int(client().llen(redis_key("bulk"))))  # type: ignore[arg-type]
 
 
 def mib(size: int) -> str:

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from itertools import islice
 from time import perf_counter, sleep, time
 
-import redis
-
 from tasks.wake import MOST_WAITING
 from tests.benchmarks import load
 from tests.benchmarks import population as people
@@ -96,6 +94,7 @@ def _send(service: Service, task: str, arguments: list[list[str]]) -> None:
         from celery import Celery
 
         app = Celery("bench", broker=service.stack.environment["REDIS_URL"])
+        app.conf.broker_transport_options = {"global_keyprefix": service.stack.redis_key("")}
         for each in arguments:
             app.send_task(task, args=each, queue="interactive", ignore_result=True)
         app.close()
@@ -106,14 +105,15 @@ def _emptied(service: Service, worker: subprocess.Popen[bytes]) -> float:
     _wait_for_worker(service, worker)
     with _stopped(worker):
         _queue_empty(service, FIRST + BACKLOG)
-    begin, left = _when(service.redis(), BACKLOG)
-    end, _ = _when(service.redis(), 0)
+    begin, left = _when(service, BACKLOG)
+    end, _ = _when(service, 0)
     return left / (end - begin)
 
 
-def _when(queue: redis.Redis, length: int) -> tuple[float, int]:
+def _when(service: Service, length: int) -> tuple[float, int]:
     """When the queue was no longer than this, and how long it was."""
-    while (left := int(queue.llen("interactive"))) > length:
+    queue, name = service.redis(), service.stack.redis_key("interactive")
+    while (left := int(queue.llen(name))) > length:  # type: ignore[arg-type]
         sleep(0.005)
     return time(), left
 

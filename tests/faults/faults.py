@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import redis
 
 from models.redis import connect
+from models.redis_address import RedisAddress
 from tests.faults.site import SLOTS, Load, Site, kept_alive
 from tests.stack import signal_group, wait_for
 
@@ -135,7 +136,7 @@ def redis_full(site: Site, load: Load, size: Size) -> int:
     """Redis answers every write with an error, as with a full disk or maxmemory."""
     site.worker()
     site.beat()
-    client = connect(site.servers.redis.url)
+    client = connect(RedisAddress.parse(site.servers.redis.url))
     client.config_set("maxmemory", "1mb")
     client.config_set("maxmemory-policy", "noeviction")
     try:
@@ -187,11 +188,11 @@ def five_messages_at_once(site: Site, load: Load, size: Size) -> int:
     """Every wake-up delivered five times, to two workers."""
     site.beat()
     load.post(size.handoffs)
-    client = connect(site.servers.redis.url)
-    messages = client.lrange("interactive", 0, -1)
+    client = connect(RedisAddress.parse(site.servers.redis.url))
+    messages = client.lrange(site.redis_key("interactive"), 0, -1)
     assert messages
     for _ in range(4):
-        client.lpush("interactive", *messages)  # type: ignore[misc]
+        client.lpush(site.redis_key("interactive"), *messages)  # type: ignore[misc]
     site.behave("slow", seconds=1)
     site.worker()
     site.worker()

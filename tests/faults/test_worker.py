@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from models.redis import connect
+from models.redis_address import RedisAddress
 from tasks.life import DEAF_EXIT_CODE
 from tests.conftest import environment
 from tests.faults.site import Load, Site
@@ -111,7 +112,7 @@ def test_a_flood_of_bulk_work_does_not_delay_a_person(site: Site) -> None:
     with environment(site.servers.environment(site.database)):
         for n in range(30):
             accept(site.world, f"B-{n}")
-    connect(site.servers.redis.url).delete("interactive")
+    connect(RedisAddress.parse(site.servers.redis.url)).delete(site.redis_key("interactive"))
     site.ask("UPDATE assessments SET lane = 'bulk' RETURNING id")
     wait_for(lambda: site.calls >= 2, "the bulk worker to be busy")
     Load(site).post(1)

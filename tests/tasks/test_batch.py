@@ -13,7 +13,7 @@ from models.assessment import Assessment, State
 from models.batch_filter import Selection
 from models.batch_work import moving
 from models.completion import complete
-from models.redis import client
+from models.redis import client, redis_key
 from models.transaction import transaction, upkeep
 from tasks import batch as driver
 from tests.faults.batch_kill import under_fire
@@ -52,11 +52,11 @@ def test_a_run_that_leaves_work_behind_asks_for_the_next_one(world: World, monke
     with transaction(world.account_id) as session:
         batch.create(session, world.account_id, Selection(), by=None)
     driver.drive_batches.run()
-    assert client().llen("upkeep") == 1
+    assert client().llen(redis_key("upkeep")) == 1
     _end(world, ready)
     driver.drive_batches.run()  # counts what has ended
     driver.drive_batches.run()
-    assert client().llen("upkeep") == 2, "a run that found nothing to do has asked for another one"
+    assert client().llen(redis_key("upkeep")) == 2, "a run that found nothing to do has asked for another one"
 
 
 def _assessed(world: World, name: str) -> UUID:

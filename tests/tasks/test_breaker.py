@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 
 from models.redis import connect
+from models.redis_address import RedisAddress
 from tasks.breaker import Breaker, Permit
 
 
@@ -28,7 +29,7 @@ def make_calls(breaker: Breaker, failed: int = 0, good: int = 0) -> None:
 
 def end_rest(breaker: Breaker) -> None:
     """What the end of open_seconds does."""
-    breaker.redis.delete("breaker:openai:some-model:open")
+    breaker.redis.delete("openai:some-model:open")
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
@@ -62,7 +63,7 @@ def test_half_of_the_calls_failing_is_still_borne(breaker: Breaker) -> None:
 
 def test_it_is_shared_between_processes_by_its_name(breaker: Breaker, redis_url: str) -> None:
     make_calls(breaker, failed=10)
-    elsewhere = connect(redis_url)
+    elsewhere = connect(RedisAddress.parse(redis_url))
     assert Breaker(elsewhere, "openai:some-model").admit() is None
     assert Breaker(elsewhere, "openai:other-model").admit() is not None
 
@@ -117,7 +118,7 @@ def test_a_probe_that_died_is_replaced(redis: Redis) -> None:
     assert dead is not None
     assert eventually(lambda: breaker.admit() is not None)
     breaker.report(dead, failed=False)
-    assert redis.exists("breaker:openai:some-model:tripped")
+    assert redis.exists("openai:some-model:tripped")
 
 
 def test_nothing_is_kept_for_ever(breaker: Breaker, redis: Redis) -> None:
@@ -130,6 +131,6 @@ def test_nothing_is_kept_for_ever(breaker: Breaker, redis: Redis) -> None:
 
 
 def test_without_redis_every_call_is_allowed() -> None:
-    breaker = Breaker(connect("redis://127.0.0.1:9/0"), "openai:some-model")
+    breaker = Breaker(connect(RedisAddress.parse("redis://127.0.0.1:9/0")), "openai:some-model")
     make_calls(breaker, failed=20)
     assert breaker.admit() == Permit()

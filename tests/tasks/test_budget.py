@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 
 from models.redis import connect
+from models.redis_address import RedisAddress
 from tasks.assessors.base import AssessorError
 from tasks.budget import Budget
 from tests.tasks.provider_case import some_settings
@@ -140,7 +141,7 @@ def test_nothing_is_kept_for_ever(redis: Redis) -> None:
 
 
 def test_without_redis_nothing_is_limited() -> None:
-    nowhere = connect("redis://127.0.0.1:9/0")
+    nowhere = connect(RedisAddress.parse("redis://127.0.0.1:9/0"))
     budget = budget_of(nowhere, model_concurrent_calls=1, model_tokens_per_day=1, model_calls_per_minute=1)
     for _ in range(3):
         hold(budget, tokens=1000)

@@ -12,7 +12,8 @@ from celery.worker.request import Request
 from kombu import Connection
 from redis import RedisError
 
-from models.redis import Script, ThreadConnections, client, connect
+from models.redis import Script, ThreadConnections, client, connect, redis_key
+from models.redis_address import RedisAddress
 from tasks import celery, message
 from tasks.message import send
 
@@ -23,13 +24,14 @@ IDS = "01a2-account", "01a2-assessment"
 def queue(shared_database: str) -> Iterator[str]:
     """A queue that no worker reads."""
     name = "bulk"
-    client().delete(name)
+    client().delete(redis_key(name))
     yield name
-    client().delete(name)
+    client().delete(redis_key(name))
 
 
 def theirs(queue: str) -> None:
     app = Celery("theirs", broker=os.environ["REDIS_URL"])
+    app.conf.broker_transport_options = {"global_keyprefix": redis_key("")}
     app.send_task("assess", args=list(IDS), queue=queue, ignore_result=True)
     app.close()
 
@@ -42,7 +44,7 @@ def keys(raw: bytes) -> dict[str, set[str]]:
 def test_it_has_nothing_that_celerys_has_not_and_lacks_only_what_is_told(queue: str) -> None:
     send("assess", *IDS, queue=queue)
     theirs(queue)
-    ours, celerys = (client().rpop(queue) for _ in range(2))
+    ours, celerys = (client().rpop(redis_key(queue)) for _ in range(2))
     assert isinstance(ours, bytes)
     assert isinstance(celerys, bytes)
     mine, other = keys(ours), keys(celerys)
@@ -57,7 +59,11 @@ def test_it_has_nothing_that_celerys_has_not_and_lacks_only_what_is_told(queue: 
 
 def test_celery_reads_it(queue: str) -> None:
     send("assess", *IDS, queue=queue)
-    with Connection(os.environ["REDIS_URL"]) as broker, broker.SimpleQueue(queue) as waiting:
+    options = {"global_keyprefix": redis_key("")}
+    with (
+        Connection(os.environ["REDIS_URL"], transport_options=options) as broker,
+        broker.SimpleQueue(queue) as waiting,
+    ):
         found = waiting.get(timeout=5)
         request = Request(found, app=celery, decoded=False, headers=found.headers)
         assert (request.name, request.args, request.kwargs) == ("assess", list(IDS), {})
@@ -70,18 +76,18 @@ def test_celery_reads_it(queue: str) -> None:
 def test_every_message_is_another(queue: str) -> None:
     for _ in range(2):
         send("assess", *IDS, queue=queue)
-    one, other = (json.loads(client().rpop(queue) or "") for _ in range(2))  # type: ignore[arg-type]
+    one, other = (json.loads(client().rpop(redis_key(queue)) or "") for _ in range(2))  # type: ignore[arg-type]
     assert one["headers"]["id"] != other["headers"]["id"]
     assert one["properties"]["delivery_tag"] != other["properties"]["delivery_tag"]
 
 
 def test_a_queue_with_enough_messages_gets_no_more(queue: str) -> None:
     assert [send("assess", *IDS, queue=queue, most=2) for _ in range(3)] == [True, True, False]
-    assert client().llen(queue) == 2
+    assert client().llen(redis_key(queue)) == 2
 
 
 def test_it_says_when_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    away = ThreadConnections(connect("redis://127.0.0.1:1/0"))
+    away = ThreadConnections(connect(RedisAddress.parse("redis://127.0.0.1:1/0")))
     monkeypatch.setattr(message, "_put", lambda: Script(away, ""))
     with pytest.raises(RedisError):
         send("assess", *IDS, queue="bulk")

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from models.account import User
 from models.assessment import Assessment
 from models.redis import client as redis_client
+from models.redis import redis_key
 from models.transaction import upkeep
 from tests import world as worlds
 from tests.conftest import environment
@@ -94,7 +95,7 @@ class Desk:
 def desk(stack: Stack, provider: Provider, app: Flask, vendor: str) -> Desk:
     """A new account, and a provider and a circuit breaker that have seen nothing yet."""
     redis = redis_client()
-    for key in redis.scan_iter("breaker:*"):
+    for key in redis.scan_iter(redis_key("breaker", "*")):
         redis.delete(key)
     return Desk(stack, provider, worlds.create(app.test_client()), vendor)
 
@@ -176,7 +177,7 @@ def test_an_open_circuit_means_the_offline_assessor_at_once(desk: Desk) -> None:
 
 def test_beyond_the_day_s_tokens_the_offline_assessor_writes_and_nothing_is_sent(desk: Desk) -> None:
     account = desk.people.account_id
-    redis_client().set(f"budget:{account}:tokens:{datetime.now(UTC):%Y%m%d}", 10**9, ex=60)
+    redis_client().set(redis_key("budget", str(account), "tokens", f"{datetime.now(UTC):%Y%m%d}"), 10**9, ex=60)
     handoff_id = desk.hand_off()
     found = desk.ended(handoff_id)
     assert (found["state"], found["error_kind"]) == ("fallback", "budget")

@@ -15,6 +15,7 @@ import pytest
 from redis import Redis
 
 from models.redis import connect
+from models.redis_address import RedisAddress
 from tasks.assessors import build, wire
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.wire import BODY_BYTES
@@ -298,7 +299,7 @@ def test_an_account_out_of_tokens_makes_no_call(vendor: str, provider: Provider,
 
 def test_what_a_call_really_used_is_what_the_day_is_charged(desk: Desk, redis: Redis) -> None:
     draft = desk.assess(account_id=ACCOUNT)
-    (day,) = redis.keys(f"budget:{ACCOUNT}:tokens:*")
+    (day,) = redis.keys(f"*:budget:{ACCOUNT}:tokens:*")
     assert int(redis.get(day)) == draft.tokens_in + draft.tokens_out
 
 
@@ -309,7 +310,7 @@ def test_retries_count_as_calls_of_the_minute(vendor: str, provider: Provider, r
 
 
 def test_without_redis_the_model_is_asked_all_the_same(vendor: str, provider: Provider) -> None:
-    nowhere = connect("redis://127.0.0.1:9/0")
+    nowhere = connect(RedisAddress.parse("redis://127.0.0.1:9/0"))
     assert Desk(vendor, provider, nowhere).assess().provider_calls == 1
 
 

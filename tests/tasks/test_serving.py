@@ -17,7 +17,8 @@ import tasks.wake
 import tasks.working
 from models import case
 from models.assessment import Lane
-from models.redis import Script, ThreadConnections, client, connect
+from models.redis import Script, ThreadConnections, client, connect, redis_key
+from models.redis_address import RedisAddress
 from models.settings import settings
 from models.upkeep import Wake
 from tasks import message
@@ -60,12 +61,12 @@ def serve(world: World, named: UUID) -> None:
 
 def waiting() -> int:
     """How many wake-ups lie in the list."""
-    return int(client().llen(LANE))
+    return int(client().llen(redis_key(LANE)))
 
 
 def serve_next() -> bool:
     """What a worker does with the oldest wake-up. False: there is none."""
-    raw: Any = client().rpop(LANE)
+    raw: Any = client().rpop(redis_key(LANE))
     if raw is not None:
         arguments, _, _ = json.loads(b64decode(json.loads(raw)["body"]))
         tasks.assess.assess(*arguments)
@@ -110,7 +111,7 @@ def test_who_leaves_nothing_wakes_nobody(world: World, time_is_up: None) -> None
 
 def test_without_redis_it_goes_on(world: World, time_is_up: None, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = accepted(world, 3)
-    away = Script(ThreadConnections(connect("redis://127.0.0.1:1/0")), "")
+    away = Script(ThreadConnections(connect(RedisAddress.parse("redis://127.0.0.1:1/0"))), "")
     monkeypatch.setattr(message, "_put", lambda: away)
     monkeypatch.setattr(tasks.wake._Pause, "until", 0.0)
     serve(world, asked[0])
@@ -146,7 +147,7 @@ def test_a_lane_s_list_grows_no_longer_than_is_of_use(world: World) -> None:
     assert wake(flood) == len(flood)
     assert waiting() == MOST_WAITING
     assert wake([Wake(world.account_id, asked, Lane.BULK)]) == 1
-    assert client().llen(Lane.BULK) == 1
+    assert client().llen(redis_key(Lane.BULK)) == 1
 
 
 @pytest.mark.parametrize("most_waiting", [1, 2])

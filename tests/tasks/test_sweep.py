@@ -10,7 +10,7 @@ import tasks.sweep
 from models import moves, upkeep
 from models.assessment import Lane
 from models.handoff import Actor
-from models.redis import client
+from models.redis import client, redis_key
 from models.settings import settings
 from models.transaction import upkeep as upkeep_transaction
 from models.upkeep import Wake
@@ -51,8 +51,8 @@ def test_the_wake_up_lies_in_the_lane_s_own_list(world: World) -> None:
     _, asked = accept(world)
     change("assessments", asked, WAITED)
     requeue()
-    assert client().llen("interactive") == 1
-    assert client().llen("bulk") == 0
+    assert client().llen(redis_key("interactive")) == 1
+    assert client().llen(redis_key("bulk")) == 0
 
 
 def test_each_further_wake_up_waits_longer_while_earlier_ones_lie_in_the_list(world: World) -> None:

@@ -4,32 +4,45 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from models import moves
 from models.account import Account, Role, User, active_user
 from models.conflicts import repeated
 from models.errors import Conflict
+from models.handoff import Handoff, Status
 from models.transaction import upkeep
 
+LEFT = "the claimer has left"
+VIEWS_ONLY = "the claimer may take no work any more"
 
-@repeated
+
 def delete(account_id: UUID, user_id: UUID, *, force: bool = False) -> int:
     """Take a person's access away; returns how many claims went back. Their handoffs and steps keep their name.
 
     Conflict `last_admin`: nobody could manage the account afterwards. `force` does it all the same.
     """
+    return _end_access(account_id, user_id, force=force) + release_all(account_id, user_id, note=LEFT)
+
+
+@repeated
+def _end_access(account_id: UUID, user_id: UUID, *, force: bool) -> int:
     with upkeep() as session:
         user = _when_silent(session, account_id, user_id)
         _refuse_last_admin(session, user, force=force)
         user.deleted_at = func.now()
-        return moves.release_claims_of(session, account_id, user_id, note="the claimer has left")
+        return moves.release_claims_of(session, account_id, user_id, note=LEFT)
+
+
+def set_role(account_id: UUID, user_id: UUID, role: Role, *, force: bool = False) -> int:
+    """Let a person do more or less than before; returns how many claims went back, a viewer's. Conflict as above."""
+    returned = _change_role(account_id, user_id, role, force=force)
+    return returned + release_all(account_id, user_id, note=VIEWS_ONLY) if returned else 0
 
 
 @repeated
-def set_role(account_id: UUID, user_id: UUID, role: Role, *, force: bool = False) -> int:
-    """Let a person do more or less than before; returns how many claims went back, a viewer's. Conflict as above."""
+def _change_role(account_id: UUID, user_id: UUID, role: Role, *, force: bool) -> int:
     with upkeep() as session:
         user = _when_silent(session, account_id, user_id)
         if role is not Role.ADMIN:
@@ -37,7 +50,34 @@ def set_role(account_id: UUID, user_id: UUID, role: Role, *, force: bool = False
         user.role = role
         if role.covers(Role.ENGINEER):
             return 0
-        return moves.release_claims_of(session, account_id, user_id, note="the claimer may take no work any more")
+        return moves.release_claims_of(session, account_id, user_id, note=VIEWS_ONLY)
+
+
+def release_all(account_id: UUID, user_id: UUID, *, note: str = LEFT) -> int:
+    """Give back what is left, as much at a time as a transaction may tell; returns how many."""
+    returned = 0
+    while count := _release_some(account_id, user_id, note):
+        returned += count
+    return returned
+
+
+@repeated
+def _release_some(account_id: UUID, user_id: UUID, note: str) -> int:
+    with upkeep() as session:
+        return moves.release_claims_of(session, account_id, user_id, note=note)
+
+
+def with_claims(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID]]:
+    """Account and person of those who can take no work and still have some, because a process died in between."""
+    rows = session.execute(
+        select(Handoff.account_id, User.id)
+        .join(User, and_(User.account_id == Handoff.account_id, User.id == Handoff.claimed_by_id))
+        .where(Handoff.status == Status.CLAIMED)
+        .where(or_(User.deleted_at.is_not(None), User.role == Role.VIEWER))
+        .distinct()
+        .limit(most)
+    )
+    return [(account_id, user_id) for account_id, user_id in rows]
 
 
 def _when_silent(session: Session, account_id: UUID, user_id: UUID) -> User:

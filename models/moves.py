@@ -97,7 +97,7 @@ _RELEASE_ALL = f"""
     WITH theirs AS (
         SELECT id AS its_id FROM handoffs
         WHERE account_id = %(account)s AND claimed_by_id = %(user)s AND status = 'claimed'
-        ORDER BY id FOR NO KEY UPDATE
+        ORDER BY id LIMIT %(most)s FOR NO KEY UPDATE
     )
     UPDATE handoffs SET version = version + 1, {_UNCLAIMED} FROM theirs
     WHERE account_id = %(account)s AND id = its_id RETURNING id
@@ -246,9 +246,9 @@ def note_steps(
         feed.collect(session, account_id, touched, EventType.UPDATED, by=by)
 
 
-def release_claims_of(session: Session, account_id: UUID, user_id: UUID, *, note: str) -> int:
-    """Give what somebody has claimed back to the queue, and say why; returns how many."""
-    values = {"account": str(account_id), "user": str(user_id)}
+def release_claims_of(session: Session, account_id: UUID, user_id: UUID, *, note: str, most: int = 100) -> int:
+    """Give what somebody has claimed back to the queue, and say why; returns how many, 0 when none is left."""
+    values = {"account": str(account_id), "user": str(user_id), "most": most}
     ids = sorted(session.connection().exec_driver_sql(_RELEASE_ALL, values).scalars())
     for each in ids:
         feed.collect(session, account_id, each, EventType.RELEASED, by=None, note=note)

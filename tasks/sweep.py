@@ -11,7 +11,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from models import feed, idempotency, login, logs, upkeep
+from models import feed, idempotency, leaving, login, logs, upkeep
 from models.assessment import Lane
 from models.redis import client, redis_key
 from models.settings import settings
@@ -120,11 +120,14 @@ def _return(account_id: UUID, handoff_id: UUID) -> None:
 
 @celery.task(name="prune", ignore_result=True)
 def prune() -> None:
-    """Forget what has aged: feed events past their retention, idempotency keys, logins."""
+    """Forget what has aged: feed events past their retention, idempotency keys, logins, claims of who is gone."""
     with upkeep_transaction() as session:
         idempotency.prune(session)
         login.prune(session)
         accounts = upkeep.accounts_with_feeds(session)
+        gone = leaving.with_claims(session)
+    for account_id, user_id in gone:
+        _try(leaving.release_all, account_id, user_id)
     for account_id in accounts:
         _try(prune_feed, account_id)
 

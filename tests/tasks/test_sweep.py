@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 import tasks.sweep
-from models import moves, upkeep
+from models import leaving, moves, upkeep
 from models.assessment import Lane
 from models.handoff import Actor
 from models.redis import client, redis_key
@@ -221,3 +221,27 @@ def test_a_sweep_right_after_another_does_nothing(world: World, monkeypatch: pyt
     monkeypatch.setattr(tasks.sweep.LastRun, "at", tasks.sweep.LastRun.at - settings().sweep_seconds)
     tasks.sweep.sweep.run()
     assert len(swept) == 2
+
+
+def test_claims_of_somebody_who_is_gone_go_back_also_when_nobody_was_there_to_give_them_back(world: World) -> None:
+    """As after a kill in the middle of a deletion."""
+    mine, theirs = (accept(world, name)[0] for name in ("T-1", "T-2"))
+    moves.claim(world.account_id, mine, by=Actor(world.senior.id))
+    moves.claim(world.account_id, theirs, by=Actor(world.senior2.id))
+    change("users", world.senior.id, "deleted_at = now()")
+    tasks.sweep.prune()
+    assert (row("handoffs", mine).status, row("handoffs", theirs).status) == ("ready", "claimed")
+    change("users", world.senior2.id, "role = 'viewer'")
+    tasks.sweep.prune()
+    assert row("handoffs", theirs).status == "ready"
+
+
+def test_more_claims_than_one_transaction_may_tell_go_back_with_their_claimer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaving.moves.release_claims_of, "__kwdefaults__", {"most": 2})
+    claimed = [accept(world, f"T-{n}")[0] for n in range(5)]
+    for each in claimed:
+        moves.claim(world.account_id, each, by=Actor(world.senior.id))
+    assert leaving.delete(world.account_id, world.senior.id) == 5
+    assert {row("handoffs", each).status for each in claimed} == {"ready"}

@@ -104,7 +104,7 @@ class Service:
         return port
 
     def _serve(self, port: int, *command: str) -> None:
-        self.stack.start(command[0], "-m", *command, PORT=str(port))
+        self.stack.start(command[0], "-m", *command, PORT=str(port), METRICS_PORT="")
 
     def worker(self, concurrency: int = 4, **more: str) -> subprocess.Popen[bytes]:
         """Start a Celery worker that also knows the empty tasks."""

@@ -13,6 +13,8 @@ ANY = "*"
 
 def named(header: str | None) -> set[str]:
     """The tags without quotes, weakness and coding. `*` stands for itself."""
+    if not header:
+        return set()
     tags = parse_etags(header)
     if tags.star_tag:
         return {ANY}

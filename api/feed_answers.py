@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from api import answers, etags
@@ -40,7 +41,13 @@ def nothing_new(account_id: UUID, at: Cursor, pace: float, quiet_seconds: float,
     # `*` would match anything, also what the client has never seen, and is not taken.
     if _tag(at.epoch, at.seq) in etags.named(if_none_match):
         return Said(304, _headers(at.epoch, at.seq, _interval(pace, quiet_seconds)))
-    return page(account_id, at, at.seq, at.seq, [], pace, quiet_seconds)
+    headers = {"Content-Type": "application/json"} | _headers(at.epoch, at.seq, _interval(pace, quiet_seconds))
+    return Said(200, headers, _empty_page(account_id, at, answers.signing_keys()))
+
+
+@lru_cache(maxsize=cursors.REMEMBERED)  # every open page of an account asks for the same one
+def _empty_page(account_id: UUID, at: Cursor, keys: tuple[str, ...]) -> str:
+    return _body(at.seq, at.seq, [], cursors.encode(at, account_id, keys), more=False, head=at.seq)
 
 
 def page(
@@ -48,18 +55,15 @@ def page(
 ) -> Said:
     """The numbers from after+1 to to.seq, put together from events that are JSON already."""
     more = to.seq < head
-    rest = dump_json(
-        {
-            "from": after,
-            "to": to.seq,
-            "head": head,
-            "has_more": more,
-            "cursor": cursors.encode(to, account_id, answers.signing_keys()),
-        }
-    )
     interval = "0" if more and pace else _interval(pace, quiet_seconds)
     headers = {"Content-Type": "application/json"} | _headers(to.epoch, head, interval)
-    return Said(200, headers, f'{{"events":[{",".join(events)}],{rest[1:]}')
+    cursor = cursors.encode(to, account_id, answers.signing_keys())
+    return Said(200, headers, _body(after, to.seq, events, cursor, more=more, head=head))
+
+
+def _body(after: int, to: int, events: list[str], cursor: str, *, more: bool, head: int) -> str:
+    rest = dump_json({"from": after, "to": to, "head": head, "has_more": more, "cursor": cursor})
+    return f'{{"events":[{",".join(events)}],{rest[1:]}'
 
 
 def _headers(epoch: str, head: int, interval: str) -> dict[str, str]:

@@ -46,10 +46,11 @@ class Front:
         self._pool = pool
         self._polls = Polls()
         self._is_verifying = False
+        self._metrics_port = settings().metrics_port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["path"] != PATH or scope["method"] != "GET" or _is_for_metrics(scope):
+        if scope["path"] != PATH or scope["method"] != "GET" or self._is_for_metrics(scope):
             return await self._rest(scope, receive, send, most_body=await self._most_body(scope))
         said, polled = await self._poll(scope)
         if said is None:
@@ -105,6 +106,10 @@ class Front:
         tags = headers.get(b"if-none-match", b"").decode("latin-1")
         return feed_answers.nothing_new(who.account_id, at, hint.pace, hint.quiet_seconds, tags), polled
 
+    def _is_for_metrics(self, scope: Scope) -> bool:
+        port = self._metrics_port
+        return port is not None and scope["server"] is not None and scope["server"][1] == port
+
     def _keep_verified(self) -> None:
         """See to it that the tokens of open pages are verified again together, and not each when its time is over."""
         if auth.are_ageing() and not self._is_verifying:
@@ -125,11 +130,6 @@ class Front:
             return auth.remembered(account.digest(auth.bearer(headers[b"authorization"].decode("latin-1"))))
         key = cookie.login_key_in(self._flask, headers.get(b"cookie", b"").decode("latin-1"))
         return auth.remembered(key) if key else None
-
-
-def _is_for_metrics(scope: Scope) -> bool:
-    port = settings().metrics_port
-    return port is not None and scope["server"] is not None and scope["server"][1] == port
 
 
 def too_long() -> Answer:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -28,6 +29,11 @@ WHOLE_BYTES = 64 * 1024  # an answer of fewer is sent at once
 READS = ("GET", "HEAD", "OPTIONS")
 
 
+@lru_cache(maxsize=4096)  # most fields of an answer are those of every answer
+def _field(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode("latin-1"), value.encode("latin-1")
+
+
 @dataclass
 class Answer:
     """A status, its headers and its body: whole, or its beginning and the rest in pieces."""
@@ -39,7 +45,7 @@ class Answer:
 
     async def send(self, send: Send, next_piece: NextPiece | None = None) -> None:
         """Send it; each piece of the rest is made when the client has read most of those before it."""
-        head = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
+        head = [_field(name, value) for name, value in self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": head})
         await send({"type": "http.response.body", "body": self.body, "more_body": self.rest is not None})
         if self.rest is None or next_piece is None:

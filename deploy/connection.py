@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import struct
 import termios
+from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -42,19 +43,20 @@ class Cycle(RequestResponseCycle):
 
     ends_with_connection = False
 
-    async def send(self, message: Any) -> None:
-        """As uvicorn's."""
+    def send(self, message: Any) -> Any:
+        """As uvicorn's, whose coroutine it returns."""
         if message["type"] == "http.response.start":
             self._begin(message)
         elif self.ends_with_connection:
             self.expected_content_length = len(message.get("body", b""))
-        await super().send(message)
+        return super().send(message)
 
     def _begin(self, message: Any) -> None:
         if self.more_body:
             self.keep_alive = False  # nobody will read the rest of the request
-        has_length = any(name.lower() == b"content-length" for name, _ in message["headers"])
-        if self.scope["http_version"] == "1.0" and not has_length:
+        if self.scope["http_version"] != "1.0":
+            return
+        if not any(name.lower() == b"content-length" for name, _ in message["headers"]):
             self.chunked_encoding, self.ends_with_connection = False, True
 
 
@@ -76,6 +78,8 @@ class Connection(HttpToolsProtocol):
     room = 0  # how many bytes that are no body may come before more of the body
     left_before = 0
 
+    write: Callable[[bytes], None]  # sends it, as the transport does
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.received = bytearray()
@@ -85,6 +89,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """A client is here; without a place for it, it is told so."""
         super().connection_made(transport)
+        self.write = transport.write
         self.address = self.client[0] if self.client else ""
         self.deadline = self.loop.time() + self.timeout_keep_alive
         if not self.places.enter(self):
@@ -224,6 +229,7 @@ class Connection(HttpToolsProtocol):
         """The bytes of one head at most, or of one body as far as its end is known."""
         if self.is_head_open:
             size = self._head_end()
+            self.tail = bytes(self.tail[-3:] + self.received[max(0, size - 3) : size])[-3:]
             self.head_bytes += size
             if self.head_bytes > MOST_HEAD_BYTES:
                 raise RefusedError(400, "The head of the request is too long.")
@@ -234,14 +240,17 @@ class Connection(HttpToolsProtocol):
                 raise RefusedError(400, "Too much of the request is not its body.")
         else:
             size = self.body_left
-        piece = bytes(self.received[:size])
-        del self.received[:size]
-        self.tail = (self.tail + piece[-3:])[-3:]
+        if size >= len(self.received):
+            piece = bytes(self.received)
+            self.received.clear()
+        else:
+            piece = bytes(self.received[:size])
+            del self.received[:size]
         return piece
 
     def _head_end(self) -> int:
         """How many of the bytes belong to the head that is open."""
-        for known in (3, 2, 1):
+        for known in (3, 2, 1) if self.tail else ():
             if self.tail.endswith(END_OF_HEAD[:known]) and self.received.startswith(END_OF_HEAD[known:]):
                 return len(END_OF_HEAD) - known
         found = self.received.find(END_OF_HEAD)
@@ -255,7 +264,7 @@ class Connection(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Some of what it asks for."""
-        super().on_url(url)
+        self.url += url
         if len(self.url) > MOST_URL_BYTES:
             raise RefusedError(414, "The request target is too long.")
 
@@ -263,9 +272,10 @@ class Connection(HttpToolsProtocol):
         """One field; what comes after the body is no header."""
         if not self.is_head_open:
             return
-        super().on_header(name, value)
-        if len(self.headers) > MOST_FIELDS:
-            raise RefusedError(400, "The request has too many header fields.")
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is here, and the application begins."""
@@ -290,24 +300,37 @@ class Connection(HttpToolsProtocol):
     def _check_head(self) -> None:
         version, method = self.parser.get_http_version(), self.parser.get_method()
         framing.check_version(version)
+        if len(self.headers) > MOST_FIELDS:
+            raise RefusedError(400, "The request has too many header fields.")
         target = framing.target(method, self.url)
-        framing.check_host(version, [value for name, value in self.headers if name == b"host"])
-        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
-        framing.check_coding(version, codings)
-        length = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
+        hosts, codings, length = self._framing_fields()
+        framing.check_host(version, hosts)
+        if codings:
+            framing.check_coding(version, codings)
         self.body_left = None if codings else length
         if self.body_left != 0:
             if self.parser.should_upgrade():
                 raise RefusedError(400, "A request with a body cannot change the protocol.")
             self.request_ends = self.loop.time() + settings().web_body_seconds
-        if target.path not in framing.FOR_ANY_HOST:
-            host = target.authority or next((value for name, value in self.headers if name == b"host"), b"")
-            framing.check_allowed(host, settings().allowed_hosts)
+        if (allowed := settings().allowed_hosts) and target.path not in framing.FOR_ANY_HOST:
+            framing.check_allowed(target.authority or (hosts[0] if hosts else b""), allowed)
         if target.authority is not None:
             self.headers[:] = [each for each in self.headers if each[0] != b"host"] + [(b"host", target.authority)]
         self.scope["method"], self.scope["http_version"] = method.decode("ascii"), version
         self.scope["raw_path"], self.scope["query_string"] = target.path, target.query
         self.scope["path"] = unquote(target.path.decode("latin-1"))
+
+    def _framing_fields(self) -> tuple[list[bytes], list[bytes], int]:
+        """What is said of the host, of transfer codings and of the body's length."""
+        hosts, codings, length = [], [], 0
+        for name, value in self.headers:
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"transfer-encoding":
+                codings.append(value)
+            elif name == b"content-length":
+                length = int(value)
+        return hosts, codings, length
 
     def on_body(self, body: bytes) -> None:
         """Some of the body. A chunk may take a few bytes more than it holds, however small it is."""
@@ -352,10 +375,6 @@ class Connection(HttpToolsProtocol):
         self.close()
 
     # What a cycle calls as its transport.
-
-    def write(self, data: bytes) -> None:
-        """Send it."""
-        self.transport.write(data)
 
     def is_closing(self) -> bool:
         """Whether nothing more can be sent."""

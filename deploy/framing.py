@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import httptools
 
@@ -29,8 +30,7 @@ class RefusedError(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """What a request asks for. `authority` is of a target that names the host itself."""
 
     path: bytes
@@ -69,14 +69,15 @@ def check_host(version: str, hosts: Sequence[bytes]) -> None:
 
 
 def check_allowed(host: bytes, allowed: Sequence[str]) -> None:
-    """Refuse a request for another site; `.name` allows all below it, and with no names every host is allowed."""
+    """Refuse a request for another site; `.name` allows all below it."""
     name = host.decode("latin-1").lower()
     name = name if name.endswith("]") else name.rpartition(":")[0] or name
     fits = any(name == each.lower() or (each.startswith(".") and name.endswith(each.lower())) for each in allowed)
-    if allowed and not fits:
+    if not fits:
         raise RefusedError(400, "This host is not served here.")
 
 
+@lru_cache(maxsize=1024)
 def is_host(value: bytes) -> bool:
     """Whether this is a host and perhaps a port."""
     found = HOST.fullmatch(value)
@@ -85,8 +86,6 @@ def is_host(value: bytes) -> bool:
 
 def check_coding(version: str, codings: Sequence[bytes]) -> None:
     """Refuse a body whose end cannot be found, or that would be passed on encoded."""
-    if not codings:
-        return
     if version != "1.1":
         raise RefusedError(400, "HTTP/1.0 knows no Transfer-Encoding.")
     names = [name.strip().lower() for name in b",".join(codings).split(b",")]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from enum import Enum
+from enum import StrEnum
 from typing import Protocol
 
 TICK_SECONDS = 0.25
 MOST_UNSENT_BYTES = 64 * 1024 * 1024  # of all answers of a process that clients are slow to read
 
 
-class Phase(Enum):
+class Phase(StrEnum):
     """What a connection waits for."""
 
     REQUEST = "the client sends a request"

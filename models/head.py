@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -250,9 +250,14 @@ class Heads:
         return int((known_at + self.ttl_seconds) * 1000)
 
 
-def poll_keys(account_id: UUID, token_id: UUID, epoch: str) -> list[str]:
+def poll_keys(account_id: UUID, token_id: UUID, epoch: str) -> tuple[str, str, str]:
     """The three keys of a poll for POLL."""
-    return [redis_key("polls", token_id.hex), _key(account_id, epoch), _writers_key(account_id)]
+    return _poll_keys(settings().installation, account_id, token_id, epoch)
+
+
+@lru_cache(maxsize=20_000)  # every open page asks for the same ones again and again
+def _poll_keys(_: str, account_id: UUID, token_id: UUID, epoch: str) -> tuple[str, str, str]:
+    return redis_key("polls", token_id.hex), _key(account_id, epoch), _writers_key(account_id)
 
 
 def poll_limits() -> list[int]:

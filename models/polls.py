@@ -12,7 +12,7 @@ from models.settings import settings
 
 MOST_TOGETHER = 200  # Redis serves nobody else meanwhile
 
-Asked = tuple[list[str], asyncio.Future[Polled]]
+Asked = tuple[tuple[str, str, str], asyncio.Future[Polled]]
 
 
 class Polls:

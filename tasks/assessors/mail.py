@@ -10,12 +10,13 @@ import binascii
 import email
 import quopri
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from email import policy
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 
 from models.case import Case, PastCase
 from tasks.assessors.markup import html_as_seen, markdown_as_seen
@@ -25,6 +26,7 @@ from tasks.assessors.transcript import fair_share
 MOST_OF_A_TEXT = 60_000  # characters of one text that are looked at
 MOST_OF_A_CASE = 240_000  # likewise of all steps
 MOST_PARTS = 50  # of one mail; what has more is none
+MOST_OF_A_HEADER = 500  # characters; the library takes long over one with many parameters
 NOTHING_TO_READ = "[…]"
 
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,60}:(?:\s|$)")
@@ -91,6 +93,14 @@ def _unpacked(text: str) -> str:
     return text
 
 
+class _Policy(EmailPolicy):
+    """Headers of a bounded length, so that reading them is cheap whatever stands in them."""
+
+    def header_source_parse(self, sourcelines: Sequence[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(list(sourcelines))
+        return name, value[:MOST_OF_A_HEADER]
+
+
 def _body_of(text: str) -> str | None:
     """The subject and the text of a mail, or of the parts of one whose headers are missing. None: it is no mail."""
     head = text.lstrip("\n").split("\n\n", 1)[0]
@@ -98,14 +108,15 @@ def _body_of(text: str) -> str | None:
     is_mail = _TECHNICAL.search(head) and all(_HEADER.match(line) or line[:1] in " \t" for line in lines)
     part = None if is_mail or len(_PART.findall(text)) > MOST_PARTS else _PART.search(text)
     if is_mail:
-        message = email.message_from_string(text.lstrip("\n"), _class=EmailMessage, policy=policy.default)
+        message = email.message_from_string(text.lstrip("\n"), policy=_Policy())
         before = str(message.get("subject", ""))
     elif part:
         header = f'Content-Type: multipart/mixed; boundary="{part[1]}"\n\n'
-        message = email.message_from_string(header + text[part.start() :], _class=EmailMessage, policy=policy.default)
+        message = email.message_from_string(header + text[part.start() :], policy=_Policy())
         before = text[: part.start()]
     else:
         return None
+    assert isinstance(message, EmailMessage)  # what this policy makes
     return f"{before}\n\n{_content(message)}".strip("\n")
 
 

@@ -229,6 +229,13 @@ def test_no_text_is_too_broken(pieces: list[str]) -> None:
     assert isinstance(as_seen("".join(pieces)), str)
 
 
+def test_of_a_long_header_no_more_is_read_than_people_would() -> None:
+    """The library's time grows with the square of the parameters of a header."""
+    seen = as_seen(mail("It fails.", "Subject: " + "x " * 1000, "Content-Type: text/plain" + "; a*0*=x" * 2000))
+    assert seen.endswith("It fails.")
+    assert len(seen) < 600
+
+
 def test_of_a_long_text_both_ends_are_seen() -> None:
     seen = as_seen("<p>the beginning</p>" + "<p>between</p>" * 20_000 + "<p>the end</p>")
     assert seen.startswith("the beginning")

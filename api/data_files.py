@@ -25,6 +25,7 @@ GZIP = b"\x1f\x8b"
 HEAD_BYTES = 64 * 1024
 STANDARD = "-"
 
+UTF_16 = "UTF-16 text; convert it to UTF-8 first"
 # What a file is by its first bytes. None of these holds JSON lines that could be read as they are.
 MAGIC = {
     b"PK\x03\x04": "a ZIP archive or an Office document; unpack it first",
@@ -36,10 +37,9 @@ MAGIC = {
     b"%PDF-": "a PDF document",
     b"SQLite format 3\x00": "an SQLite database",
     b"PAR1": "Parquet",
-    b"\xff\xfe": "UTF-16 text; convert it to UTF-8 first",
-    b"\xfe\xff": "UTF-16 text; convert it to UTF-8 first",
+    b"\xff\xfe": UTF_16,
+    b"\xfe\xff": UTF_16,
 }
-UTF_16 = "UTF-16 text; convert it to UTF-8 first"
 
 
 class Joined(io.RawIOBase):
@@ -165,7 +165,8 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
 
 def _may_be_replaced(target: Path, existing: os.stat_result) -> bool:
     """Whether another file can take its place unseen."""
-    is_ours = os.geteuid() in (0, existing.st_uid)
+    groups = {os.getegid(), *os.getgroups()}
+    is_ours = os.geteuid() == 0 or (os.geteuid() == existing.st_uid and existing.st_gid in groups)
     return (
         stat.S_ISREG(existing.st_mode)
         and existing.st_nlink == 1

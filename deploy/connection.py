@@ -321,7 +321,7 @@ class Connection(HttpToolsProtocol):
         self.scope["path"] = unquote(target.path.decode("latin-1"))
 
     def _framing_fields(self) -> tuple[list[bytes], list[bytes], int]:
-        """What is said of the host, of transfer codings and of the body's length."""
+        """The values of Host and Transfer-Encoding, and the Content-Length (0 without one)."""
         hosts, codings, length = [], [], 0
         for name, value in self.headers:
             if name == b"host":

@@ -265,7 +265,7 @@ class Supervised:
         self.is_up = self.is_up or is_ready(self._url)
 
     def _refuse_failure(self) -> None:
-        """A process that ends by itself before the service is up would end again and again."""
+        """Raise CannotRunError for a process that failed before the service was up: restarting it would not help."""
         if self._supervisor is not None and (self._supervisor.poll() or 0) > 0:
             raise CannotRunError(f"supervisord cannot start: {processes.reason(self._logs.latest('start'))}")
         if name := processes.failed_program(self._logs.latest("supervisord")):
@@ -323,7 +323,7 @@ def run(servers: list[Server]) -> None:
 
 
 def end(servers: list[Server]) -> None:
-    """End what is left, whoever started it."""
+    """Stop the servers and every process that carries our mark, also those of an earlier run."""
     processes.sweep(MARK[processes.MARK])
     for server in reversed(servers):
         server.stop()

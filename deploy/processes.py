@@ -23,7 +23,7 @@ MARK = "RESOLUTIONFLOW_LOCAL"
 
 # The C library keeps what it was given back for the thread that gave it; with few arenas most of it is used again.
 FRUGAL = {"MALLOC_ARENA_MAX": "2"}
-# Meant for other programs of whoever starts us. Each changes how Python, Flask, gunicorn, Celery or the metrics work.
+# Prefixes of variables that people set for other programs and that would change how ours run.
 FOREIGN = (
     "PYTHON",
     "FLASK_",
@@ -35,7 +35,7 @@ FOREIGN = (
     "CONFIG_MODULE",
 )
 
-# How supervisord logs that a program could not be started, or ended by itself and not by a signal.
+# supervisord's log lines for a program that could not be started, or that exited with an error.
 FAILED = re.compile(r"(?:exited: (\w+) \(exit status \d+; not expected\)|spawnerr: .*)$")
 REASON = re.compile(r"(?:[\w.]+(?:Error|Exception|Exit)\b|settings: |Error: ).*")
 

@@ -214,7 +214,7 @@ def caller_of(session: Session, account_id: UUID, user_id: UUID) -> Caller | Non
 
 
 class CallerChangedError(Exception):
-    """The caller is not, or no longer, who a process remembers. Nothing was written; they have to be found anew."""
+    """The caller's token, person or role has changed since it was verified. Nothing was written; verify it again."""
 
 
 CHANGED_STATE = "RF401"  # the code of the database's refusal

@@ -255,7 +255,8 @@ def poll_keys(account_id: UUID, token_id: UUID, epoch: str) -> tuple[str, str, s
     return _poll_keys(settings().installation, account_id, token_id, epoch)
 
 
-@lru_cache(maxsize=20_000)  # every open page asks for the same ones again and again
+# Every open page asks for the same ones again. The first argument keeps installations apart.
+@lru_cache(maxsize=20_000)
 def _poll_keys(_: str, account_id: UUID, token_id: UUID, epoch: str) -> tuple[str, str, str]:
     return redis_key("polls", token_id.hex), _key(account_id, epoch), _writers_key(account_id)
 

@@ -1,7 +1,7 @@
-"""Whoever lost their access, or some of it, writes nothing more, whatever a process remembers of them.
+"""The database itself checks that a caller still has the access that a web process has in its memory.
 
-Both functions keep the person as they are until the transaction ends: they lock the row as a foreign key does, and
-who takes an access away locks it against that.
+Both functions lock the person's row as a foreign key does, until the transaction ends. A deletion and a change of
+role take a stronger lock and so wait for it.
 """
 
 from alembic import op

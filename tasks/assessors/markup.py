@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -22,7 +23,9 @@ def _names(names: str) -> frozenset[str]:
 _CARRIERS = _names(
     "blockquote body br center div em font h1 h2 h3 h4 h5 h6 hr html img li ol p span strong tbody td th tr ul"
 )
-_WEAK_CARRIERS = _names("a b code dl head i pre s script small style table u")
+_WEAK_CARRIERS = _names(
+    "a abbr article b big code del dl head i ins kbd mark pre s script section small strike style sub sup table tt u"
+)
 _KNOWN = (
     _CARRIERS
     | _WEAK_CARRIERS
@@ -43,8 +46,16 @@ _BLOCKS = _names(
 _PARAGRAPHS = _names("p h1 h2 h3 h4 h5 h6 pre table")
 _CELLS = frozenset(("td", "th"))
 _HIDDEN = _names("head style script template title noframes iframe object svg datalist audio video canvas")
-# These may stand open, so one alone is mark-up; another name has to be closed somewhere, or carry attributes.
-_OPEN = _names("br hr img p li td th tr")
+# Nothing closes these; another element has to be closed somewhere, to carry attributes or, of these, to come twice.
+_NEVER_CLOSED = _names("br hr img")
+_OFTEN_OPEN = _names("li p td th tr")
+# Which elements end a hidden one that was left open.
+_ENDED_BY = {
+    "p": _BLOCKS,
+    "td": _names("td th tr tbody"),
+    "th": _names("td th tr tbody"),
+    "tr": _names("tr tbody"),
+}
 
 _TOKEN = re.compile(
     r"<![A-Za-z\[][^<>]{0,1000}>"
@@ -59,6 +70,7 @@ _INVISIBLE = re.compile(
     r"|(?:^|\s)hidden(?:\s|=|/|$)|aria-hidden\s{0,5}=\s{0,5}[\"']?true",
     re.I,
 )
+_OFFICE = re.compile(r"(?:o|v|w|x|m|st1):")  # what Word and Outlook add
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _SPACES = re.compile(r"[ \t\u00a0\u200b]{1,1000}")
 _EMPTY_LINES = re.compile(r"\n{3,1000}")
@@ -71,16 +83,19 @@ class _Page:
     seen: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)  # the open elements from the outermost hidden one on
     preformatted: int = 0
+    keeps_lines: bool = False  # a plain text with a few inline elements
 
     def text(self, raw: str) -> None:
         if self.hidden or not raw:
             return
         told = html.unescape(raw)
-        shown = told if self.preformatted else _SPACES.sub(" ", told.replace("\n", " "))
+        shown = told if self.preformatted else _SPACES.sub(" ", told if self.keeps_lines else told.replace("\n", " "))
         if shown.strip() or not (self.seen and self.seen[-1].endswith("\n")):
             self.seen.append(shown)
 
     def element(self, name: str, attributes: str, *, closes: bool) -> None:
+        if self.hidden and not closes and name in _ENDED_BY.get(self.hidden[0], ()):
+            self.hidden.clear()
         if self.hidden:
             self._inside_hidden(name, closes=closes)
         elif not closes and name not in _VOID and (name in _HIDDEN or _INVISIBLE.search(attributes)):
@@ -118,12 +133,12 @@ def html_as_seen(text: str) -> str:
     is_document = _DOCUMENT.search(text) is not None
     whole, text = text, _without_comments(text)
     elements = _elements(text)
-    if not is_document and not _are_a_mails(elements, text):
+    if not is_document and not _are_html(elements, text):
         return whole
-    page, end = _Page(), 0
+    page, end = _Page(keeps_lines=not is_document and not elements & _BLOCKS), 0
     for token in _TOKEN.finditer(text):
         name = (token["name"] or "").lower()
-        if name and not is_document and name not in elements & _KNOWN:
+        if name and not is_document and name not in elements & _KNOWN and not _OFFICE.match(name):
             continue
         page.text(text[end : token.start()])
         end = token.end()
@@ -143,25 +158,29 @@ def _without_comments(text: str) -> str:
 
 def _elements(text: str) -> frozenset[str]:
     """The names that are used as elements here, in lower case, whether HTML has them or not."""
-    closed, opened, attributed = set(), set(), set()
+    closed, attributed = set(), set()
+    opened: Counter[str] = Counter()
     for token in _TOKEN.finditer(text):
         name = (token["name"] or "").lower()
         if token["closes"]:
             closed.add(name)
             continue
-        opened.add(name)
+        opened[name] += 1
         if "=" in (token["attributes"] or ""):
             attributed.add(name)
     first = _TOKEN.match(text.lstrip()[:2000])
     if first and (first["name"] or "").lower() in _CARRIERS:
-        return frozenset(closed | opened)
-    return frozenset((opened & (closed | attributed | _OPEN)) | (closed & _KNOWN))
+        return frozenset(closed | opened.keys())
+    is_within = bool(opened.keys() & {"table", "ul", "ol"})
+    repeated = {name for name in _OFTEN_OPEN if opened[name] > 1 or (is_within and name != "p")}
+    return frozenset((opened.keys() & (closed | attributed | repeated | _NEVER_CLOSED)) | (closed & _KNOWN))
 
 
-def _are_a_mails(elements: frozenset[str], text: str) -> bool:
+def _are_html(elements: frozenset[str], text: str) -> bool:
     if text.lstrip().startswith("<?xml"):
         return False
-    return bool(elements & _CARRIERS) or (bool(elements & _WEAK_CARRIERS) and elements <= _KNOWN)
+    foreign = {name for name in elements - _KNOWN if not _OFFICE.match(name)}
+    return bool(elements & _CARRIERS) or (bool(elements & _WEAK_CARRIERS) and not foreign)
 
 
 def _tidy(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Whoever lost their access writes nothing more, though the process that they ask still remembers them."""
+"""A person without access writes nothing, although the web process still has their token in its memory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from sqlalchemy import update
 
 from deploy import database
 from models import account, leaving
-from models.account import ApiToken, Role
+from models.account import ApiToken, Caller, CallerChangedError, Role
 from models.errors import Conflict
-from models.transaction import transaction, upkeep
+from models.transaction import only_while, transaction, upkeep
 from tests import world as worlds
 from tests.attack.test_routes import routes
 from tests.conftest import environment
@@ -182,9 +182,18 @@ def test_the_same_is_written_by_who_has_not(place: Place, route: str) -> None:
 def test_who_may_do_more_now_need_not_wait(place: Place) -> None:
     who = place.person(Role.ENGINEER)
     leaving.set_role(place.world.account_id, who.id, Role.ADMIN)
-    path = claimed(place, place.world.senior)
-    assert who.post(f"{path}/release").status_code in (200, 403)  # remembered as an engineer, or asked for again
     assert who.post(f"{claimed(place, place.world.senior)}/release").status_code == 200
+
+
+def test_a_caller_without_a_token_of_ours_is_held_to_their_person(place: Place) -> None:
+    """As one who came with a JWT."""
+    who = place.person(Role.ENGINEER)
+    caller = Caller(place.world.account_id, "", who.id, who.name, Role.ENGINEER, token_id=who.id)
+    with only_while(caller), transaction(place.world.account_id) as session:
+        assert session.scalar(account.select(account.func.may_work(who.id)))
+    leaving.delete(place.world.account_id, who.id)
+    with pytest.raises(CallerChangedError), only_while(caller), transaction(place.world.account_id) as session:
+        session.scalar(account.select(1))
 
 
 def test_nothing_is_claimed_by_or_given_to_somebody_who_leaves_at_that_moment(place: Place) -> None:

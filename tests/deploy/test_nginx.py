@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from deploy.servers import free_port
+from tests.certificate import make_certificate
 from tests.servers import Servers
 from tests.stack import ROOT, signal_group, wait_for
 from tests.web import Web, serving
@@ -55,7 +56,7 @@ class Proxy:
     def ask(
         self, method: str, path: str, body: object = None, *, by: Person | None = None, **headers: str
     ) -> HTTPResponse:
-        """The answer to a request by https, its body read by whoever wants it."""
+        """The answer to an HTTPS request; its body has not been read yet."""
         connection = HTTPSConnection("127.0.0.1", self.port, context=self.trust, timeout=20)
         sent = {"Host": HOST, **{name.replace("_", "-"): value for name, value in headers.items()}}
         if by is not None:
@@ -71,7 +72,7 @@ def proxy(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("nginx")
     plain_port, port = free_port(), free_port()
     with serving(servers, folder / "web", WRONG_TOKENS_PER_MINUTE=str(WRONG_TOKENS)) as web:
-        make_certificate(folder)
+        make_certificate(folder / "escalation.pem", folder / "escalation.key", HOST)
         write_configuration(folder, {8000: web.port, 80: plain_port, 443: port})
         program = shutil.which("nginx")
         assert program, "this test needs nginx"
@@ -84,23 +85,6 @@ def proxy(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         finally:
             signal_group(nginx, signal.SIGTERM)
             nginx.wait(10)
-
-
-def make_certificate(folder: Path) -> None:
-    made = ["-keyout", f"{folder}/escalation.key", "-out", f"{folder}/escalation.pem", "-subj", f"/CN={HOST}"]
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-nodes",
-        "-days",
-        "1",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-    ]
-    subprocess.run([*command, *made], check=True, capture_output=True)
 
 
 def write_configuration(folder: Path, ports: dict[int, int]) -> None:

@@ -317,7 +317,7 @@ def return_claim(scene: Scene, case: Case, side: int) -> None:
 
 
 def lose_access(scene: Scene, case: Case, side: int) -> None:
-    """For a moment: what was claimed goes back, and whoever acts as this person meanwhile is refused."""
+    """Make the senior a viewer and then an engineer again; in between their claims go back and their writes fail."""
     leaving.set_role(scene.account, scene.world.senior.id, Role.VIEWER)
     leaving.set_role(scene.account, scene.world.senior.id, Role.ENGINEER)
 

@@ -145,7 +145,7 @@ def test_a_list_that_is_no_longer_live_says_since_when_and_goes_on(team: Team, p
     page.route("**/api/v1/feed*", lambda route: route.abort())
     state = page.locator("#connection")
     expect(state).to_contain_text("Reconnecting")
-    # What is said leaves out the seconds, and the last answer came before this.
+    # The text shows no seconds, and the last answer came before this line.
     before = page.evaluate("new Date(Date.now() - 120_000).toISOString()")
     page.clock.fast_forward(300_000)
     expect(state).to_have_text(re.compile(r"Stale since \d+:\d\d( [AP]M)?, next try in \d+ s"))

@@ -18,6 +18,7 @@ import redis
 from deploy.servers import free_port, wheel_file
 from models.redis import client, redis_key
 from tests import world as worlds
+from tests.certificate import make_certificate
 from tests.conftest import environment
 from tests.servers import Servers
 from tests.stack import Stack, running, wait_for
@@ -48,21 +49,7 @@ def _listens(port: int) -> bool:
 @contextmanager
 def with_tls(folder: Path, port: int) -> Iterator[int]:
     """A port where TLS is spoken, before a Redis that does not; the certificate is `folder`/cert.pem."""
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-nodes",
-        "-days",
-        "1",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-    ]
-    made = ["-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem", "-subj", "/CN=localhost"]
-    names = ["-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run([*command, *made, *names], check=True, capture_output=True)
+    make_certificate(folder / "cert.pem", folder / "key.pem", "localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -41,8 +41,9 @@ def _ours(prefix: str) -> Iterator[bytes]:
 
 def _theirs(prefix: str) -> Iterator[bytes]:
     for n, body in zip(count(), intakes(prefix), strict=False):
-        user = people.user_id(n % ACCOUNTS + 1)
-        yield load.post(f"/handoffs/{account_id(n % ACCOUNTS + 1)}/{user}", body)
+        account = n % ACCOUNTS + 1
+        # With a token, because the front reads no body without one.
+        yield load.post(f"/handoffs/{account_id(account)}/{people.user_id(account)}", body, token(account))
 
 
 def claim(stage: Stage) -> list[Row]:

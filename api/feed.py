@@ -168,7 +168,7 @@ def queue(query: dict[str, Any]) -> Response:
             # Before the rows: what happens in between is told by the feed.
             epoch, head = feed.tail(session, account_id)
             last = None
-        ids = listed(account_id, _queue_filter(query), seen_by=Actor(caller().user_id, caller().is_admin))
+        ids = listed(session, account_id, _queue_filter(query), seen_by=Actor(caller().user_id, caller().is_admin))
         if last:
             ids = ids.where(Handoff.id > UUID(last))
         rows = session.execute(

@@ -105,10 +105,13 @@ def index(query: dict[str, Any]) -> Response:
         }
     )
     account_id = caller().account_id
-    ids = handoff.listed(account_id, wanted, seen_by=actor()).order_by(Handoff.id.desc()).limit(limit + 1)
-    if page:
-        ids = ids.where(Handoff.id < UUID(page_position("handoffs", query, page)[0]))
+    before = UUID(page_position("handoffs", query, page)[0]) if page else None
     with transaction(account_id) as session:
+        ids = (
+            handoff.listed(session, account_id, wanted, seen_by=actor()).order_by(Handoff.id.desc()).limit(limit + 1)
+        )
+        if before:
+            ids = ids.where(Handoff.id < before)
         found = list(session.scalars(ids))
         cards = card.cards(session, {(account_id, each) for each in found[:limit]})
     more = page_token("handoffs", query, [str(found[limit - 1])]) if len(found) > limit else None

@@ -153,6 +153,15 @@ class FeedbackSchema(Schema):
     comment = Text(most=2000, allow_none=True)
 
 
+SEARCH = (
+    "Words that must all be there, whole or begun, in any case, with or without accents. Searched are the ticket "
+    "(id, title, problem, client, asset, category), its steps and their authors, reason, ask, resolution, root "
+    "cause, and the names of who handed it off, whom it is meant for and who took it. "
+    'Also: `"side by side"`, `either or other`, `-without`. '
+    "Words such as `the` count only where there are no others; a query without a word finds nothing."
+)
+
+
 class ListQuery(Schema):
     """Which handoffs a list shows, and which page of it."""
 
@@ -164,7 +173,7 @@ class ListQuery(Schema):
     handed_off_by = fields.UUID()
     since = Time()
     until = Time()
-    q = Text(most=200)
+    q = Text(most=200, metadata={"description": SEARCH})
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
     page = Text(most=1000)
 
@@ -184,7 +193,7 @@ class QueueQuery(Schema):
     priority = fields.List(one_of(Priority))
     category = Text(most=100)
     mine = fields.Boolean()
-    q = Text(most=200)
+    q = Text(most=200, metadata={"description": SEARCH})
     limit = fields.Integer(load_default=100, validate=validate.Range(1, 200))
     page = Text(most=1000)
 

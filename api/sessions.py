@@ -38,7 +38,9 @@ def read(which: dict[str, Any], external_id: str) -> Response:
     account_id, wanted, external_id = caller().account_id, which.get("handoff"), words.ticket_id(external_id)
     with transaction(account_id) as session:
         kept = handoff.find_session(session, account_id, external_id, seen_by=actor(), handoff_id=wanted)
-        ids = handoff.listed(account_id, Filter(session=external_id), seen_by=actor()).order_by(Handoff.id.desc())
+        ids = handoff.listed(session, account_id, Filter(session=external_id), seen_by=actor()).order_by(
+            Handoff.id.desc()
+        )
         found = list(session.scalars(ids))
         cards = card.cards(session, {(account_id, each) for each in found})
         head = card.session_head(kept)
@@ -70,7 +72,7 @@ def add_step(which: dict[str, Any], step: dict[str, Any], external_id: str) -> R
             session, account_id, external_id, seen_by=actor(), handoff_id=which.get("handoff"), locked=True
         )
         added = sessions.append_step(session, kept, step, by=by)
-        moves.note_steps(session, account_id, kept.id, [added.text], by=by)
+        moves.note_steps(session, account_id, kept.id, [step], by=by)
         made = number(session).get(account_id)
         head = made.head if made else feed.tail(session, account_id)[1]
         body = card.step(added, {by: caller().name})

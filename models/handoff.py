@@ -25,9 +25,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models import search
 from models.db import Base, CreatedAt, MaybeTime, new_id, quoted, stored_enum
 from models.errors import Conflict, NotFound
+from models.search import INDEXED, matches
 from models.session import TroubleshootingSession
 
 
@@ -95,7 +95,8 @@ class Handoff(Base):
     shown_generation: Mapped[int | None]  # the last good one
     seq: Mapped[int | None] = mapped_column(BigInteger)
     card: Mapped[dict[str, Any] | None] = mapped_column(JSONB, deferred=True)  # as the last event showed it
-    search: Mapped[Any] = mapped_column(TSVECTOR, deferred=True)
+    search: Mapped[Any] = mapped_column(TSVECTOR, deferred=True)  # as stems, for the past case that it will be
+    words: Mapped[Any] = mapped_column(TSVECTOR, deferred=True, server_default="")
 
     __table_args__ = (
         ForeignKeyConstraint(["account_id", "session_id"], ["sessions.account_id", "sessions.id"]),
@@ -134,7 +135,7 @@ class Handoff(Base):
             "claimed_at",
             postgresql_where=text("status = 'claimed' AND first_action_at IS NULL"),
         ),
-        Index("ix_handoffs_search", "search", postgresql_using="gin"),  # full text; carries the account
+        Index("ix_handoffs_words", text(INDEXED), postgresql_using="gin"),
     )
 
 
@@ -245,7 +246,7 @@ class Filter:
     q: str | None = None
 
 
-def listed(account_id: UUID, wanted: Filter, *, seen_by: Actor) -> Select[UUID]:
+def listed(session: Session, account_id: UUID, wanted: Filter, *, seen_by: Actor) -> Select[UUID]:
     """The ids that a filter selects, without order or limit."""
     query = select(Handoff.id).where(Handoff.account_id == account_id, visible_to(seen_by))
     narrowing = (
@@ -255,7 +256,7 @@ def listed(account_id: UUID, wanted: Filter, *, seen_by: Actor) -> Select[UUID]:
         (wanted.handed_off_by, lambda: Handoff.handed_off_by_id == wanted.handed_off_by),
         (wanted.since, lambda: Handoff.created_at >= wanted.since),
         (wanted.until, lambda: Handoff.created_at < wanted.until),
-        (wanted.q, lambda: search.matches(Handoff.id, wanted.q or "")),
+        (wanted.q, lambda: matches(session, account_id, Handoff.id, wanted.q or "")),
     )
     query = query.where(*(condition() for given, condition in narrowing if given))
     if wanted.category or wanted.session:

@@ -23,7 +23,7 @@ from models.feed import EventType
 from models.handoff import OPEN, Handoff, Priority, Status
 from models.history import ImportedHandoff, Line
 from models.numbering import MAX_EVENTS
-from models.session import MAX_STEPS, Identity, SessionStep, step_identity, without_known
+from models.session import MAX_STEPS, Identity, SessionStep, authors, step_identity, without_known
 
 
 @dataclass
@@ -157,7 +157,7 @@ _SESSIONS = text("""
         category text, client text, asset text, opened_at timestamptz, draft_of uuid)
     ORDER BY external_id
     ON CONFLICT (account_id, external_id, draft_of) DO UPDATE SET steps_count = sessions.steps_count
-    RETURNING id, external_id, title, problem, steps_count
+    RETURNING id, external_id, title, problem, client, asset, category, steps_count
 """)
 
 
@@ -223,8 +223,7 @@ def _steps(
             for seq, step in enumerate(fresh, start=kept.steps_count + 1)
         ]
         if fresh and kept.id in open_ones:
-            texts = [step["text"] for step in fresh]
-            moves.note_steps(session, account_id, kept.id, texts, by=by, is_action=False)
+            moves.note_steps(session, account_id, kept.id, fresh, by=by, is_action=False)
     if rows:
         session.execute(_STEPS, {"account": account_id, "by": by, "rows": dump_json(rows)})
     return fits
@@ -254,23 +253,22 @@ def _known_steps(session: Session, account_id: UUID, session_ids: list[UUID]) ->
     return known
 
 
-# The searchable form is computed by PostgreSQL, for all rows in one statement.
 _INSERT = text("""
     WITH line AS (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS row(
             id uuid, session_id uuid, intent text, status text, priority text, reason text, ask text,
             target_id uuid, created_at timestamptz, ready_at timestamptz, resolved_at timestamptz,
-            resolution text, root_cause text, returns int, title text, words text, key text)
+            resolution text, root_cause text, returns int, title text, stems text, words tsvector, key text)
     ), imported AS (
         INSERT INTO imported_handoffs (account_id, handoff_id, key) SELECT :account, id, key FROM line
     )
     INSERT INTO handoffs (account_id, id, session_id, intent, status, version, priority, reason, ask,
         handed_off_by_id, target_id, created_at, ready_at, resolved_at, resolution, root_cause, returns,
-        overdue, generation, search)
+        overdue, generation, search, words)
     SELECT :account, id, session_id, intent, status, 1, priority, reason, ask,
         :by, target_id, created_at, ready_at, resolved_at, resolution, root_cause, returns,
         false, 0, array_to_tsvector(ARRAY[:lexeme]) || setweight(to_tsvector('english', title), 'A')
-            || to_tsvector('english', words)
+            || to_tsvector('english', stems), words
     FROM line
 """)
 
@@ -283,7 +281,7 @@ def _handoffs(
     now: datetime,
     by: UUID,
 ) -> None:
-    rows = [_row(line, kept, before.get(kept.id, 0), now) for line, kept in lines]
+    rows = [_row(account_id, line, kept, before.get(kept.id, 0), now) for line, kept in lines]
     session.execute(
         _INSERT,
         {
@@ -298,7 +296,7 @@ def _handoffs(
             feed.collect(session, account_id, UUID(row["id"]), EventType.CREATED, by=by)
 
 
-def _row(line: Line, kept: Row[Any], returns: int, now: datetime) -> dict[str, Any]:
+def _row(account_id: UUID, line: Line, kept: Row[Any], returns: int, now: datetime) -> dict[str, Any]:
     content, created, status = line.content, line.created_at(now), line.status
     target, resolved = content.get("target_user_id"), content.get("resolved_at")
     texts = [
@@ -309,6 +307,8 @@ def _row(line: Line, kept: Row[Any], returns: int, now: datetime) -> dict[str, A
         *(step["text"] for step in content["session"].get("steps") or []),
     ]
     fixed = [content.get("resolution") or "", content.get("root_cause") or ""]
+    details = [kept.client, kept.asset, kept.category, *authors(content["session"].get("steps") or [])]
+    found_by = search.document_values(account_id, kept.title, [*fixed, *texts], details)
     return {
         "id": str(line.handoff_id(now)),
         "session_id": str(kept.id),
@@ -326,8 +326,9 @@ def _row(line: Line, kept: Row[Any], returns: int, now: datetime) -> dict[str, A
         "root_cause": content.get("root_cause"),
         "returns": returns,
         "key": line.key,
-        "title": kept.title,
-        "words": search.bounded([*fixed, *texts]),
+        "title": found_by["title"],
+        "stems": found_by["text"],
+        "words": found_by["words"],
     }
 
 

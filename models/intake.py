@@ -21,9 +21,10 @@ from models.session import Kept
 _ACCEPT = Prepared(f"""
     WITH {sessions.ADD_STEPS}, handoff AS (
         INSERT INTO handoffs (account_id, id, session_id, intent, status, version, priority, reason, ask,
-            handed_off_by_id, target_id, returns, overdue, generation, search)
+            handed_off_by_id, target_id, returns, overdue, generation, search, words)
         VALUES (%(account)s, %(handoff)s, %(session)s, %(intent)s, %(status)s, 1, %(priority)s, %(reason)s, %(ask)s,
-            %(by)s, %(target)s, %(returns)s, false, %(generation)s, {search.DOCUMENT})
+            %(by)s, %(target)s, %(returns)s, false, %(generation)s, {search.DOCUMENT},
+            {search.WORDS})
     )
     {assessment.QUEUE} WHERE %(assessment)s::uuid IS NOT NULL
 """)
@@ -56,7 +57,7 @@ def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UU
         "target": target_id and str(target_id),
         "returns": len(earlier),
         **sessions.step_values(account_id, kept, fresh, by=by),
-        **search.document_values(account_id, kept.title, _search_texts(kept, intake)),
+        **search.document_values(account_id, kept.title, _search_texts(kept, intake), _details(kept, intake)),
         **assessment.queue_values(Lane.INTERACTIVE, assessment_id, generation=0 if parked else 1),
     }
     _ACCEPT(session.connection(), values)
@@ -75,6 +76,10 @@ def _refuse_as_target(session: Session, account_id: UUID, target_id: UUID, by: U
     account.refuse_who_cannot_work(session, target_id)
     if target_id == by:
         raise Invalid("target_is_author", "A handoff is for somebody else; its author cannot take it.")
+
+
+def _details(kept: Kept, intake: dict[str, Any]) -> list[str | None]:
+    return [kept.client, kept.asset, kept.category, *sessions.authors(intake["session"].get("steps", []))]
 
 
 def _search_texts(kept: Kept, intake: dict[str, Any]) -> list[str]:

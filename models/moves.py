@@ -7,7 +7,7 @@ one that came a moment later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -71,7 +71,7 @@ _REASSIGN = _move(
 _RESOLVE = _move(
     EventType.RESOLVED,
     f"""status = 'resolved', resolution = %(resolution)s, root_cause = %(root_cause)s, resolved_at = now(),
-        overdue = false, search = {search.EXTENDED}""",
+        overdue = false, {search.EXTENDED}""",
     _MINE,
 )
 _WITHDRAW = _move(
@@ -88,10 +88,10 @@ _ESCALATE = _move(
 )
 
 _STEP_ADDED = f"""
-    UPDATE handoffs SET version = version + 1, search = {search.EXTENDED}, first_action_at = CASE
+    UPDATE handoffs SET version = version + (status <> 'parked')::int, {search.EXTENDED}, first_action_at = CASE
         WHEN claimed_by_id = %(by)s AND first_action_at IS NULL THEN now() ELSE first_action_at END
-    WHERE account_id = %(account)s AND session_id = %(session)s AND status IN ({quoted(OPEN)})
-    RETURNING id
+    WHERE account_id = %(account)s AND session_id = %(session)s AND status IN ({quoted((*OPEN, Status.PARKED))})
+    RETURNING CASE WHEN status <> 'parked' THEN id END
 """
 _RELEASE_ALL = f"""
     WITH theirs AS (
@@ -233,14 +233,22 @@ def reassess(
 
 
 def note_steps(
-    session: Session, account_id: UUID, session_id: UUID, texts: Sequence[str], *, by: UUID, is_action: bool = True
+    session: Session,
+    account_id: UUID,
+    session_id: UUID,
+    steps: Sequence[Mapping[str, Any]],
+    *,
+    by: UUID,
+    is_action: bool = True,
 ) -> None:
     """Tell the session's open handoff, if any, that steps were added: its assessment is now older.
+
+    They are searched from now on, in a draft too, which tells nobody else.
 
     The first step by the claimer after the claim is the first action, unless it is history (`is_action`).
     """
     values = {"account": str(account_id), "session": str(session_id), "by": str(by) if is_action else None}
-    values |= search.extension_values(texts)
+    values |= search.extension_values([step["text"] for step in steps], sessions.authors(steps))
     touched = session.connection().exec_driver_sql(_STEP_ADDED, values).scalar_one_or_none()
     if touched is not None:
         feed.collect(session, account_id, touched, EventType.UPDATED, by=by)

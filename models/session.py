@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -116,6 +116,9 @@ class Kept:
     external_id: str
     title: str
     problem: str
+    client: str | None
+    asset: str | None
+    category: str | None
     steps_count: int
     is_new: bool
 
@@ -130,7 +133,8 @@ def store(session: Session, account_id: UUID, details: dict[str, Any], *, draft_
     values = details | {"account": str(account_id), "id": new, "draft_of": draft_of and str(draft_of)}
     sent = tuple(name for name in DETAILS if name in details)
     row = _store(sent)(session.connection(), values).one()
-    return Kept(row.id, details["external_id"], row.title, row.problem, row.steps_count, str(row.id) == new)
+    shown = row.title, row.problem, row.client, row.asset, row.category
+    return Kept(row.id, details["external_id"], *shown, row.steps_count, str(row.id) == new)
 
 
 @cache
@@ -140,8 +144,13 @@ def _store(sent: tuple[str, ...]) -> Prepared:
         VALUES (%(account)s, %(id)s, %(draft_of)s, {", ".join(f"%({name})s" for name in sent)})
         ON CONFLICT (account_id, external_id, draft_of) DO UPDATE
         SET {", ".join(f"{name} = excluded.{name}" for name in sent if name != "external_id")}
-        RETURNING id, title, problem, steps_count
+        RETURNING id, title, problem, client, asset, category, steps_count
     """)
+
+
+def authors(steps: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Who wrote these steps, as far as it was said, each once."""
+    return list(dict.fromkeys(step["author"] for step in steps if step.get("author")))
 
 
 def new_steps(

@@ -249,8 +249,8 @@ def test_every_query_finds_nothing_when_it_names_another_account(world: World, f
     queries: dict[str, Any] = {
         "handoff.find": lambda s: not_found(lambda: handoff.find(s, theirs, handoff_id, seen_by=who)),
         "handoff.lock": lambda s: not_found(lambda: handoff.lock(s, theirs, handoff_id)),
-        "handoff.listed": lambda s: s.scalars(handoff.listed(theirs, Filter(), seen_by=who)).all(),
-        "handoff.listed(q)": lambda s: s.scalars(handoff.listed(theirs, Filter(q=MARK), seen_by=who)).all(),
+        "handoff.listed": lambda s: s.scalars(handoff.listed(s, theirs, Filter(), seen_by=who)).all(),
+        "handoff.listed(q)": lambda s: s.scalars(handoff.listed(s, theirs, Filter(q=MARK), seen_by=who)).all(),
         "handoff.find_session": lambda s: not_found(
             lambda: handoff.find_session(s, theirs, foreign.external_id, seen_by=who)
         ),

@@ -131,6 +131,7 @@ def add_handoffs(
     """Handoffs first..first+count-1 of an account, each with a session; `words` makes them searchable."""
     lexeme = f"array_to_tsvector(ARRAY['account:{account_id(account).hex}'])"
     document = f"{lexeme} || to_tsvector('english', '{TITLE} {PROBLEM} {status} ' || n)" if words else "''::tsvector"
+    found_by = f"to_tsvector('simple', '{TITLE} {PROBLEM} {status} ' || n)" if words else "''::tsvector"
     claimed = f"md5('user{account}.1')::uuid" if status == "resolved" else "NULL"
     # The text form of handoff_id(): a rising number in front keeps the key's index in order, as UUIDv7 does.
     number = "lpad(to_hex(n), 12, '0')"
@@ -147,10 +148,10 @@ def add_handoffs(
         f"""
         INSERT INTO handoffs (account_id, id, session_id, intent, status, version, priority, reason,
             handed_off_by_id, claimed_by_id, created_at, ready_at, returns, overdue, generation, seq, card, search,
-            resolution)
+            words, resolution)
         SELECT md5('account{account}')::uuid, {key}, {key}, 'escalate', '{status}', 2, 'normal', 'No idea left.',
             md5('user{account}.1')::uuid, {claimed}, now() - interval '1 day', now(), 0, false, 0, 1,
-            '{CARD}'::jsonb || jsonb_build_object('id', {key}::text, 'seq', 1), {document},
+            '{CARD}'::jsonb || jsonb_build_object('id', {key}::text, 'seq', 1), {document}, {found_by},
             CASE '{status}' WHEN 'resolved' THEN 'Installed the driver again.' END
         FROM {numbers}
         """,

@@ -50,6 +50,22 @@ def test_what_was_resolved_before_past_cases_had_a_table_is_found(servers: Serve
     servers.drop_database(name)
 
 
+def test_what_was_handed_off_before_words_were_kept_is_found_by_them(servers: Servers, app: Flask) -> None:
+    name = servers.create_database()
+    with environment(servers.environment(name)):
+        world = worlds.create(app.test_client())
+        steps = [{"kind": "note", "text": "Schraubenschlüssel", "author": "Zoë"}]
+        made = world.junior.hand_off("T-1", client="Nordwind", steps=steps)["id"]
+        world.junior.hand_off("T-2", steps=[])
+    with environment(servers.environment(name) | {"DATABASE_URL": servers.owner_url(name)}):
+        command.downgrade(migrations.config(), "0012")
+        command.upgrade(migrations.config(), "head")
+    with environment(servers.environment(name)):
+        answer = world.viewer.get("/handoffs", query_string={"q": '"schraubenschlussel" nordwind zoe HP-2 junior'})
+        assert [item["id"] for item in answer.json["items"]] == [made]
+    servers.drop_database(name)
+
+
 def test_what_was_parked_before_there_were_drafts_gets_one(servers: Servers, app: Flask) -> None:
     name = servers.create_database()
     owner = {"DATABASE_URL": servers.postgres.url(name)}

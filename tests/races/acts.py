@@ -226,8 +226,8 @@ def step(scene: Scene, case: Case, side: int) -> None:
     by, body = scene.people(side)[0].id, {"kind": "note", "text": f"note {next(scene.counter)}"}
     with transaction(scene.account) as session:
         row = handoff.find_session(session, scene.account, case.name, seen_by=Actor(by), locked=True)
-        added = sessions.append_step(session, row, body, by=by)
-        moves.note_steps(session, scene.account, row.id, [added.text], by=by)
+        sessions.append_step(session, row, body, by=by)
+        moves.note_steps(session, scene.account, row.id, [body], by=by)
         number(session)
 
 

@@ -124,6 +124,9 @@ def test_filters_and_search_narrow_the_queue_and_live_in_the_address(team: Team,
     # Only a step says it, and steps are not on the cards.
     page.get_by_label("Search").fill("hypervisor")
     expect(page.locator(".card .title")).to_have_text(["Router"])
+    # Both cards have these letters somewhere, and neither has the word.
+    page.get_by_label("Search").fill("te")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
     page.get_by_label("Search").fill("no such thing")
     expect(page.get_by_text("Nothing matches")).to_be_visible()
     team.junior.hand_off("T-4", title="There is no such thing")

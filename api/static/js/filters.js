@@ -1,16 +1,17 @@
 // Which cards the queue shows. The filter lives in the address, so that it survives sign-in and reload.
 
-import { get, me } from "./api.js";
+import { me, snapshot } from "./api.js";
 import { byId, el } from "./dom.js";
 
 const FIELDS = ["status", "priority", "category", "q"];
 const PAUSE_MS = 200;
 
 const form = byId("filters");
-let found = new Set(); // what the server's full-text search knows beyond the texts of the card
-let typing = null;
+let found = null; // the ids that the server's search found; null: it was not asked, or has not answered yet
+let asking = null;
 
-export const filter = { status: "waiting", priority: "", category: "", q: "", mine: false };
+const ALL = { status: "waiting", priority: "", category: "", q: "", mine: false };
+export const filter = { ...ALL };
 
 // Read the address, fill the form, and call `changed` whenever the reader changes something.
 export function startFilters(changed) {
@@ -18,21 +19,20 @@ export function startFilters(changed) {
   for (const name of FIELDS) if (asked.get(name)) filter[name] = asked.get(name);
   filter.mine = asked.get("mine") === "1";
   if (filter.category) offerCategories([filter.category]);
-  fillForm();
+  fillForm(filter);
   form.addEventListener("input", () => take(changed));
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", (event) => {
     event.preventDefault();
-    Object.assign(filter, { status: "waiting", priority: "", category: "", q: "", mine: false });
-    fillForm();
+    fillForm(ALL);
     take(changed);
   });
-  if (filter.q) search(changed);
+  searchAgain(changed);
 }
 
-function fillForm() {
-  for (const name of FIELDS) form.elements[name].value = filter[name];
-  form.elements.mine.checked = filter.mine;
+function fillForm(values) {
+  for (const name of FIELDS) form.elements[name].value = values[name];
+  form.elements.mine.checked = values.mine;
   byId("clear").hidden = !narrowed();
 }
 
@@ -45,19 +45,20 @@ function take(changed) {
   if (filter.status === "waiting") query.delete("status");
   if (filter.mine) query.set("mine", "1");
   history.replaceState(null, "", `${location.pathname}${query.size ? `?${query}` : ""}`);
-  if (filter.q !== before) {
-    found = new Set();
-    clearTimeout(typing);
-    typing = setTimeout(() => search(changed), PAUSE_MS);
-  }
+  if (filter.q !== before) searchAgain(changed);
   changed();
 }
 
-// Steps are not on the cards, so the server looks through them.
+// Ask the server once more, which alone knows what words match; what it found before is shown until it answers.
+export function searchAgain(changed) {
+  clearTimeout(asking);
+  if (filter.q) asking = setTimeout(() => search(changed), PAUSE_MS);
+  else found = null;
+}
+
 async function search(changed) {
   const { q } = filter;
-  if (!q) return;
-  const answer = await get(`/queue?limit=200&q=${encodeURIComponent(q)}`).catch(() => null);
+  const answer = await snapshot({ q }).catch(() => null);
   if (!answer || q !== filter.q) return;
   found = new Set(answer.items.map((item) => item.id));
   changed();
@@ -70,7 +71,7 @@ export const narrowed = () =>
 export function wanted(card) {
   return ofStatus(card) && (!filter.priority || card.priority === filter.priority)
     && (!filter.category || card.session.category === filter.category)
-    && (!filter.mine || isMine(card)) && (!filter.q || found.has(card.id) || mentions(card, filter.q));
+    && (!filter.mine || isMine(card)) && (!found || found.has(card.id));
 }
 
 function ofStatus(card) {
@@ -82,13 +83,6 @@ function ofStatus(card) {
 }
 
 const isMine = (card) => card.claimed_by?.id === me.id || card.target?.id === me.id;
-
-function mentions(card, text) {
-  const { session } = card;
-  const texts = [session.title, session.external_id, session.client, session.asset, session.problem, card.reason, card.ask,
-    card.handed_off_by.name, card.assessment?.summary];
-  return texts.filter(Boolean).join("\n").toLowerCase().includes(text.toLowerCase());
-}
 
 // Offer the categories that are there; the chosen one stays.
 export function offerCategories(names) {

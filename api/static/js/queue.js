@@ -1,13 +1,13 @@
 // The live queue: snapshot, then the feed. Cards change in place; new ones come on top.
 
-import { get, me, mayWrite } from "./api.js";
+import { me, mayWrite, snapshot } from "./api.js";
 import { announce, arrived } from "./announce.js";
 import { makeCard } from "./card.js";
 import { claim } from "./claim.js";
 import { showConnection } from "./connection.js";
 import { byId, calm, el } from "./dom.js";
 import { follow } from "./feed.js";
-import { narrowed, offerCategories, startFilters, wanted } from "./filters.js";
+import { narrowed, offerCategories, searchAgain, startFilters, wanted } from "./filters.js";
 import { flash, showFlash } from "./flash.js";
 import { startKeys } from "./keys.js";
 
@@ -24,16 +24,9 @@ let loaded = false;
 
 // The whole queue, and the cursor from which the feed goes on.
 async function load() {
-  const items = [];
-  let page = "";
-  let answer;
-  do {
-    answer = await get(`/queue?limit=200${page}`);
-    items.push(...answer.items);
-    page = `&page=${encodeURIComponent(answer.next_page)}`;
-  } while (answer.next_page);
+  const { items, cursor } = await snapshot();
   takeSnapshot(items);
-  return answer.cursor;
+  return cursor;
 }
 
 function takeSnapshot(items) {
@@ -84,7 +77,9 @@ function onEvents(events) {
     if (known) change(known, event.handoff);
     else if (OPEN.includes(event.handoff.status)) enter(event.handoff);
   }
-  if (changed) arrange();
+  if (!changed) return;
+  searchAgain(arrange);
+  arrange();
 }
 
 function enter(card) {

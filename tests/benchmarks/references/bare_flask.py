@@ -58,10 +58,10 @@ SESSION = """
 STEPS = "INSERT INTO session_steps (account_id, session_id, seq, kind, text, outcome, added_by_id) VALUES %s"
 HANDOFF = """
     INSERT INTO handoffs (account_id, id, session_id, intent, status, version, priority, reason, handed_off_by_id,
-        returns, overdue, generation, seq, card, search, created_at)
+        returns, overdue, generation, seq, card, search, words, created_at)
     VALUES (%s, %s, %s, 'escalate', 'pending', 1, 'normal', %s, %s, 0, false, 1, %s, %s,
         array_to_tsvector(ARRAY[%s]) || setweight(to_tsvector('english', %s), 'A') || to_tsvector('english', %s),
-        now())
+        to_tsvector('simple', %s), now())
 """
 ASSESSMENT = """
     INSERT INTO assessments (account_id, id, handoff_id, generation, lane, state, asked_by_id, deadline_at)
@@ -92,7 +92,7 @@ def create(account: str, user: str) -> tuple[Response, int]:
         psycopg2.extras.execute_values(write, STEPS, rows)
         lexeme = f"account:{UUID(account).hex}"
         write.execute(
-            HANDOFF, (account, handoff, session, body["reason"], user, 1, card, lexeme, told["title"], texts)
+            HANDOFF, (account, handoff, session, body["reason"], user, 1, card, lexeme, told["title"], texts, texts)
         )
         write.execute(ASSESSMENT, (account, str(uuid4()), handoff, user))
         write.execute(COUNT, (account,))

@@ -5,46 +5,38 @@ The ticket keeps its text as it came; this is what assessors read of it.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import email
-import quopri
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 
 from models.case import Case, PastCase
-from tasks.assessors.markup import html_as_seen, markdown_as_seen
+from tasks.assessors.encodings import NOTHING_TO_READ, unpacked
+from tasks.assessors.markdown import fenced, markdown_as_seen, unshielded, with_code_shielded
+from tasks.assessors.markup import html_as_seen, is_document
 from tasks.assessors.text import window
 from tasks.assessors.transcript import fair_share
 
 MOST_OF_A_TEXT = 60_000  # characters of one text that are looked at
 MOST_OF_A_CASE = 240_000  # likewise of all steps
 MOST_PARTS = 50  # of one mail; what has more is none
-MOST_OF_A_HEADER = 500  # characters; the library takes long over one with many parameters
-NOTHING_TO_READ = "[…]"
+MOST_OF_A_HEADER = 500  # characters; the library is slow with many parameters
 
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,60}:(?:\s|$)")
 # What only a machine writes at the head of a mail; people write From and Subject too.
 _TECHNICAL = re.compile(
-    r"^(?:Received|Message-ID|MIME-Version|Content-(?:Type|Transfer-Encoding)|Return-Path|DKIM-Signature|Delivered-To):\s",
+    r"^(?:Received|Message-ID|In-Reply-To|References|Return-Path|Delivered-To|(?:ARC|DKIM)-[\w-]{1,40}|Authentication-Results"
+    r"|MIME-Version|Content-(?:Type|Transfer-Encoding)|Thread-(?:Index|Topic)|X-(?:Mailer|Originating-IP|MS-[\w-]{1,60})):\s"
+    r"|^Date:\s{1,5}(?:\w{3}, )?\d{1,2} \w{3} \d{4} \d\d:\d\d",
     re.I | re.M,
 )
-_PART = re.compile(r"^--([^\s-][^\s]{5,69})[ \t]{0,5}\n(?=Content-)", re.M)
-_ENCODED_WORD = re.compile(r"=\?[\w-]{2,40}(?:\*[\w-]{1,20})?\?[bBqQ]\?[!->@-~]{0,400}\?=")
-_BETWEEN_WORDS = re.compile(r"(?<=\?=)\s{1,10}(?==\?[\w-]{2,40}\?[bBqQ]\?)")
-_SOFT_BREAK = re.compile(r"^(?=.{0,76}\s.).{50,76}=[ \t]{0,4}$", re.M)
-_OCTETS = re.compile(r"=[C-F][0-9A-F]=[89AB][0-9A-F]")
-_BASE64 = re.compile(
-    r"(?:^[A-Za-z0-9+/]{40,100}[ \t]{0,4}\n){2,2000}(?:^[A-Za-z0-9+/]{1,100}={0,2}[ \t]{0,4}$)?"
-    r"|(?<![\w+/=.-])[A-Za-z0-9+/]{200,20000}={0,2}(?![\w+/=])",
-    re.M,
-)
+_MIME = re.compile(r"^(?:MIME-Version|Content-(?:Type|Transfer-Encoding)):\s", re.I | re.M)
+_UNIX_FROM = re.compile(r"\n{0,20}>?From \S{1,200} [^\n]{1,100}\d{4}\n")
+_PART = re.compile(r"^--(?=[^\s\"\\]{0,60}[A-Za-z0-9])([^\s\"\\]{6,70})[ \t]{0,5}\n(?=Content-)", re.M)
+_PART_NOTE = re.compile(r"This is a (?:cryptographically signed |multi-?part )message in MIME format\.?\s*$", re.I)
 _PLACEHOLDER = re.compile(r"\[(?:cid:[^\]\s]{1,200}|image: [^\]\n]{1,200})\]")
 
 
@@ -76,21 +68,22 @@ def as_seen(text: str, longest: int = MOST_OF_A_TEXT) -> str:
     """What a mail program or a page would show of `text`; of a long one its first two thirds and its last third."""
     text = window(text, longest)
     text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-    seen = markdown_as_seen(html_as_seen(_PLACEHOLDER.sub("", _unpacked(text))))
+    seen = "\n".join(_pieces_as_seen(_PLACEHOLDER.sub("", _without_transport(text))))
     return seen if seen.strip() or not text.strip() else NOTHING_TO_READ
 
 
-def _unpacked(text: str) -> str:
+def _pieces_as_seen(text: str) -> Iterator[str]:
+    """What stands in fences is code and stays; so does code between marks while the rest is read as HTML."""
+    for piece, is_code in fenced(html_as_seen(text) if is_document(text) else text):
+        yield piece if is_code else markdown_as_seen(unshielded(html_as_seen(with_code_shielded(piece))))
+
+
+def _without_transport(text: str) -> str:
     """Without a mail's headers, parts and encodings."""
     if "Content-" in text or _TECHNICAL.search(text, 0, 20_000):
         with suppress(Exception):  # of a malformed mail the library may make anything
             text = _body_of(text) or text
-    if "=?" in text:
-        text = _ENCODED_WORD.sub(_word, _BETWEEN_WORDS.sub("", text))
-    text = _BASE64.sub(_block, text)
-    if "=" in text and (_SOFT_BREAK.search(text) or _OCTETS.search(text)):
-        text = _text_of(quopri.decodestring(text.encode(errors="replace"))) or text
-    return text
+    return unpacked(text)
 
 
 class _Policy(EmailPolicy):
@@ -102,69 +95,87 @@ class _Policy(EmailPolicy):
 
 
 def _body_of(text: str) -> str | None:
-    """The subject and the text of a mail, or of the parts of one whose headers are missing. None: it is no mail."""
-    head = text.lstrip("\n").split("\n\n", 1)[0]
-    lines = head.split("\n")
-    is_mail = _TECHNICAL.search(head) and all(_HEADER.match(line) or line[:1] in " \t" for line in lines)
-    part = None if is_mail or len(_PART.findall(text)) > MOST_PARTS else _PART.search(text)
-    if is_mail:
-        message = email.message_from_string(text.lstrip("\n"), policy=_Policy())
-        before = str(message.get("subject", ""))
-    elif part:
-        header = f'Content-Type: multipart/mixed; boundary="{part[1]}"\n\n'
-        message = email.message_from_string(header + text[part.start() :], policy=_Policy())
-        before = text[: part.start()]
-    else:
+    """The subject and the text of a mail, or of the parts of one whose headers are missing. None: it is no mail.
+
+    Headers that stand alone were pasted to be looked at.
+    """
+    if len(re.findall(r"^Content-Type:", text, re.I | re.M)) > MOST_PARTS:
         return None
+    unix = _UNIX_FROM.match(text)
+    before, source = "", text[unix.end() :] if unix else text.lstrip("\n")
+    if not _is_head(source):
+        before, source = _forwarded(text)
+    if source:
+        message = _parsed(source)
+        content = _content(message)
+        before += str(message.get("subject", ""))
+        return f"{before}\n\n{content}".strip("\n") if content.strip() else None
+    part = _PART.search(text)
+    if part is None:
+        return None
+    before = _PART_NOTE.sub("", text[: part.start()])
+    kinds = re.findall(r"^Content-Type:\s{1,5}(text/\w{1,20})", text[part.start() :], re.I | re.M)
+    kind = "alternative" if sorted(map(str.lower, kinds)) == ["text/html", "text/plain"] else "mixed"
+    content = _content(_parsed(f'Content-Type: multipart/{kind}; boundary="{part[1]}"\n\n{text[part.start() :]}'))
+    return f"{before}\n\n{content}".strip("\n")
+
+
+def _is_head(text: str) -> bool:
+    """Whether the first paragraph holds the headers of a mail and nothing else."""
+    head = text.split("\n\n", 1)[0]
+    lines = head.split("\n")
+    return bool(_TECHNICAL.search(head)) and all(_HEADER.match(line) or line[:1] in (" ", "\t") for line in lines)
+
+
+def _forwarded(text: str) -> tuple[str, str]:
+    """What a person wrote above of a whole mail, and that mail; nothing where there is none."""
+    found = _MIME.search(text)
+    start = text.rfind("\n\n", 0, found.start()) if found else -1
+    if (
+        start < 0
+        or not _is_head(text[start + 2 :])
+        or len(_TECHNICAL.findall(text[start + 2 :].split("\n\n")[0])) < 2
+    ):
+        return "", ""
+    before = text[:start].rstrip("\n")
+    is_part = before.rsplit("\n", 1)[-1].startswith("--")
+    return ("", "") if is_part else (f"{before}\n\n", text[start + 2 :])
+
+
+def _parsed(source: str) -> EmailMessage:
+    message = email.message_from_string(source, policy=_Policy())
     assert isinstance(message, EmailMessage)  # what this policy makes
-    return f"{before}\n\n{_content(message)}".strip("\n")
+    return message
 
 
 def _content(message: EmailMessage) -> str:
-    """What is shown of a mail: the first text of its alternatives, and every further text that is no attachment."""
-    shown = message.get_body(("plain", "html"))
-    parts = [part for part in message.walk() if part.get_content_maintype() == "text" and not part.is_attachment()]
-    chosen = [shown] if shown is not None else parts
-    return "\n\n".join(_decoded(part) for part in chosen if isinstance(part, EmailMessage))
+    """What is shown of a mail: of alternatives the plain one, and every text that is no attachment."""
+    kind = message.get_content_type()
+    if message.is_attachment():
+        return ""
+    if not message.is_multipart():
+        return _decoded(message) if message.get_content_maintype() == "text" else ""
+    parts = [part for part in message.iter_parts() if isinstance(part, EmailMessage)]
+    if kind == "multipart/alternative":
+        parts.sort(key=lambda part: part.get_content_type() != "text/plain")
+        return next((content for content in map(_content, parts) if content.strip()), "")
+    if kind == "multipart/related":
+        parts = parts[:1]
+    subjects = [str(part.get("subject", "")) for part in parts] if kind == "message/rfc822" else [""] * len(parts)
+    contents = [f"{subject}\n\n{_content(part)}" for subject, part in zip(subjects, parts, strict=True)]
+    return "\n\n".join(content.strip("\n") for content in contents if content.strip())
 
 
 def _decoded(part: EmailMessage) -> str:
-    if str(part.get("Content-Transfer-Encoding", "")).lower() not in ("base64", "quoted-printable", "x-uuencode"):
+    if str(part.get("Content-Transfer-Encoding", "")).strip().lower() not in (
+        "base64",
+        "quoted-printable",
+        "x-uuencode",
+    ):
         return str(part.get_payload())
-    try:
-        return str(part.get_content())
-    except (LookupError, ValueError):  # an unknown character set, or bytes that are not of it
-        octets = part.get_payload(decode=True)
-        return (_text_of(octets) or "") if isinstance(octets, bytes) else ""
-
-
-def _word(found: re.Match[str]) -> str:
-    try:
-        return str(make_header(decode_header(found[0])))
-    except (HeaderParseError, LookupError, ValueError):
-        return found[0]
-
-
-def _block(found: re.Match[str]) -> str:
-    """The text that is packed in base64; of anything else, a picture or a key, nobody sees more than that it is there."""
-    packed = re.sub(r"\s", "", found[0])
-    try:
-        unpacked = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
-    except binascii.Error:
-        return found[0]
-    return f"{_text_of(unpacked) or NOTHING_TO_READ}\n"
-
-
-def _text_of(octets: bytes) -> str | None:
-    """The text that these bytes are, or None."""
-    try:
-        text = octets.decode()
-    except UnicodeDecodeError:
-        return None
-    return (
-        text
-        if all(
-            character.isprintable() or character in "\n\r\t\u00ad\u200b\u200c\u200d\ufeff\u00a0" for character in text
-        )
-        else None
-    )
+    octets = part.get_payload(decode=True)
+    assert isinstance(octets, bytes)
+    for charset in ("utf-8", part.get_content_charset("cp1252")):  # what is no UTF-8 hardly ever passes for it
+        with suppress(LookupError, ValueError):
+            return octets.decode(charset)
+    return octets.decode("cp1252", errors="replace")

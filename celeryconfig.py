@@ -18,7 +18,7 @@ task_ignore_result = True
 task_track_started = False
 
 # Lanes. A misspelt queue must raise instead of filling a list that no worker reads.
-task_queues = [Queue("interactive"), Queue("bulk"), Queue("upkeep")]
+task_queues = [Queue("interactive"), Queue("bulk"), Queue("maintenance")]
 task_default_queue = "interactive"
 task_create_missing_queues = False
 
@@ -71,8 +71,8 @@ timezone = "UTC"
 # No message expires: a worker whose clock is minutes ahead would find every one of them expired. What
 # piled up while workers were away is skipped by the sweep itself.
 beat_schedule = {
-    "sweep": {"task": "sweep", "schedule": settings().sweep_seconds, "options": {"queue": "upkeep"}},
-    "prune": {"task": "prune", "schedule": 60.0, "options": {"queue": "upkeep"}},
-    "count-words": {"task": "count_words", "schedule": 60.0, "options": {"queue": "upkeep"}},
-    "batches": {"task": "drive_batches", "schedule": 2.0, "options": {"queue": "upkeep"}},
+    "sweep": {"task": "sweep", "schedule": settings().sweep_seconds, "options": {"queue": "maintenance"}},
+    "prune": {"task": "prune", "schedule": 60.0, "options": {"queue": "maintenance"}},
+    "count-words": {"task": "count_words", "schedule": 60.0, "options": {"queue": "maintenance"}},
+    "batches": {"task": "drive_batches", "schedule": 2.0, "options": {"queue": "maintenance"}},
 }

@@ -13,8 +13,8 @@ from itsdangerous import BadData, URLSafeSerializer
 from api import etags
 from api.auth import caller
 from api.errors import Problem
-from models.card import Whole
-from models.db import dump_json
+from models.database import dump_json
+from models.feed.card import Whole
 from models.settings import require_secret_key, settings
 
 # Nothing of an account is for a cache; who asks again with If-None-Match has kept the answer by itself.

@@ -22,9 +22,9 @@ from api import cookie, jwts
 from api.errors import Problem
 from models import account, logs
 from models.account import Caller, CallerChangedError, Role
+from models.account.limits import limits
 from models.handoff import Actor
-from models.limits import limits
-from models.transaction import one_upkeep_message, only_while, upkeep
+from models.transaction import maintenance, maintenance_message, only_while
 
 # A verified token is believed for so long, so that a poll asks no database. The longer bounds how late a revocation
 # is noticed (30 s are promised); that they differ keeps tokens that came together from ending together.
@@ -166,7 +166,7 @@ def verify_login(key: str) -> Caller | None:
 
 def end_logins(end: Callable[[Session], list[str]]) -> None:
     """End logins in a transaction; `end` does it and returns their keys."""
-    with upkeep() as session:
+    with maintenance() as session:
         keys = end(session)
     _remember(keys, {})
 
@@ -218,7 +218,7 @@ def _authenticated(secret: str) -> Known | None:
 
 def _stored(proofs: list[str]) -> dict[str, Known]:
     asked_at = time.monotonic()
-    with one_upkeep_message() as message:
+    with maintenance_message() as message:
         found = account.authenticate(message, proofs)
     return {proof: Known(*known, asked_at, is_stored=True) for proof, known in found.items()}
 

@@ -8,9 +8,9 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from api.schemas import PersonSchema, Text, Time, one_of
+from models.assessment.feedback import Rating
 from models.batch import KIND, BatchState
-from models.batch_filter import COVERED, Selection
-from models.feedback import Rating
+from models.batch.selection import COVERED, Selection
 from models.handoff import Priority, Status
 
 

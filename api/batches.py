@@ -27,8 +27,8 @@ from api.parsing import StrictParser
 from api.schemas import NothingSchema
 from models import batch
 from models.batch import Batch
-from models.batch_filter import estimate
-from models.card import rfc3339
+from models.batch.selection import estimate
+from models.feed.card import rfc3339
 from models.transaction import transaction
 from tasks.batch import kick
 

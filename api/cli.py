@@ -14,9 +14,10 @@ from flask import Flask
 from api import demo as demonstration
 from api.cli_feed import feed
 from api.told import told
-from models import account, leaving, migrations
-from models.account import ApiToken, Role, User
-from models.transaction import upkeep
+from models import account
+from models.account import ApiToken, Role, User, leaving
+from models.database import migrations
+from models.transaction import maintenance
 
 TOKEN_DAYS = 90  # how long a token is good for that nobody said anything about
 
@@ -31,7 +32,7 @@ def accounts() -> None:
 @told
 def create_account(name: str) -> None:
     """Create the account NAME and print its id."""
-    with upkeep() as session:
+    with maintenance() as session:
         made = account.create_account(session, name)
     click.echo(f"account {name!r} created")
     click.echo(made.id)
@@ -49,7 +50,7 @@ def create_account(name: str) -> None:
 @told
 def set_account(claim_lease_minutes: int, name: str) -> None:
     """Change a setting of ACCOUNT (id or name)."""
-    with upkeep() as session:
+    with maintenance() as session:
         found = account.find_account(session, name)
         account.set_claim_lease(found, timedelta(minutes=claim_lease_minutes) if claim_lease_minutes else None)
     lease = f"{claim_lease_minutes} min" if claim_lease_minutes else "the installation's"
@@ -68,7 +69,7 @@ def users() -> None:
 @told
 def create_user(account_name: str, role: str, name: str) -> None:
     """Create the person NAME and print their id."""
-    with upkeep() as session:
+    with maintenance() as session:
         within = account.find_account(session, account_name)
         made = account.create_user(session, within.id, name, Role(role))
     click.echo(f"{role} {name!r} created in {within.name!r}")
@@ -104,7 +105,7 @@ def delete_user(account_name: str, user: str, force: bool) -> None:
 
 
 def _find(account_name: str, user: str) -> User:
-    with upkeep() as session:
+    with maintenance() as session:
         return account.find_user(session, user, account.find_account(session, account_name).id)
 
 
@@ -123,7 +124,7 @@ def issue_token(user: str, account_name: str | None, expires_days: int | None, n
     """Issue a token; the last line is the token alone."""
     if never and expires_days:
         raise click.UsageError("Give --expires-days or --never, not both.")
-    with upkeep() as session:
+    with maintenance() as session:
         within = account.find_account(session, account_name).id if account_name else None
         found = account.find_user(session, user, within)
         lifetime = None if never else timedelta(days=expires_days or TOKEN_DAYS)
@@ -138,7 +139,7 @@ def issue_token(user: str, account_name: str | None, expires_days: int | None, n
 @told
 def list_tokens(account_name: str) -> None:
     """List the tokens of an account, the newest first: id, start, person, role, state, last use."""
-    with upkeep() as session:
+    with maintenance() as session:
         within = account.find_account(session, account_name)
         rows = account.tokens_of(session, within.id)
     for token, user in rows:
@@ -162,7 +163,7 @@ def _state(token: ApiToken, user: User) -> str:
 @told
 def revoke_token(token_id: UUID) -> None:
     """End the token ID; every process has noticed within 30 s."""
-    with upkeep() as session:
+    with maintenance() as session:
         ended = account.revoke_token(session, token_id)
     click.echo(f"token {token_id} revoked" if ended else f"token {token_id} was revoked before")
 

@@ -19,11 +19,11 @@ from api.batch_schemas import FilterSchema, selection
 from api.batches import show
 from api.told import told
 from models import account, batch
+from models.assessment.feedback import Rating
 from models.batch import Batch
-from models.batch_filter import COVERED, Selection, estimate
-from models.feedback import Rating
+from models.batch.selection import COVERED, Selection, estimate
 from models.handoff import Priority
-from models.transaction import transaction, upkeep
+from models.transaction import maintenance, transaction
 from tasks.batch import kick
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -114,7 +114,7 @@ def _start(
     as_json: bool,
 ) -> None:
     wanted = _selection({**narrowing, "since": since, "until": until, "status": list(status), "limit": limit})
-    with upkeep() as session:
+    with maintenance() as session:
         within = account.find_account(session, account_name).id
     if dry_run:
         return _print_estimate(within, wanted, as_json)
@@ -177,7 +177,7 @@ def _print_estimate(account_id: UUID, wanted: Selection, as_json: bool) -> None:
 @told
 def list_batches(account_name: str, limit: int, as_json: bool) -> None:
     """The newest batches of an account."""
-    with upkeep() as session:
+    with maintenance() as session:
         within = account.find_account(session, account_name).id
     with transaction(within) as session:
         rows = [show(session, row) for row in session.scalars(batch.listed(within).limit(limit))]
@@ -226,7 +226,7 @@ def cancel(batch_id: UUID, as_json: bool) -> None:
 
 
 def _move(batch_id: UUID, move: Callable[..., Batch], as_json: bool, **how: Any) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         within = batch.find_anywhere(session, batch_id).account_id
     with transaction(within) as session:
         shown = show(session, move(session, within, batch_id, **how))
@@ -284,7 +284,7 @@ def _follow_with_bar(batch_id: UUID, shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(batch_id: UUID) -> dict[str, Any]:
-    with upkeep() as session:
+    with maintenance() as session:
         return show(session, batch.find_anywhere(session, batch_id))
 
 

@@ -16,13 +16,13 @@ from sqlalchemy.orm import Session
 
 from api.feed_client import FeedBroken, FeedClient, FeedRefused, Step, http
 from api.told import told
-from models import account, feed_doctor, upkeep
+from models import account
 from models import feed as feeds
 from models.account import Role, User
 from models.errors import NotFound
-from models.feed_doctor import LONGEST_LOCK_SECONDS, Report
-from models.transaction import reading
-from models.transaction import upkeep as upkeep_transaction
+from models.feed import doctor as feed_doctor
+from models.feed.doctor import LONGEST_LOCK_SECONDS, Report
+from models.transaction import maintenance, reading
 from tasks.sweep import prune_feed
 
 TAIL_TOKEN_LIFETIME = timedelta(days=1)
@@ -38,7 +38,7 @@ def feed() -> None:
 @told
 def doctor(name: str | None) -> None:
     """Check numbers, cards, hint and locks. Exit status 1: something is wrong."""
-    with upkeep_transaction() as session:
+    with maintenance() as session:
         only = account.find_account(session, name).id if name else None
         reports = feed_doctor.examine(session, only)
         known = feed_doctor.database_is_known(session)
@@ -119,14 +119,14 @@ def _token(name: str, given: str | None) -> Iterator[str]:
     if given:
         yield given
         return
-    with upkeep_transaction() as session:
+    with maintenance() as session:
         within = account.find_account(session, name)
         reader = _least(session, within.id)
         token, secret = account.issue_token(session, within.id, reader.id, expires_in=TAIL_TOKEN_LIFETIME)
     try:
         yield secret
     finally:
-        with upkeep_transaction() as session:
+        with maintenance() as session:
             account.revoke_token(session, token.id)
 
 
@@ -142,8 +142,8 @@ def _least(session: Session, account_id: UUID) -> User:
 @told
 def prune() -> None:
     """Forget what is past its retention, as the clock does every minute."""
-    with upkeep_transaction() as session:
-        accounts = upkeep.accounts_with_feeds(session)
+    with maintenance() as session:
+        accounts = feeds.accounts(session)
     gone = sum(prune_feed(account_id) for account_id in accounts)
     click.echo(f"{gone} events pruned in {len(accounts)} feeds")
 
@@ -152,7 +152,7 @@ def prune() -> None:
 @told
 def rotate_epoch() -> None:
     """Begin a new epoch after a restore: every client loads its snapshot again within 10 s."""
-    with upkeep_transaction() as session:
+    with maintenance() as session:
         epoch = feeds.rotate_epoch(session)
     click.echo(f"the epoch is {epoch} now")
 
@@ -164,6 +164,6 @@ def pace(factor: float) -> None:
     """Multiply every client's poll interval by FACTOR: 1 is normal, 0 tells clients to stop."""
     if math.isnan(factor):
         raise click.ClickException("FACTOR is a number.")
-    with upkeep_transaction() as session:
+    with maintenance() as session:
         feeds.set_pace(session, factor)
     click.echo(f"clients poll at {factor:g} times their interval" if factor else "clients are told to stop")

@@ -23,14 +23,15 @@ from api.cli_batches import ACCOUNT, begin
 from api.history_lines import Bad, parse, raw_lines
 from api.schemas import Time
 from api.told import told
-from models import account, export, history, history_load, vocabulary
-from models.batch_filter import Selection
-from models.conflicts import repeated
-from models.db import dump_json
+from models import account, history
+from models.assessment import vocabulary
+from models.batch.selection import Selection
+from models.database import dump_json
+from models.database.conflicts import repeated
 from models.errors import Conflict
-from models.history import CHUNK_LINES, Chunk, Line
-from models.history_load import Loaded
-from models.transaction import transaction, upkeep
+from models.history import CHUNK_LINES, Chunk, Line, export, load
+from models.history.load import Loaded
+from models.transaction import maintenance, transaction
 
 ANALYZED_AFTER = (200, 2_000, 20_000, 200_000)  # rows added: what the planner believes is ten times too small
 SAID_EVERY = 10_000  # lines, where there is no terminal
@@ -96,7 +97,7 @@ def import_history(
         run = Import(account_id, author, hashlib.sha256(head).hexdigest(), dry_run, to)
         _load_all(run, lines, _lines_done(run) if resume else 0)
     if run.added and not dry_run:
-        with upkeep() as session:
+        with maintenance() as session:
             vocabulary.count(session, run.account_id)  # so that assessments find the new cases at once
     verb = "would be added" if dry_run else "added"
     click.echo(f"{run.read} lines: {run.added} {verb}, {run.known} there before, {run.bad} bad")
@@ -108,11 +109,11 @@ def import_history(
 
 def _in_whose_name(account_name: str, by: str | None) -> tuple[UUID, UUID]:
     """The account, and who is to have handed the sessions off."""
-    with upkeep() as session:
+    with maintenance() as session:
         within = account.find_account(session, account_name).id
         if by is None:
-            return within, history_load.author(session, within).id
-        return within, history_load.engineer(account.find_user(session, by, within)).id
+            return within, load.author(session, within).id
+        return within, load.engineer(account.find_user(session, by, within)).id
 
 
 def _lines_done(run: Import) -> int:
@@ -149,8 +150,8 @@ def _store(run: Import, upto: int) -> None:
     while loaded.left:
         loaded.add(_store_lines(run, loaded.left, upto))
     if not run.dry_run and any(run.added < size <= run.added + loaded.added for size in ANALYZED_AFTER):
-        with upkeep() as session:
-            history_load.analyze(session)
+        with maintenance() as session:
+            load.analyze(session)
     run.added += loaded.added
     run.known += loaded.known
     for number, reason in sorted(loaded.refused):
@@ -181,7 +182,7 @@ def _storing(run: Import) -> Iterator[Session]:
 @repeated
 def _store_together(run: Import, lines: list[Line], upto: int) -> Loaded:
     with _storing(run) as session:
-        loaded = history_load.load(session, run.account_id, lines, by=run.by)
+        loaded = load.load(session, run.account_id, lines, by=run.by)
         if not loaded.left:
             history.remember_lines(session, run.account_id, run.digest, upto)
     return loaded
@@ -193,7 +194,7 @@ def _store_one_by_one(run: Import, lines: list[Line], upto: int) -> Loaded:
     for line in lines:
         try:
             with _storing(run) as session:
-                one = history_load.load(session, run.account_id, [line], by=run.by)
+                one = load.load(session, run.account_id, [line], by=run.by)
         except (IntegrityError, DataError) as error:
             one = Loaded(refused=[(line.number, f"the database refuses it ({type(error.orig).__name__})")])
         total.add(one)
@@ -240,7 +241,7 @@ def export_history(account_name: str, since: str | None, output: str) -> None:
 
     Parked and withdrawn ones are left out; so are people, claims and assessments.
     """
-    with upkeep() as session:
+    with maintenance() as session:
         within = account.find_account(session, account_name).id
     after, count = _time(since), 0
     with data_files.written(output) as file:

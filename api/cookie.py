@@ -16,7 +16,7 @@ from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 
 from api.errors import Problem
-from models.login import LIFETIME
+from models.account.login import LIFETIME
 from models.settings import settings
 
 NAME = "escalation"

@@ -8,12 +8,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import account, intake, moves
+from models import account
 from models.account import Account, Role, User
 from models.assessment import Lane
-from models.handoff import Actor
-from models.transaction import transaction, upkeep
-from models.upkeep import Wake
+from models.assessment.unfinished import Wake
+from models.handoff import Actor, intake, moves
+from models.transaction import maintenance, transaction
 from tasks.wake import wake
 
 NAME = "Demo MSP"
@@ -95,7 +95,7 @@ OPEN: tuple[dict[str, Any], ...] = (
 
 def create(*, new_tokens: bool = False) -> dict[str, Any]:
     """Make the demo account if it is not there. `tokens` is empty when nothing was issued."""
-    with upkeep() as session:
+    with maintenance() as session:
         found = session.scalars(select(Account).where(Account.name == NAME)).first()
         people = _people(session, found) if found else {}
         fresh = found is None

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from models import logs
-from models.db import dump_json, is_passing
+from models.database import dump_json, is_passing
 from models.errors import Busy, Conflict, Forbidden, Invalid, NotFound, Refused, VersionMismatch
 
 log = logs.logger(__name__)

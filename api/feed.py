@@ -22,9 +22,10 @@ from api.feed_answers import COUNTED, Said, caught_up
 from api.parsing import StrictParser
 from api.schemas import FeedQuery, FeedSchema, QueuePageSchema, QueueQuery
 from models import feed
-from models.db import dump_json
-from models.handoff import OPEN, Actor, Filter, Handoff, Priority, Status, listed
-from models.head import heads
+from models.database import dump_json
+from models.feed.head import heads
+from models.handoff import OPEN, Actor, Handoff, Priority, Status
+from models.handoff.listing import Filter, listed
 from models.transaction import one_message, transaction
 
 blueprint = Blueprint("feed", __name__, url_prefix="/api/v1", description="What is open, and what happens to it")

@@ -10,8 +10,8 @@ from uuid import UUID
 from api import answers, etags
 from api import cursor as cursors
 from api.cursor import Cursor
-from models.db import dump_json
-from models.head import Hint, Polled
+from models.database import dump_json
+from models.feed.head import Hint, Polled
 
 # How long to wait for the next poll, by how long nothing happened: (quiet for less than, seconds).
 RHYTHM = ((30, 1.5), (600, 3.0), (3600, 5.0), (float("inf"), 10.0))

@@ -24,8 +24,8 @@ from api.feed_answers import COUNTED, Said, caught_up
 from api.threads import Answer, InThreads, Receive, Scope, Send
 from models import account, logs
 from models.account import Caller
-from models.head import Polled
-from models.polls import Polls
+from models.feed.head import Polled
+from models.feed.polls import Polls
 from models.settings import settings
 
 log = logs.logger(__name__)

@@ -31,14 +31,16 @@ from api.schemas import (
     ResolveSchema,
     TimelineSchema,
 )
-from models import card, feedback, handoff, idempotency, intake, moves
-from models.assessment import Lane
-from models.card import Whole
-from models.feedback import Rating
-from models.handoff import Filter, Handoff, Priority, Status
-from models.timeline import timeline, with_texts
+from models import handoff
+from models.assessment import Lane, feedback
+from models.assessment.feedback import Rating
+from models.assessment.unfinished import Wake
+from models.feed import card
+from models.feed.card import Whole
+from models.handoff import Handoff, Priority, Status, idempotency, intake, listing, moves
+from models.handoff.listing import Filter
+from models.handoff.timeline import timeline, with_texts
 from models.transaction import numbered, transaction
-from models.upkeep import Wake
 from tasks.wake import wake
 
 TIMELINE_PAGE = 50  # entries whose texts are read at once
@@ -108,7 +110,7 @@ def index(query: dict[str, Any]) -> Response:
     before = UUID(page_position("handoffs", query, page)[0]) if page else None
     with transaction(account_id) as session:
         ids = (
-            handoff.listed(session, account_id, wanted, seen_by=actor()).order_by(Handoff.id.desc()).limit(limit + 1)
+            listing.listed(session, account_id, wanted, seen_by=actor()).order_by(Handoff.id.desc()).limit(limit + 1)
         )
         if before:
             ids = ids.where(Handoff.id < before)

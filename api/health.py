@@ -12,12 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.answers import answer
-from models import workers
-from models.migrations import expected_revision
-from models.redis import fault
+from models.assessment.unfinished import backlog
+from models.database.migrations import expected_revision
+from models.redis import fault, heartbeats
 from models.settings import settings
-from models.transaction import upkeep
-from models.upkeep import backlog
+from models.transaction import maintenance
 
 blueprint = Blueprint("health", __name__)
 
@@ -47,7 +46,7 @@ def readyz() -> Response:
 def _heartbeat_ages() -> dict[str, float] | None:
     """By worker; None when Redis, which keeps them, does not answer."""
     try:
-        return {name: round(age, 1) for name, age in sorted(workers.heartbeat_ages().items())}
+        return {name: round(age, 1) for name, age in sorted(heartbeats.heartbeat_ages().items())}
     except (redis.RedisError, OSError):
         return None
 
@@ -60,7 +59,7 @@ def _workers(ages: dict[str, float] | None) -> str:
 
 def _database() -> str:
     try:
-        with upkeep() as session:
+        with maintenance() as session:
             session.execute(text("SELECT 1"))
     except SQLAlchemyError:
         return "away"
@@ -68,7 +67,7 @@ def _database() -> str:
 
 
 def _migrations() -> str:
-    with upkeep() as session:
+    with maintenance() as session:
         current = session.scalar(text("SELECT version_num FROM alembic_version"))
     return "ok" if current == expected_revision() else f"at {current}, expected {expected_revision()}"
 
@@ -90,7 +89,7 @@ def _gauges() -> CollectorRegistry:
     oldest = Gauge("escalation_oldest_seconds", "Age of the oldest of them", ["lane", "state"], registry=now)
     heard = Gauge("escalation_heartbeat_age_seconds", "Since a message reached it", ["worker"], registry=now)
     try:
-        with upkeep() as session:
+        with maintenance() as session:
             for each in backlog(session):
                 count.labels(each.lane, each.state).set(each.count)
                 oldest.labels(each.lane, each.state).set(each.oldest_seconds)

@@ -18,7 +18,7 @@ from api.jwks import KeysAwayError, KeySet
 from models import account, logs
 from models.account import Caller
 from models.settings import settings
-from models.transaction import upkeep
+from models.transaction import maintenance
 
 LEEWAY_SECONDS = 10  # for clocks that differ
 
@@ -42,7 +42,7 @@ def authenticate(token: str) -> tuple[Caller, datetime] | None:
     except (jwt.PyJWTError, KeyError, TypeError, AttributeError, ValueError, OverflowError, OSError) as error:
         log.info("jwt refused", error=type(error).__name__)
         return None
-    with upkeep() as session:
+    with maintenance() as session:
         found = account.caller_of(session, account_id, user_id)
     return None if found is None else (found, expires_at)
 

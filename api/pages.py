@@ -14,9 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from api import auth, cookie, errors, jwts
-from models import login
-from models.account import Caller, Role
-from models.transaction import upkeep
+from models.account import Caller, Role, login
+from models.transaction import maintenance
 
 blueprint = Blueprint("pages", __name__)
 
@@ -114,7 +113,7 @@ def begin() -> Any:
     who = auth.verify(secret, request.remote_addr or "")
     if who is None:
         return _sign_in_form(target, "This token is unknown, expired or revoked."), 401
-    with upkeep() as session:
+    with maintenance() as session:
         key = login.begin(session, who)
     cookie.begin(key)
     return redirect(target, 303)

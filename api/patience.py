@@ -8,8 +8,8 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from models import logs
-from models.conflicts import repeated
-from models.db import is_away
+from models.database import is_away
+from models.database.conflicts import repeated
 
 log = logs.logger(__name__)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
-from models import words
+from models import text as words
 from models.assessment import State
+from models.assessment.feedback import Rating
 from models.feed import EventType
-from models.feedback import Rating
 from models.handoff import OPEN, Intent, Priority, Status
 from models.session import Outcome, StepKind
 from tasks.draft import DraftSchema

@@ -14,9 +14,11 @@ from api.auth import actor, caller, requires
 from api.docs import problems
 from api.parsing import StrictParser
 from api.schemas import SessionQuery, SessionSchema, StepSchema, StoredStepSchema
-from models import card, feed, handoff, moves, words
+from models import feed, handoff, text
 from models import session as sessions
-from models.handoff import Filter, Handoff
+from models.feed import card
+from models.handoff import Handoff, listing, moves
+from models.handoff.listing import Filter
 from models.transaction import number, transaction
 
 PAGE = 50  # steps that are read at once
@@ -35,10 +37,10 @@ def read(which: dict[str, Any], external_id: str) -> Response:
 
     404 when none of its handoffs may be seen: what is parked is private to its author and the admins.
     """
-    account_id, wanted, external_id = caller().account_id, which.get("handoff"), words.ticket_id(external_id)
+    account_id, wanted, external_id = caller().account_id, which.get("handoff"), text.ticket_id(external_id)
     with transaction(account_id) as session:
         kept = handoff.find_session(session, account_id, external_id, seen_by=actor(), handoff_id=wanted)
-        ids = handoff.listed(session, account_id, Filter(session=external_id), seen_by=actor()).order_by(
+        ids = listing.listed(session, account_id, Filter(session=external_id), seen_by=actor()).order_by(
             Handoff.id.desc()
         )
         found = list(session.scalars(ids))
@@ -66,7 +68,7 @@ def _steps(account_id: UUID, session_id: UUID, page: Sequence[Any]) -> Iterator[
 @problems(404, 409)
 def add_step(which: dict[str, Any], step: dict[str, Any], external_id: str) -> Response:
     """Add a step. The first one by the claimer after the claim ends the time to first action."""
-    account_id, by, external_id = caller().account_id, caller().user_id, words.ticket_id(external_id)
+    account_id, by, external_id = caller().account_id, caller().user_id, text.ticket_id(external_id)
     with transaction(account_id) as session:
         kept = handoff.find_session(
             session, account_id, external_id, seen_by=actor(), handoff_id=which.get("handoff"), locked=True

@@ -15,9 +15,9 @@ from typing import Any
 import psycopg2
 from psycopg2 import errors, extensions, sql
 
-from models import connections, roles
-from models.address import Address, AddressError
-from models.roles import Roles
+from models.addresses.postgres import Address, AddressError
+from models.database import connections, roles
+from models.database.roles import Roles
 
 # What PostgreSQL's log leaves out, for statements and errors hold ticket text: every statement, and of errors what
 # they are about. The service logs by itself which kind of error there was, and where.

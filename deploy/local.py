@@ -29,8 +29,8 @@ import psycopg2
 from deploy import database, processes
 from deploy.servers import Postgres, Redis, Server, ServerError, forget_libpq, free_port, is_free, write_private
 from deploy.web_address import WebAddress, WebAddressError, read
-from models.address import AddressError
-from models.roles import MayNotError
+from models.addresses.postgres import AddressError
+from models.database.roles import MayNotError
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ".local"

@@ -83,7 +83,7 @@ def programs(folder: str) -> dict[str, str]:
         # Polite to the others, so that people hardly notice a batch.
         "bulk": f"nice -n 10 {worker} -Q bulk -n bulk@%%h -c {bulk_threads}",
         # Of its own, so that deadlines are kept even when every slot of the others waits for a model.
-        "upkeep": f"{worker} -Q upkeep -n upkeep@%%h -c 2",
+        "maintenance": f"{worker} -Q maintenance -n maintenance@%%h -c 2",
         "beat": f"{CELERY} beat -s {folder}/celerybeat-schedule",
     }
 

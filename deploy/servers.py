@@ -30,8 +30,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from deploy import database
-from models import connections
-from models.address import Address
+from models.addresses.postgres import Address
+from models.database import connections
 
 START_SECONDS = 60.0  # a crash recovery on a slow disk may take long; a dead server is noticed at once
 # PostgreSQL refuses to run as root, so for root it runs as this user, who exists everywhere.

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from deploy.servers import forget_libpq
-from models.address import Address, AddressError
+from models.addresses.postgres import Address, AddressError
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -7,21 +7,10 @@ from alembic import context
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, create_engine, event, pool
 
-from models import (
-    account,
-    assessment,
-    batch,
-    connections,
-    feed,
-    feedback,
-    handoff,
-    history,
-    idempotency,
-    roles,
-    session,
-    vocabulary,
-)
-from models.db import Base
+from models import account, assessment, batch, feed, handoff, history, session
+from models.assessment import feedback, vocabulary
+from models.database import Base, connections, roles
+from models.handoff import idempotency
 from models.settings import settings
 
 # Importing the tables is what fills the metadata.
@@ -53,7 +42,8 @@ def _connect() -> Any:
 def _name_roles(connection: Connection) -> None:
     """Make the database's roles where they are missing, and put their names wherever a migration writes them.
 
-    Migrations write escalation_app and escalation_upkeep; how this database names them, models/roles.py says.
+    Migrations write escalation_app and escalation_upkeep; how this database names them,
+    models/database/roles.py says.
     """
     raw: Any = connection.connection
     with raw.cursor() as cursor:

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
 from models.account import User
-from models.db import Base, CreatedAt, MaybeTime, Time, dump_json, new_id, stored_enum
+from models.database import Base, CreatedAt, MaybeTime, Time, dump_json, new_id, stored_enum
+from models.database.prepared import Prepared
 from models.errors import Conflict
-from models.prepared import Prepared
 
 MAX_STEPS = 2000  # in one session, over all its handoffs
 DETAILS = ("external_id", "title", "problem", "category", "client", "asset", "opened_at")  # what intake may tell

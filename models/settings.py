@@ -9,8 +9,8 @@ from typing import Any
 
 from environs import Env, EnvError, ValidationError, validate
 
-from models.address import Address, AddressError
-from models.redis_address import RedisAddress, RedisAddressError
+from models.addresses.postgres import Address, AddressError
+from models.addresses.redis import RedisAddress, RedisAddressError
 
 
 class SettingsError(SystemExit):

@@ -15,16 +15,17 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from models import account, card, db, feed, numbering
+from models import account, database, feed
 from models.account import Caller
-from models.card import Whole
-from models.conflicts import repeated
-from models.head import Writing, heads
-from models.numbering import Changed, Numbered
-from models.prepared import Prepared
+from models.database.conflicts import repeated
+from models.database.prepared import Prepared
+from models.feed import append, card
+from models.feed.append import Changed, Numbered
+from models.feed.card import Whole
+from models.feed.head import Writing, heads
 
 # The logged-in role owns nothing; each transaction takes one of these two for its own length. How this database
-# names them, its connections know (models/roles.py).
+# names them, its connections know (models/database/roles.py).
 Kind = Literal["app", "upkeep"]
 
 # The caller whose writes are refused as soon as they are no longer who they were; None: nobody's request.
@@ -51,8 +52,8 @@ class Source:
     @contextmanager
     def reading(self) -> Iterator[PoolProxiedConnection]:
         """The driver's connection, whose every message is a transaction of its own; nothing is begun or committed."""
-        with db.sqlalchemys_errors():
-            taken = db.engine().raw_connection()
+        with database.sqlalchemys_errors():
+            taken = database.engine().raw_connection()
         with closing(taken) as connection:
             raw: Any = connection.driver_connection
             raw.autocommit = True
@@ -79,7 +80,7 @@ def only_while(caller: Caller) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if db.sqlstate(error) == account.CHANGED_STATE:
+        if database.sqlstate(error) == account.CHANGED_STATE:
             raise account.CallerChangedError from error
         raise
     finally:
@@ -94,7 +95,7 @@ def refusal(account_id: UUID | None) -> str:
 
 @cache
 def _sessions() -> sessionmaker[Session]:
-    return sessionmaker(db.engine(), expire_on_commit=False)
+    return sessionmaker(database.engine(), expire_on_commit=False)
 
 
 @contextmanager
@@ -105,7 +106,7 @@ def transaction(account_id: UUID) -> Iterator[Session]:
 
 
 @contextmanager
-def upkeep() -> Iterator[Session]:
+def maintenance() -> Iterator[Session]:
     """A transaction across accounts, for what is nobody's request: sign-in, the sweep, the command line."""
     with _scoped("upkeep", None) as session:
         yield session
@@ -150,7 +151,7 @@ def _number(session: Session, *, show: bool) -> dict[UUID, Numbered]:
     writing: dict[UUID, Writing] = session.info["writing"]
     for account_id in feed.collected(session) - writing.keys():
         writing[account_id] = heads().announce(account_id)
-    made = numbering.number(session, show=show)
+    made = append.number(session, show=show)
     session.info.setdefault("heads", {}).update(made)
     return made
 
@@ -161,9 +162,9 @@ def change(account_id: UUID, what: Prepared, values: Mapping[str, Any], *, show:
     writing = heads().announce(account_id)
     try:
         with one_message(account_id) as message:
-            changed = numbering.change(message, what, values, show=show)
+            changed = append.change(message, what, values, show=show)
     except Exception as error:
-        if not db.is_away(error):  # else it may have committed all the same, and stays announced
+        if not database.is_away(error):  # else it may have committed all the same, and stays announced
             heads().withdraw(account_id, writing)
         raise
     if to := changed.numbered:
@@ -192,7 +193,7 @@ class Message:
 
     def exec_driver_sql(self, sql: str, values: Mapping[str, Any]) -> Result[Any]:
         """As a SQLAlchemy connection does it; `values` may use the name `account` for the scope's account alone."""
-        with db.sqlalchemys_errors(self._connection), closing(self._connection.cursor()) as cursor:
+        with database.sqlalchemys_errors(self._connection), closing(self._connection.cursor()) as cursor:
             cursor.execute(self._scope + sql, {**values, **self._names})
             named = tuple(column[0] for column in cursor.description or ())
             return IteratorResult(_columns(named), iter(cursor.fetchall() if named else ()))
@@ -218,7 +219,7 @@ def one_message(account_id: UUID) -> Iterator[Message]:
 
 
 @contextmanager
-def one_upkeep_message() -> Iterator[Message]:
+def maintenance_message() -> Iterator[Message]:
     """The same across accounts."""
     with source.reading() as connection:
         yield _within(connection, "upkeep", None)

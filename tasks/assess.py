@@ -7,14 +7,15 @@ import time
 from typing import Any
 from uuid import UUID
 
-from models import assessment, case, logs, turn
-from models.assessment import Lane, Lease, State
-from models.case import Case
-from models.completion import complete
+from models import logs
+from models.assessment import Lane, State, case, leases, next_due
+from models.assessment.case import Case
+from models.assessment.leases import Lease
+from models.assessment.unfinished import Wake
+from models.handoff.moves import complete
 from models.redis import client
 from models.settings import SettingsError, settings
-from models.transaction import one_message, one_upkeep_message
-from models.upkeep import Wake
+from models.transaction import maintenance_message, one_message
 from tasks import celery, patience
 from tasks.assessors import build
 from tasks.assessors.base import AssessorError, Draft
@@ -57,8 +58,8 @@ class _Serving:
     def go_on(self) -> bool:
         """One attempt of whatever is due next. False: that was all, or long enough."""
         with working() as work:
-            with one_upkeep_message() as message:
-                due = turn.take(message, *self._named)
+            with maintenance_message() as message:
+                due = next_due.take(message, *self._named)
             if due is None:
                 return False
             if due.more and not self._passed_on:
@@ -79,7 +80,7 @@ def run(account_id: UUID, assessment_id: UUID, *, late: bool = False) -> bool:
     """
     with working():
         with one_message(account_id) as message:
-            lease = assessment.take_lease(message, account_id, assessment_id, late=late)
+            lease = leases.take(message, account_id, assessment_id, late=late)
         return lease is not None and _hold(lease)
 
 
@@ -152,7 +153,7 @@ def _may_retry(lease: Lease, error: AssessorError) -> bool:
 
 def _put_back(lease: Lease, delay: float, error: AssessorError) -> bool:
     with one_message(lease.account_id) as message:
-        return assessment.put_back(message, lease, delay_seconds=delay, error_kind=error.kind, **_spent(error))
+        return leases.put_back(message, lease, delay_seconds=delay, error_kind=error.kind, **_spent(error))
 
 
 def _delay(lease: Lease, error: AssessorError) -> float:

@@ -7,10 +7,11 @@ import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from models import batch_work, logs
-from models.batch_work import Moving
+from models import logs
+from models.batch import work
+from models.batch.work import Moving
 from models.settings import settings
-from models.transaction import transaction, upkeep
+from models.transaction import maintenance, transaction
 from tasks import celery
 from tasks.wake import nudge, wake
 
@@ -44,9 +45,9 @@ def drive_batches() -> None:
 
 def step() -> bool:
     """One step of every batch. False: there is none that moves."""
-    with upkeep() as session:
-        moving = batch_work.moving(session)
-    given = batch_work.shares(moving, window=settings().batch_in_flight, per_account=_per_account())
+    with maintenance() as session:
+        moving = work.moving(session)
+    given = work.shares(moving, window=settings().batch_in_flight, per_account=_per_account())
     for each in moving:
         _drive(each, given[each.id])
     return bool(moving)
@@ -54,13 +55,13 @@ def step() -> bool:
 
 def kick() -> None:
     """Have the next step taken now instead of in two seconds. Losing it costs only that."""
-    nudge(TASK, queue="upkeep")
+    nudge(TASK, queue="maintenance")
 
 
 def _drive(each: Moving, share: int) -> None:
     try:
         with transaction(each.account_id) as session:
-            wakes = batch_work.drive(session, each.account_id, each.id, share=share, paced=_a_minute())
+            wakes = work.drive(session, each.account_id, each.id, share=share, paced=_a_minute())
     except SQLAlchemyError as error:
         # A lock that was not had in time, a database that restarts: nothing was written, the next step does it.
         log.warning("batch not driven", batch=str(each.id), error=type(error).__name__)

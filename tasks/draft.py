@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from models.case import Case
+from models.assessment.case import Case
 from tasks.assessors.outcome import Attempt, outcomes
 from tasks.assessors.similarity import repeats
 from tasks.assessors.text import clip, digest

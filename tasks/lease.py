@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
-from models import assessment, logs
-from models.assessment import Lease
+from models import logs
+from models.assessment import leases
+from models.assessment.leases import Lease
+from models.assessment.unfinished import Wake
 from models.settings import settings
-from models.transaction import upkeep
-from models.upkeep import Wake
+from models.transaction import maintenance
 from tasks.wake import wake
 
 GIVEN_BACK = Counter("escalation_leases_given_back", "Assessments that a stopping worker put back into the queue")
@@ -56,8 +57,8 @@ def give_back_all() -> int:
 
 def _give_back(lease: Lease) -> bool:
     try:
-        with upkeep() as session:
-            returned = assessment.give_back(session.connection(), lease)
+        with maintenance() as session:
+            returned = leases.give_back(session.connection(), lease)
     except SQLAlchemyError as error:
         log.warning("lease not given back; it runs out", error=type(error).__name__)
         return False
@@ -81,13 +82,13 @@ def _renew_while_held(pause_seconds: float) -> None:
     while True:
         time.sleep(pause_seconds)
         with _lock:
-            leases = list(_held.values())
-            if not leases:
+            mine = list(_held.values())
+            if not mine:
                 _thread = None
                 return
         try:
-            with upkeep() as session:
-                assessment.renew(session, leases)
+            with maintenance() as session:
+                leases.renew(session, mine)
         except Exception as error:
             # Whatever it was, the next turn tries again: the leases of the whole process hang on this thread.
             # If the database stays away they run out, as they should.

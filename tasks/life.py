@@ -18,8 +18,8 @@ from celery.utils.nodenames import worker_direct
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from models import logs, workers
-from models.redis import client, log_fault
+from models import logs
+from models.redis import client, heartbeats, log_fault
 from models.settings import SettingsError, settings
 from tasks import celery
 from tasks.assessors import build
@@ -47,7 +47,7 @@ def heartbeat(name: str) -> None:
     """A message of a worker to itself: it came all the way through Redis and the pool."""
     Ear.heard_at = time.monotonic()
     try:
-        workers.note_heartbeat(name)
+        heartbeats.note_heartbeat(name)
     except (RedisError, OSError) as error:
         log.warning("heartbeat not noted", error=type(error).__name__)
 
@@ -75,7 +75,7 @@ def _begin(sender: Any, **_: object) -> None:
     Ear.heard_at, Ear.slots = time.monotonic(), sender.pool.num_processes
     name, queues = sender.hostname, set(sender.app.amqp.queues.consume_from)
     threading.Thread(target=_listen, args=[name], name="heartbeat", daemon=True).start()
-    if "upkeep" in queues:
+    if "maintenance" in queues:
         threading.Thread(target=_keep_sweeping, name="second-clock", daemon=True).start()
 
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models import logs
-from models.assessment import Lease
-from models.db import is_passing as is_database_away
+from models.assessment.leases import Lease
+from models.database import is_passing as is_database_away
 from tasks.working import waiting
 
 log = logs.logger(__name__)

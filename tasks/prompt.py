@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from models.case import Case, CaseStep, PastCase, choose_steps
+from models.assessment.case import Case, CaseStep, PastCase, choose_steps
 
 PROMPT_VERSION = "1"
 

@@ -11,13 +11,14 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from models import feed, idempotency, leaving, login, logs, upkeep
-from models.assessment import Lane
+from models import feed, logs
+from models.account import leaving, login
+from models.assessment import Lane, unfinished
+from models.assessment.unfinished import Wake
+from models.handoff import idempotency, moves
 from models.redis import client, redis_key
 from models.settings import settings
-from models.transaction import transaction
-from models.transaction import upkeep as upkeep_transaction
-from models.upkeep import Wake
+from models.transaction import maintenance, transaction
 from tasks import celery
 from tasks.assess import run
 from tasks.wake import wake
@@ -64,13 +65,13 @@ def _try(part: Callable[..., object], *arguments: Any) -> None:
 
 def requeue() -> None:
     """Queue again what was dropped, and wake workers for what has waited too long."""
-    with upkeep_transaction() as session:
-        dropped = upkeep.requeue_expired(session)
+    with maintenance() as session:
+        dropped = unfinished.requeue_expired(session)
     idle = _idle_lanes()
     if idle is None:
         return  # Redis is away: what cannot be woken is not marked as woken
-    with upkeep_transaction() as session:
-        due = upkeep.due_wakes(session, idle=idle)
+    with maintenance() as session:
+        due = unfinished.due_wakes(session, idle=idle)
     if due or dropped:
         log.info("woken again", count=len(due), sent=wake(due), dropped=dropped)
 
@@ -85,7 +86,7 @@ def _idle_lanes() -> set[Lane] | None:
 
 def follow_database() -> None:
     """Begin a new epoch when this is not the database that the feed's numbers were given out in."""
-    with upkeep_transaction() as session:
+    with maintenance() as session:
         epoch = feed.follow_identity(session)
     if epoch:
         log.warning("another database: every feed client loads its snapshot again", epoch=epoch)
@@ -93,8 +94,8 @@ def follow_database() -> None:
 
 def finish_late() -> None:
     """End what is past its deadline, here, since the workers had their time."""
-    with upkeep_transaction() as session:
-        late = upkeep.past_deadline(session, grace_seconds=GRACE_SECONDS)
+    with maintenance() as session:
+        late = unfinished.past_deadline(session, grace_seconds=GRACE_SECONDS)
     for each in late:
         _try(_finish, each)
 
@@ -105,15 +106,15 @@ def _finish(late: Wake) -> None:
 
 def return_claims() -> None:
     """Give claims without a first action back to the queue, each in a transaction of its own."""
-    with upkeep_transaction() as session:
-        overdue = upkeep.overdue_claims(session)
+    with maintenance() as session:
+        overdue = moves.overdue_claims(session)
     for account_id, handoff_id in overdue:
         _try(_return, account_id, handoff_id)
 
 
 def _return(account_id: UUID, handoff_id: UUID) -> None:
-    with upkeep_transaction() as session:
-        returned = upkeep.return_claim(session, account_id, handoff_id)
+    with maintenance() as session:
+        returned = moves.return_overdue_claim(session, account_id, handoff_id)
     if returned:
         log.info("claim returned", account=str(account_id), handoff=str(handoff_id))
 
@@ -121,10 +122,10 @@ def _return(account_id: UUID, handoff_id: UUID) -> None:
 @celery.task(name="prune", ignore_result=True)
 def prune() -> None:
     """Forget what has aged: feed events past their retention, idempotency keys, logins, claims of who is gone."""
-    with upkeep_transaction() as session:
+    with maintenance() as session:
         idempotency.prune(session)
         login.prune(session)
-        accounts = upkeep.accounts_with_feeds(session)
+        accounts = feed.accounts(session)
         gone = leaving.with_claims(session)
     for account_id, user_id in gone:
         _try(leaving.release_all, account_id, user_id)

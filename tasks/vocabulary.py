@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from models import logs, vocabulary
-from models.transaction import upkeep
+from models import logs
+from models.assessment import vocabulary
+from models.transaction import maintenance
 from tasks import celery
 
 log = logs.logger(__name__)
@@ -12,10 +13,10 @@ log = logs.logger(__name__)
 @celery.task(name="count_words", ignore_result=True)
 def count_words() -> None:
     """Count anew where the past cases have changed much. An account a transaction; may run in many places."""
-    with upkeep() as session:
+    with maintenance() as session:
         accounts = vocabulary.outdated(session)
     for account_id in accounts:
-        with upkeep() as session:
+        with maintenance() as session:
             vocabulary.count(session, account_id)
     if accounts:
         log.info("words counted", accounts=len(accounts))

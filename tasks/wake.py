@@ -13,7 +13,7 @@ from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from models import logs
-from models.upkeep import Wake
+from models.assessment.unfinished import Wake
 from tasks.message import send
 
 PAUSE_SECONDS = 1.0

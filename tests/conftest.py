@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Connection, PoolProxiedConnection
 from sqlalchemy.orm import Session
 
-from models import db, transaction
+from models import database, transaction
 from tests import servers as private
 from tests import world as worlds
 from tests.leaks import pytest_runtest_logreport, pytest_sessionfinish, pytest_terminal_summary  # noqa: F401
@@ -104,7 +104,7 @@ class OneConnection(transaction.Source):
 @pytest.fixture
 def rollback(shared_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """Everything the test does happens in one transaction, which is rolled back."""
-    with db.engine().connect() as connection:
+    with database.engine().connect() as connection:
         outer = connection.begin()
         monkeypatch.setattr(transaction, "source", OneConnection(connection))
         yield connection

@@ -12,9 +12,13 @@ from alembic import command
 from api import auth, jwts
 from deploy import database
 from deploy.servers import Postgres, Redis, forget_libpq
-from models import db, head, limits, migrations, redis, settings, transaction
-from models.address import Address
-from models.roles import Roles, named
+from models import database as db
+from models import redis, settings, transaction
+from models.account import limits
+from models.addresses.postgres import Address
+from models.database import migrations
+from models.database.roles import Roles, named
+from models.feed import head
 from tasks import message
 
 TEMPLATE = "template_escalation"

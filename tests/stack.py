@@ -56,7 +56,11 @@ class Stack:
         return process
 
     def worker(
-        self, queues: str = "interactive,upkeep", concurrency: int = 4, program: Sequence[str] = CELERY, **env: str
+        self,
+        queues: str = "interactive,maintenance",
+        concurrency: int = 4,
+        program: Sequence[str] = CELERY,
+        **env: str,
     ) -> subprocess.Popen[bytes]:
         """Start a Celery worker with threads. `program` may wrap Celery's own."""
         name = f"{queues.split(',')[0]}-{secrets.token_hex(3)}@test"

@@ -9,9 +9,9 @@ from uuid import UUID
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from models import account, db
+from models import account, database
 from models.account import ApiToken, Role, User
-from models.transaction import upkeep
+from models.transaction import maintenance
 
 STEPS = [
     {"kind": "action", "text": "Restarted the spooler.", "outcome": "failed"},
@@ -75,11 +75,12 @@ ROLES = {
 
 def create(client: FlaskClient, name: str = "Acme") -> World:
     """A new account with five people, in few statements."""
-    secrets = {key: f"rf_test_{db.new_id().hex}" for key in ROLES}
-    with upkeep() as session:
+    secrets = {key: f"rf_test_{database.new_id().hex}" for key in ROLES}
+    with maintenance() as session:
         made = account.create_account(session, name)
         users = {
-            key: User(account_id=made.id, id=db.new_id(), name=f"{key} of {name}", role=ROLES[key]) for key in ROLES
+            key: User(account_id=made.id, id=database.new_id(), name=f"{key} of {name}", role=ROLES[key])
+            for key in ROLES
         }
         session.add_all(users.values())
         session.flush()

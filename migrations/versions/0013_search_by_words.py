@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.dialects import postgresql
 
-from models import search
+from models.handoff import search
 
 revision = "0013"
 down_revision = "0012"

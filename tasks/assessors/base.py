@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from models.case import Case
+from models.assessment.case import Case
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from models.case import Case, PastCase
+from models.assessment.case import Case, PastCase
 from tasks.assessors.similarity import stems
 from tasks.assessors.text import CACHED, Sentence, excerpt, has_error, is_noise, plain
 from tasks.assessors.wording import verdict

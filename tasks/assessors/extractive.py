@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from models.case import Case, PastCase
+from models.assessment.case import Case, PastCase
 from tasks import draft
 from tasks.assessors import cause, facts, questions, summary
 from tasks.assessors.base import Draft

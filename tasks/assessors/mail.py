@@ -13,7 +13,7 @@ from dataclasses import replace
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 
-from models.case import Case, PastCase
+from models.assessment.case import Case, PastCase
 from tasks.assessors.encodings import NOTHING_TO_READ, unpacked
 from tasks.assessors.markdown import fenced, markdown_as_seen, unshielded, with_code_shielded
 from tasks.assessors.markup import html_as_seen, is_document

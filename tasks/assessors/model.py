@@ -13,7 +13,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from models.case import Case
+from models.assessment.case import Case
 from models.settings import Settings
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.mail import case_as_seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from models.case import Case, CaseStep
+from models.assessment.case import Case, CaseStep
 from tasks.assessors.offers import asks_to_look, is_proposal, may_be_advice
 from tasks.assessors.replies import is_output, only_denies, reports, says_done, says_result
 from tasks.assessors.similarity import repeats, stems

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from models.case import Case, CaseStep
+from models.assessment.case import Case, CaseStep
 from tasks.assessors.outcome import KNOWN_OUTCOMES, Reading
 from tasks.assessors.similarity import overlap
 from tasks.assessors.text import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from models.case import FIRST_STEPS, LAST_STEPS, Case
+from models.assessment.case import FIRST_STEPS, LAST_STEPS, Case
 from tasks.assessors import cause, facts
 from tasks.assessors.offers import is_proposal
 from tasks.assessors.outcome import Attempt, Reading, unsolved

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.case import Case, CaseStep, steps_to_read
+from models.assessment.case import Case, CaseStep, steps_to_read
 from tasks.assessors.text import LONGEST_TEXT, Sentence, sentences
 
 CHARACTERS_READ = 60_000  # of the steps of a session, over all of them

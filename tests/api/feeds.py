@@ -10,9 +10,9 @@ import redis
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from models import driver, head
-from models.feed import FeedControl
-from models.transaction import upkeep
+from models.database import driver
+from models.feed import FeedControl, head
+from models.transaction import maintenance
 from tests.world import Person
 
 
@@ -42,7 +42,7 @@ def news(person: Person, at: str, query: str = "") -> dict[str, Any]:
 
 def epoch() -> str:
     """The epoch now."""
-    with upkeep() as session:
+    with maintenance() as session:
         return str(session.scalar(select(FeedControl.epoch)))
 
 

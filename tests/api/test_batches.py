@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models import batch
-from models.batch_filter import Selection
+from models.batch.selection import Selection
 from models.transaction import transaction
 from tests.world import World
 

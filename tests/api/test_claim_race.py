@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from models import account, db
+from models import account, database
 from models.account import ApiToken, Role, User
 from models.feed import FeedEvent
-from models.transaction import transaction, upkeep
+from models.transaction import maintenance, transaction
 from tests import world as worlds
 from tests.world import Person, World
 
@@ -21,9 +21,9 @@ PEOPLE = 50
 def crowd(world: World) -> list[Person]:
     """Fifty engineers of the account, each with a token."""
     made = []
-    with upkeep() as session:
+    with maintenance() as session:
         for n in range(PEOPLE):
-            user = User(account_id=world.account_id, id=db.new_id(), name=f"engineer {n}", role=Role.ENGINEER)
+            user = User(account_id=world.account_id, id=database.new_id(), name=f"engineer {n}", role=Role.ENGINEER)
             session.add(user)
             session.flush()
             secret = f"rf_test_{user.id.hex}"

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from api import auth
 from models.account import ApiToken
-from models.transaction import upkeep
+from models.transaction import maintenance
 from tests.servers import Servers
 from tests.stack import ROOT
 from tests.world import World
@@ -60,7 +60,7 @@ def test_a_token_ends_after_ninety_days_unless_told_otherwise(
 ) -> None:
     said = run("tokens", "issue", "--user", str(world.senior.id), *options)
     assert said.exit_code == 0
-    with upkeep() as session:
+    with maintenance() as session:
         ends = session.scalars(select(ApiToken.expires_at).where(ApiToken.expires_at.is_not(None))).all()
         left = [(end - session.scalar(select(func.now()))).days for end in ends]
     assert left == ([] if days is None else [days])

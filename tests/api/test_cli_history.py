@@ -13,7 +13,7 @@ from click.testing import Result
 from flask import Flask
 
 from api import cli_history, history_lines
-from models import case
+from models.assessment import case
 from models.feed import FeedEvent
 from models.handoff import Handoff
 from models.session import SessionStep, TroubleshootingSession

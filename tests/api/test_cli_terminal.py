@@ -19,7 +19,7 @@ import pytest
 from flask import Flask
 
 from models import batch
-from models.batch_filter import Selection
+from models.batch.selection import Selection
 from models.transaction import transaction
 from tests import world as worlds
 from tests.api.test_cli_history import past

@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from itsdangerous import TimestampSigner
 
 from api import cookie
-from models import login, settings
+from models import settings
+from models.account import login
 from tests.world import World
 
 

@@ -9,10 +9,11 @@ from flask import Flask
 
 from api import answers, feed_answers
 from api.cursor import Cursor, encode
-from models import feed, head, settings
-from models.db import Base
+from models import feed, settings
+from models.database import Base
+from models.feed import head
 from models.redis import redis_key
-from models.transaction import upkeep
+from models.transaction import maintenance
 from tests.api.feeds import cursor, epoch, forget_hints, news, poll, redis_calls, snapshot, statements
 from tests.world import World
 
@@ -157,7 +158,7 @@ def test_what_cannot_be_continued_exactly_is_410_with_the_reason(
 def _forget(world: World, *, up_to: int) -> None:
     """Prune by hand what pruning would take."""
     feeds, events = Base.metadata.tables["feeds"], Base.metadata.tables["feed_events"]
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(feeds.update().where(feeds.c.account_id == world.account_id).values(floor=up_to))
         gone = (events.c.account_id == world.account_id) & (events.c.seq <= up_to)
         session.execute(events.delete().where(gone))
@@ -175,7 +176,7 @@ def test_a_new_epoch_reaches_a_client_that_is_caught_up(world: World) -> None:
     world.junior.hand_off("T-1")
     at = cursor(world.viewer)
     assert news(world.viewer, at)["events"] == []
-    with upkeep() as session:
+    with maintenance() as session:
         feed.rotate_epoch(session)
     forget_hints()  # what ten seconds do
     answer = poll(world.viewer, at)
@@ -189,7 +190,7 @@ def test_writes_in_a_new_epoch_do_not_keep_the_old_epochs_hint_alive(world: Worl
     client = head.heads().client
     [old] = client.keys(redis_key("feed", f"{world.account_id.hex}*"))
     assert client.pexpire(old, 5_000)  # a write to it would set the full time again
-    with upkeep() as session:
+    with maintenance() as session:
         feed.rotate_epoch(session)
     world.junior.hand_off("T-2")
     assert 0 < client.pttl(old) <= 5_000
@@ -251,7 +252,7 @@ def test_operators_slow_clients_down_and_stop_them(world: World) -> None:
     world.junior.hand_off("T-1")
     at = cursor(world.viewer)
     for pace, lowest, highest in ((4.0, 4.8, 7.2), (0.0, -1, -1), (1.0, 1.2, 1.8)):
-        with upkeep() as session:
+        with maintenance() as session:
             feed.set_pace(session, pace)
         forget_hints()
         for _ in range(2):  # from the database, then from Redis
@@ -263,7 +264,7 @@ def test_told_to_stop_a_client_that_lags_behind_stops_too(world: World) -> None:
     at = cursor(world.viewer)
     world.junior.hand_off("T-1")
     world.junior.hand_off("T-2")
-    with upkeep() as session:
+    with maintenance() as session:
         feed.set_pace(session, 0)
     assert poll(world.viewer, at, "&limit=1").headers["Poll-Interval"] == "-1"
 
@@ -348,7 +349,7 @@ def test_a_hole_in_the_feed_is_an_error_and_never_data(world: World) -> None:
     for n in range(3):
         world.junior.hand_off(f"T-{n}")
     events = Base.metadata.tables["feed_events"]
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(events.delete().where((events.c.account_id == world.account_id) & (events.c.seq == 2)))
     assert poll(world.viewer, at).status_code == 500
 

@@ -12,9 +12,8 @@ from flask.testing import FlaskClient
 
 from api import auth
 from deploy import database
-from models import head
-from models.feed import follow_identity
-from models.transaction import upkeep
+from models.feed import follow_identity, head
+from models.transaction import maintenance
 from tests import servers as private
 from tests import world as worlds
 from tests.api.feeds import cursor, epoch, forget_hints, news, poll
@@ -87,11 +86,11 @@ def test_a_silent_redis_costs_time_and_nothing_else(own: Servers, client: FlaskC
 def test_a_restored_database_begins_a_new_epoch_by_itself(own: Servers, client: FlaskClient, app: object) -> None:
     world = worlds.create(client)
     world.junior.hand_off("T-1")
-    with upkeep() as session:
+    with maintenance() as session:
         follow_identity(session)
     at, old = cursor(world.viewer), epoch()
     own.postgres.restart()
-    with upkeep() as session:
+    with maintenance() as session:
         assert follow_identity(session) is None
 
     # What a restore to a point in time does: recovery from an archive, then a new timeline.
@@ -101,7 +100,7 @@ def test_a_restored_database_begins_a_new_epoch_by_itself(own: Servers, client: 
         settings.write("restore_command = 'false'\n")
     own.postgres.start()
     wait_for(lambda: not _recovering(own), "the restore to end")
-    with upkeep() as session:
+    with maintenance() as session:
         assert follow_identity(session) is not None
     assert epoch() != old
     forget_hints()

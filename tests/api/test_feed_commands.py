@@ -10,10 +10,11 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import text
 
-from models import feed, head
+from models import feed
 from models.account import ApiToken
+from models.feed import head
 from models.redis import redis_key
-from models.transaction import transaction, upkeep
+from models.transaction import maintenance, transaction
 from tests import world as worlds
 from tests.api.feeds import cursor, epoch, forget_hints, poll
 from tests.servers import Servers
@@ -49,7 +50,7 @@ def test_the_doctor_finds_what_is_broken_and_exits_with_1(
 ) -> None:
     made = world.junior.hand_off("T-1")
     world.senior.post(f"/handoffs/{made['id']}/claim")
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(text(damage), {"a": world.account_id})
     result = _run(app, "doctor", "--account", str(world.account_id))
     assert result.exit_code == 1
@@ -90,7 +91,7 @@ def test_pruning_keeps_what_the_settings_say_and_moves_the_floor(
 def test_the_prune_command_takes_what_is_too_old(app: Flask, world: World) -> None:
     world.junior.hand_off("T-1")
     world.junior.hand_off("T-2")
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(
             text("UPDATE feed_events SET created_at = now() - interval '15 days' WHERE account_id = :a AND seq = 1"),
             {"a": world.account_id},
@@ -125,11 +126,11 @@ def test_the_pace_is_set(app: Flask, world: World) -> None:
 
 def test_the_epoch_is_kept_while_the_database_is_the_same_and_rotated_once_when_it_is_another(world: World) -> None:
     old = epoch()
-    with upkeep() as session:
+    with maintenance() as session:
         assert feed.follow_identity(session) is None  # noted for the first time
         assert feed.follow_identity(session) is None
     assert epoch() == old
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(text("UPDATE feed_control SET database_identity = 'another cluster'"))
         new = feed.follow_identity(session)
         assert feed.follow_identity(session) is None
@@ -137,7 +138,7 @@ def test_the_epoch_is_kept_while_the_database_is_the_same_and_rotated_once_when_
 
 
 def test_the_doctor_tells_that_the_database_was_restored(app: Flask, world: World) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(text("UPDATE feed_control SET database_identity = 'another cluster'"))
     result = _run(app, "doctor")
     assert result.exit_code == 1
@@ -159,7 +160,7 @@ def test_tail_follows_the_running_service_and_leaves_no_token_behind(
         second = _run(app, "tail", "--account", "Acme", "--url", stack.url, "--once", "--cursor", at)
     assert "handoff.created" in second.output
     assert "\x1b" not in second.output
-    with upkeep() as session:
+    with maintenance() as session:
         issued = session.query(ApiToken).filter(ApiToken.expires_at.is_not(None)).all()
     assert len(issued) == 2
     assert all(token.user_id == world.viewer.id and token.revoked_at for token in issued)

@@ -13,12 +13,12 @@ from flask.testing import FlaskClient
 
 from api import auth, cookie
 from models import account
-from models.head import FAILURES_BEFORE_PAUSE, POLLS_A_SECOND, heads
-from models.polls import MOST_TOGETHER
+from models.addresses.redis import RedisAddress
+from models.feed.head import FAILURES_BEFORE_PAUSE, POLLS_A_SECOND, heads
+from models.feed.polls import MOST_TOGETHER
 from models.redis import client as redis_client
 from models.redis import connect_loop, redis_key
-from models.redis_address import RedisAddress
-from models.transaction import upkeep
+from models.transaction import maintenance
 from tests.api import asgi
 from tests.api.feeds import cursor, forget_hints, poll, redis_calls, statements
 from tests.api.test_limits import failures, set_to
@@ -186,7 +186,7 @@ def test_without_redis_polls_are_answered_from_the_database(
     at = known_place(world.viewer)
     world.junior.hand_off("T-1")
     monkeypatch.setattr(
-        "models.polls.connect_loop", lambda _: connect_loop(RedisAddress.parse("redis://127.0.0.1:1/0"))
+        "models.feed.polls.connect_loop", lambda _: connect_loop(RedisAddress.parse("redis://127.0.0.1:1/0"))
     )
     path = f"/api/v1/feed?cursor={at}"
     before = failures()
@@ -202,7 +202,7 @@ def test_a_redis_that_says_nothing_is_waited_for_shortly(
     monkeypatch.setattr("models.redis.TIMEOUT_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
-        monkeypatch.setattr("models.polls.connect_loop", lambda _: connect_loop(RedisAddress.parse(url)))
+        monkeypatch.setattr("models.feed.polls.connect_loop", lambda _: connect_loop(RedisAddress.parse(url)))
         before = failures()
         asked = [(f"/api/v1/feed?cursor={at}", world.viewer.headers)] * 9
         assert [answer.status_code for answer in asgi.gets(app, asked, together=False)] == [200] * 9
@@ -264,7 +264,7 @@ def test_a_token_revoked_meanwhile_is_refused_after_it_was_verified_again(
     at = known_place(world.viewer)
     monkeypatch.setattr(auth, "AGEING_SECONDS", -1.0)
     quick(app, world.viewer, at)
-    with upkeep() as session:
+    with maintenance() as session:
         assert account.revoke_token(session, auth._verified[account.digest(world.viewer.token)].caller.token_id)
     assert quick(app, world.viewer, at).status_code == 200
     auth.verify_again()

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from flask import Flask
 
-from models import words
+from models import text
 from tests.api.imports import Imports, past
 from tests.world import World, intake
 
@@ -115,7 +115,7 @@ def test_what_nobody_can_see_is_blank_in_every_text(world: World, blank: str) ->
         body["session"][field] = blank
         assert world.junior.post("/handoffs", body).status_code == 422, field
     assert world.junior.post("/handoffs", intake("T-1", reason=blank)).status_code == 422
-    assert words.name(blank) is None
+    assert text.name(blank) is None
 
 
 NAMES = [
@@ -144,5 +144,5 @@ def test_names_of_all_scripts_are_taken_as_they_are(app: Flask, world: World, na
 
 
 def test_a_name_in_two_spellings_is_one(app: Flask, world: World) -> None:
-    assert words.name("Jose\u0301 ") == words.name("\u202aJosé") == "José"
-    assert words.name("a\x1b[31mb") is None
+    assert text.name("Jose\u0301 ") == text.name("\u202aJosé") == "José"
+    assert text.name("a\x1b[31mb") is None

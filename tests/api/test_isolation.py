@@ -17,12 +17,15 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.sql.visitors import replacement_traverse
 from werkzeug.test import TestResponse
 
-from models import account, assessment, card, case, db, feed, handoff, migrations, moves, numbering, timeline
+from models import account, assessment, database, feed, handoff
 from models import session as sessions
-from models.db import Base
+from models.assessment import case, leases
+from models.database import Base, migrations
 from models.errors import NotFound
-from models.handoff import Actor, Filter, Handoff
-from models.transaction import transaction, upkeep
+from models.feed import append, card
+from models.handoff import Actor, Handoff, listing, moves, timeline
+from models.handoff.listing import Filter
+from models.transaction import maintenance, transaction
 from tasks import assess
 from tests import world as worlds
 from tests.servers import Servers
@@ -212,7 +215,7 @@ def without_the_filter() -> Iterator[None]:
 
 def test_the_filter_is_really_removed_in_the_tests_below(world: World, foreign: Foreign) -> None:
     mine = select(Handoff.account_id).where(Handoff.account_id == world.account_id)
-    with upkeep() as session:
+    with maintenance() as session:
         assert set(session.scalars(mine)) == {world.account_id}
         with without_the_filter():
             assert set(session.scalars(mine)) >= {world.account_id, foreign.world.account_id}
@@ -249,8 +252,8 @@ def test_every_query_finds_nothing_when_it_names_another_account(world: World, f
     queries: dict[str, Any] = {
         "handoff.find": lambda s: not_found(lambda: handoff.find(s, theirs, handoff_id, seen_by=who)),
         "handoff.lock": lambda s: not_found(lambda: handoff.lock(s, theirs, handoff_id)),
-        "handoff.listed": lambda s: s.scalars(handoff.listed(s, theirs, Filter(), seen_by=who)).all(),
-        "handoff.listed(q)": lambda s: s.scalars(handoff.listed(s, theirs, Filter(q=MARK), seen_by=who)).all(),
+        "handoff.listed": lambda s: s.scalars(listing.listed(s, theirs, Filter(), seen_by=who)).all(),
+        "handoff.listed(q)": lambda s: s.scalars(listing.listed(s, theirs, Filter(q=MARK), seen_by=who)).all(),
         "handoff.find_session": lambda s: not_found(
             lambda: handoff.find_session(s, theirs, foreign.external_id, seen_by=who)
         ),
@@ -258,7 +261,7 @@ def test_every_query_finds_nothing_when_it_names_another_account(world: World, f
         "session.steps_of": lambda s: sessions.steps_of(s, theirs, kept.id),
         "assessment.generations": lambda s: assessment.generations(s, theirs, handoff_id),
         "assessment.has_open": lambda s: assessment.has_open(s, theirs, handoff_id, 1),
-        "assessment.take_lease": lambda s: assessment.take_lease(s.connection(), theirs, asked),
+        "assessment.take_lease": lambda s: leases.take(s.connection(), theirs, asked),
         "card.cards": lambda s: card.cards(s, {(theirs, handoff_id)}),
         "case.similar": lambda s: case.similar(s.connection(), theirs, MARK, besides=UUID(int=1)),
         "timeline": lambda s: timeline.timeline(s, whole),
@@ -266,7 +269,7 @@ def test_every_query_finds_nothing_when_it_names_another_account(world: World, f
         "account.active_user": lambda s: not_found(lambda: account.active_user(s, theirs, foreign.world.admin.id)),
         "feed.tail": lambda s: s.execute(select(feed.Feed).where(feed.Feed.account_id == theirs)).all(),
         "moves.claim": lambda s: (
-            numbering.change(
+            append.change(
                 s.connection(), moves._CLAIM, moves._values(theirs, handoff_id, who, None), show=False
             ).happened
         ),
@@ -304,7 +307,7 @@ def test_a_write_into_another_account_is_refused_by_the_database(world: World, f
         assert session.execute(text("UPDATE handoffs SET reason = reason")).rowcount == 1
     into = text("INSERT INTO sessions (account_id, id, external_id, title, problem) VALUES (:a, :i, 'x', 'x', 'x')")
     with pytest.raises(DBAPIError, match="row-level security"), transaction(world.account_id) as session:
-        session.execute(into, {"a": foreign.world.account_id, "i": db.new_id()})
+        session.execute(into, {"a": foreign.world.account_id, "i": database.new_id()})
 
 
 @pytest.fixture
@@ -355,5 +358,5 @@ def test_the_services_login_reads_nothing_before_it_has_a_scope(servers: Servers
 
 def test_migrations_run_as_the_owner_and_the_service_cannot_change_a_table(servers: Servers, committed: str) -> None:
     assert migrations.expected_revision() is not None
-    with pytest.raises(DBAPIError, match="must be owner"), upkeep() as session:
+    with pytest.raises(DBAPIError, match="must be owner"), maintenance() as session:
         session.execute(text("ALTER TABLE handoffs DISABLE ROW LEVEL SECURITY"))

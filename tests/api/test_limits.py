@@ -15,8 +15,9 @@ from flask.testing import FlaskClient
 from prometheus_client import REGISTRY
 
 from api.parsing import MAX_DEPTH
-from models import limits, redis
-from models.head import FAILURES_BEFORE_PAUSE
+from models import redis
+from models.account import limits
+from models.feed.head import FAILURES_BEFORE_PAUSE
 from models.redis import redis_key
 from models.settings import SettingsError, settings
 from tests.conftest import environment

@@ -13,8 +13,9 @@ from sqlalchemy import func, select, update
 from models.assessment import generations
 from models.feed import FeedEvent
 from models.handoff import Handoff, Status
-from models.transaction import transaction, upkeep
-from models.upkeep import overdue_claims, return_claim
+from models.handoff.moves import overdue_claims
+from models.handoff.moves import return_overdue_claim as return_claim
+from models.transaction import maintenance, transaction
 from tasks import assess
 from tests.world import Person, World, intake
 
@@ -344,7 +345,7 @@ def test_a_parked_handoff_counts_the_returns_up_to_its_escalation(world: World) 
 
 
 def age_claim(world: World, handoff_id: str, minutes: int) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(
             update(Handoff)
             .where(Handoff.account_id == world.account_id, Handoff.id == UUID(handoff_id))
@@ -353,7 +354,7 @@ def age_claim(world: World, handoff_id: str, minutes: int) -> None:
 
 
 def return_overdue() -> int:
-    with upkeep() as session:
+    with maintenance() as session:
         return sum([return_claim(session, *late) for late in overdue_claims(session)])
 
 

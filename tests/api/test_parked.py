@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from models import case
+from models.assessment import case
 from models.session import MAX_STEPS, SessionStep, TroubleshootingSession
 from models.transaction import transaction
 from tests.api.imports import Imports, past

@@ -10,9 +10,9 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from api import auth
-from models import account, db, leaving
-from models.account import ApiToken, Role, User
-from models.transaction import transaction, upkeep
+from models import account, database
+from models.account import ApiToken, Role, User, leaving
+from models.transaction import maintenance, transaction
 from tests.world import Person, World, intake
 
 
@@ -28,7 +28,7 @@ def status(world: World, secret: str) -> int:
 
 
 def issued(world: World, person: Person, expires_in: timedelta | None = None) -> tuple[UUID, str]:
-    with upkeep() as session:
+    with maintenance() as session:
         token, secret = account.issue_token(session, world.account_id, person.id, expires_in=expires_in)
         return token.id, secret
 
@@ -92,7 +92,7 @@ def test_people_are_the_accounts_engineers_and_admins(world: World, other_world:
 def test_a_token_is_stored_as_a_digest_of_256_random_bits(world: World) -> None:
     token_id, secret = issued(world, world.senior)
     assert len(secret.removeprefix("rf_")) >= 43  # 32 bytes in base64
-    with upkeep() as session:
+    with maintenance() as session:
         row = session.scalars(select(ApiToken).where(ApiToken.id == token_id)).one()
     assert row.digest == account.digest(secret)
     assert row.prefix == secret[: len(row.prefix)]
@@ -104,7 +104,7 @@ def test_an_expired_token_is_refused(world: World) -> None:
     _, secret = issued(world, world.senior, timedelta(days=1))
     assert status(world, secret) == 200
     auth.forget_verified()
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(update(ApiToken).values(expires_at=func.now()))
     assert status(world, secret) == 401
 
@@ -125,9 +125,9 @@ def test_a_token_expires_on_time_even_while_it_is_believed(world: World, monkeyp
 def test_a_revoked_token_is_refused_and_others_of_the_person_are_not(world: World) -> None:
     token_id, secret = issued(world, world.senior)
     assert status(world, secret) == 200
-    with upkeep() as session:
+    with maintenance() as session:
         assert account.revoke_token(session, token_id) is True
-    with upkeep() as session:
+    with maintenance() as session:
         assert account.revoke_token(session, token_id) is False
     auth.forget_verified()
     assert status(world, secret) == 401
@@ -140,11 +140,11 @@ def test_last_use_is_written_at_most_once_a_minute(world: World) -> None:
     def use(seconds_ago: int) -> bool:
         """Whether a use is written when the one before was so long ago."""
         before = func.now() - timedelta(seconds=seconds_ago)
-        with upkeep() as session:
+        with maintenance() as session:
             session.execute(update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=before))
         auth.forget_verified()
         assert status(world, secret) == 200
-        with upkeep() as session:
+        with maintenance() as session:
             fresh = select(ApiToken.last_used_at == func.now()).where(ApiToken.id == token_id)
             return bool(session.scalar(fresh))
 
@@ -182,12 +182,12 @@ def test_a_name_of_another_account_is_not_found(world: World, other_world: World
 
 
 def test_a_role_change_reaches_the_caller(world: World) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(update(User).where(User.id == world.senior.id).values(role=Role.VIEWER))
     auth.forget_verified()
     assert world.senior.post("/handoffs", intake()).status_code == 403
 
 
 def test_ids_are_made_by_the_server_and_ordered_by_time() -> None:
-    made = [db.new_id() for _ in range(100)]
+    made = [database.new_id() for _ in range(100)]
     assert made == sorted(made)

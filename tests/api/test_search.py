@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from models.account import User
-from models.transaction import upkeep
+from models.transaction import maintenance
 from tests.world import World
 
 # Ticket: what is in it. Every query below is asked of all of them.
@@ -83,7 +83,7 @@ def test_what_no_ticket_holds_finds_nothing(world: World, tickets: dict[str, str
 
 
 def test_people_are_found_by_what_they_are_called_now(world: World) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         for key, name in {"junior": "Jürgen Weiß", "senior": "田中太郎", "senior2": "Will Ōno"}.items():
             session.get_one(User, (world.account_id, getattr(world, key).id)).name = name
     targeted = world.junior.hand_off("T-1", target_user_id=str(world.senior2.id))["id"]
@@ -94,7 +94,7 @@ def test_people_are_found_by_what_they_are_called_now(world: World) -> None:
     world.senior.post(f"/handoffs/{claimed}/claim")
     assert found(world, "太郎") == found(world, "printer 田中") == [claimed]
     assert found(world, "printer -太郎") == [targeted]
-    with upkeep() as session:
+    with maintenance() as session:
         session.get_one(User, (world.account_id, world.junior.id)).name = "Jonas Schwarz"
     assert found(world, "jurgen") == []
     assert found(world, "schw") == [targeted]
@@ -138,6 +138,6 @@ def test_a_search_stays_in_its_account(world: World, other_world: World) -> None
     other_world.junior.hand_off("T-1")
     assert found(world, "printer") == [made]
     assert found(world, "-nonsense") == [made]
-    with upkeep() as session:
+    with maintenance() as session:
         name = session.scalars(select(User.name).where(User.id == other_world.junior.id)).one()
     assert found(world, f'"{name}"') == []

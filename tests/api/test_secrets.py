@@ -15,11 +15,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from models import account, db
+from models import account
+from models import database as db
 from models.account import ApiToken, Caller
 from models.handoff import Handoff
 from models.settings import SettingsError, settings
-from models.transaction import transaction, upkeep
+from models.transaction import maintenance, transaction
 from tests import world as worlds
 from tests.conftest import environment
 from tests.leaks import leaks_in
@@ -55,7 +56,7 @@ def test_a_bad_setting_is_named_without_its_value(servers: Servers, name: str) -
 
 def test_the_repr_of_rows_and_callers_shows_no_token_and_no_ticket(world: World) -> None:
     made = world.junior.hand_off("T-1", reason="planted ticket text")["id"]
-    with upkeep() as session:
+    with maintenance() as session:
         token, secret = account.issue_token(session, world.account_id, world.senior.id)
         shown = repr(token) + str(token) + repr(session.query(ApiToken).all())
         known = account.authenticate(session.connection(), [account.digest(secret)])[account.digest(secret)]

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from models import assessment
 from models.assessment import Assessment
 from models.feed import FeedEvent
-from models.transaction import transaction, upkeep
+from models.transaction import maintenance, transaction
 from tasks import assess
 from tasks.assessors.base import AssessorError
 from tests import world as worlds
@@ -71,7 +71,7 @@ def test_a_timeline_tells_every_attempt_of_the_assessor_and_its_error(
     made = lasting.junior.hand_off("T-1")["id"]
     monkeypatch.setattr(assess, "build", lambda *_: Refuses())
     for _ in range(4):
-        with upkeep() as session:
+        with maintenance() as session:
             session.execute(update(Assessment).values(not_before=func.now()))
         assess.run(lasting.account_id, newest(lasting, made))
     attempts = [

@@ -15,10 +15,10 @@ from flask import Flask
 from sqlalchemy import update
 
 from deploy import database
-from models import account, leaving
-from models.account import ApiToken, Caller, CallerChangedError, Role
+from models import account
+from models.account import ApiToken, Caller, CallerChangedError, Role, leaving
 from models.errors import Conflict
-from models.transaction import only_while, transaction, upkeep
+from models.transaction import maintenance, only_while, transaction
 from tests import world as worlds
 from tests.attack.test_routes import routes
 from tests.conftest import environment
@@ -40,7 +40,7 @@ class Place:
     def person(self, role: Role = Role.ADMIN) -> Person:
         """Somebody new, whom the process remembers."""
         name = f"leaver {next(numbers)}"
-        with upkeep() as session:
+        with maintenance() as session:
             made = account.create_user(session, self.world.account_id, name, role)
             _, secret = account.issue_token(session, self.world.account_id, made.id)
         new = Person(made.id, name, secret, self.world.admin.client)
@@ -133,22 +133,22 @@ WRITES: dict[str, Make] = {
 
 
 def delete(who: Person, place: Place) -> None:
-    with upkeep() as session:  # by itself, so that claims stay for the write to find
+    with maintenance() as session:  # by itself, so that claims stay for the write to find
         session.get_one(account.User, (place.world.account_id, who.id)).deleted_at = account.func.now()
 
 
 def revoke(who: Person, place: Place) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(update(ApiToken).where(ApiToken.user_id == who.id).values(revoked_at=account.func.now()))
 
 
 def let_expire(who: Person, place: Place) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(update(ApiToken).where(ApiToken.user_id == who.id).values(expires_at=account.func.now()))
 
 
 def demote(who: Person, place: Place) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         session.get_one(account.User, (place.world.account_id, who.id)).role = Role.VIEWER
 
 
@@ -251,7 +251,7 @@ def test_two_admins_cannot_delete_one_another(servers: Servers) -> None:
 
 def both_leave() -> list[str]:
     """What became of two admins who delete each other at the same moment."""
-    with upkeep() as session:
+    with maintenance() as session:
         within = account.create_account(session, f"Twin {next(numbers)}")
         both = [account.create_user(session, within.id, f"admin {n}", Role.ADMIN).id for n in range(2)]
     barrier, outcomes = threading.Barrier(2), []

@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from api import auth, cookie
-from models import account, leaving, login
-from models.login import Login
-from models.transaction import upkeep
+from models import account
+from models.account import leaving, login
+from models.account.login import Login
+from models.transaction import maintenance
 from tests.world import Person, World
 
 FORMS = [
@@ -85,14 +86,14 @@ def test_signing_out_ends_one_browser_and_everywhere_ends_all_of_one_person(worl
 def test_a_login_that_ended_in_another_process_ends_here_with_the_next_request(world: World, browse: Any) -> None:
     browser = browse(world.senior)
     assert status(browser) == 200
-    with upkeep() as session:
+    with maintenance() as session:
         assert login.end_all(session, world.account_id, world.senior.id)
     assert status(browser) == 401
 
 
 def test_a_login_ends_with_its_token_and_with_its_person(world: World, browse: Any) -> None:
     browser, other = browse(world.senior), browse(world.junior)
-    with upkeep() as session:
+    with maintenance() as session:
         token = session.scalars(select(Login.token_id).where(Login.user_id == world.senior.id)).one()
         assert account.revoke_token(session, token)
     leaving.delete(world.account_id, world.junior.id)
@@ -115,14 +116,14 @@ def test_old_logins_are_pruned_and_one_person_has_a_bounded_number(
     assert [status(each) for each in browsers] == [401, 401, 200, 200, 200]
     monkeypatch.setattr(login, "LIFETIME", timedelta(seconds=-1))
     assert status(browse(world.junior)) == 401
-    with upkeep() as session:
+    with maintenance() as session:
         assert login.prune(session) == 1
     assert status(browsers[-1]) == 200
 
 
 def test_a_stolen_key_without_our_signature_is_no_login(world: World, app: Flask, browse: Any) -> None:
     browse(world.senior)
-    with upkeep() as session:
+    with maintenance() as session:
         key = session.scalars(select(Login.key)).one()
     for value in (key, f'{{"login":"{key}"}}', f"{key}.x.y"):
         thief = app.test_client()
@@ -186,7 +187,7 @@ def test_signing_in_leads_to_no_other_site(world: World, client: FlaskClient, ta
 def test_a_login_is_forgotten_by_polls_too(world: World, app: Flask, browse: Any) -> None:
     browser = browse(world.senior)
     assert status(browser) == 200
-    with upkeep() as session:
+    with maintenance() as session:
         key = session.scalars(select(Login.key)).one()
     assert auth.remembered(key)
     leave(browser)

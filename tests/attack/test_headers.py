@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api import create_app
-from models import limits
-from models.limits import WINDOW_SECONDS
+from models.account import limits
+from models.account.limits import WINDOW_SECONDS
 from models.redis import client as redis_client
 from models.redis import redis_key
 from models.settings import settings

@@ -17,7 +17,7 @@ import psycopg2
 from sqlalchemy import text
 
 from models import analytics
-from models.transaction import transaction, upkeep
+from models.transaction import maintenance, transaction
 from tests import servers as private
 from tests import world as worlds
 from tests.conftest import environment
@@ -51,7 +51,7 @@ ASSESS = """
 
 def fill(servers: Servers, database: str, account_id: UUID, count: int) -> None:
     """Store the handoffs with their assessments, and let PostgreSQL look at them."""
-    with upkeep() as session:
+    with maintenance() as session:
         user, kept = session.execute(
             text("""
                 WITH made AS (INSERT INTO sessions (account_id, id, external_id, title, problem)

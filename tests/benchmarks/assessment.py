@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models.case import Case
+from models.assessment.case import Case
 from tasks.assessors.extractive import Extractive
 from tasks.assessors.mail import case_as_seen
 from tests.benchmarks import foresight, measures, rows

@@ -33,11 +33,11 @@ from sqlalchemy import select, text
 from models import account, batch
 from models.account import Role
 from models.batch import BatchState
-from models.batch_filter import Selection
+from models.batch.selection import Selection
 from models.handoff import Handoff
 from models.redis import client, redis_key
 from models.settings import settings
-from models.transaction import transaction, upkeep
+from models.transaction import maintenance, transaction
 from tests import servers as private
 from tests.benchmarks import rows as real
 from tests.conftest import environment
@@ -145,7 +145,7 @@ def probe(token: str, stack: Stack, count: int, name: str, gap_seconds: float) -
 
 
 def _measured(name: str, count: int) -> list[float] | None:
-    with upkeep() as session:
+    with maintenance() as session:
         found = session.execute(
             text(
                 "SELECT extract(epoch FROM h.ready_at - h.created_at)::float8 FROM handoffs AS h JOIN sessions AS s"
@@ -192,7 +192,7 @@ def _read(account_id: UUID, batch_id: UUID) -> batch.Batch:
 
 
 def measure(servers: private.Servers, folder: Path, rows: int, probes: int, threads: int) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         made = account.create_account(session, "Bench")
         admin = account.create_user(session, made.id, "Ada", Role.ADMIN)
         token = account.issue_token(session, made.id, admin.id)[1]
@@ -202,7 +202,7 @@ def measure(servers: private.Servers, folder: Path, rows: int, probes: int, thre
         stack.web()
         watched = {
             "interactive worker": _worker(stack, "interactive", 16, nice=5),
-            "upkeep worker, which drives the batch": stack.worker("upkeep", 2),
+            "maintenance worker, which drives the batch": stack.worker("maintenance", 2),
             "bulk worker": _worker(stack, "bulk", threads, nice=10),
             "beat": stack.beat(),
         }

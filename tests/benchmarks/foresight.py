@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from models.case import Case
+from models.assessment.case import Case
 from tasks.assessors.extractive import Extractive
 from tests.benchmarks import measures, rows
 from tests.benchmarks.rows import Row

@@ -101,7 +101,7 @@ def past_cases(stage: Stage) -> list[Growth]:
     """The search for similar resolved cases, which every assessment makes, as they become more."""
     found, last = [], 0
     with stage.service() as service, service.inside():
-        from models import case
+        from models.assessment import case
         from models.transaction import transaction
 
         for size in PAST:

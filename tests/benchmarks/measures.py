@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.case import Case
+from models.assessment.case import Case
 
 _WORD = re.compile(r"[^\W_]+(?:[._'/:-][^\W_]+)*")
 _ERRORS = (

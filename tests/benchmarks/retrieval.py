@@ -24,11 +24,13 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from models import account, case, search, vocabulary
+from models import account
 from models.account import Role
-from models.db import new_id
+from models.assessment import case, vocabulary
+from models.database import new_id
+from models.handoff import search
 from models.session import TroubleshootingSession
-from models.transaction import transaction, upkeep
+from models.transaction import maintenance, transaction
 from tests import servers as private
 from tests.benchmarks import rows
 from tests.benchmarks.measures import words
@@ -99,7 +101,7 @@ class Desk:
     """An account whose past cases are searched."""
 
     def __init__(self) -> None:
-        with upkeep() as session:
+        with maintenance() as session:
             self.account_id = account.create_account(session, "Benchmark").id
             self.user_id = account.create_user(session, self.account_id, "Somebody", Role.ENGINEER).id
 
@@ -131,7 +133,7 @@ class Desk:
         session.connection().exec_driver_sql(_RESOLVED, resolved)
 
     def count_words(self) -> None:
-        with upkeep() as session:
+        with maintenance() as session:
             vocabulary.count(session, self.account_id)
 
     def similar(self, asked: str) -> list[tuple[float, UUID]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from models.case import Case, CaseStep, PastCase
+from models.assessment.case import Case, CaseStep, PastCase
 
 Row = dict[str, Any]
 DEFAULT_FILES = ("tickets.jsonl", "sessions_irc.jsonl")

@@ -17,10 +17,10 @@ from psycopg2 import errors
 from deploy import database
 from deploy.database import SetUpError, connect, ensure_database, owner_url, service_url
 from deploy.servers import Postgres
-from models import migrations, roles
-from models.address import Address
-from models.roles import MayNotError, Roles
-from models.transaction import upkeep
+from models.addresses.postgres import Address
+from models.database import migrations, roles
+from models.database.roles import MayNotError, Roles
+from models.transaction import maintenance
 from tests.conftest import environment
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def names(url: str) -> Roles:
 
 def works(service: str) -> bool:
     """Whether the service's code can work with this address."""
-    with environment({"DATABASE_URL": service, "REDIS_URL": "redis://127.0.0.1:1/0"}), upkeep() as session:
+    with environment({"DATABASE_URL": service, "REDIS_URL": "redis://127.0.0.1:1/0"}), maintenance() as session:
         return session.connection().exec_driver_sql("SELECT count(*) FROM accounts").scalar_one() == 0
 
 

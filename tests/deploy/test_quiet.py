@@ -15,8 +15,8 @@ import pytest
 
 from deploy import database
 from deploy.servers import Postgres
-from models import connections
-from models.address import Address
+from models.addresses.postgres import Address
+from models.database import connections
 from tests.stack import wait_for
 
 WORD = "ticketword"

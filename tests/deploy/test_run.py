@@ -159,7 +159,7 @@ FOREIGN = {
 def test_all_of_it_runs_and_ends_with_the_main_process(stack: Stack) -> None:
     stack.start(ASSESSOR="openai", **ELSEWHERE, **FOREIGN)
     assert until(lambda: READY.items() <= (stack.ready() or {}).items())
-    for word in ("interactive@", "bulk@", "upkeep@", "beat", "gunicorn"):
+    for word in ("interactive@", "bulk@", "maintenance@", "beat", "gunicorn"):
         process = stack.find(word)
         assert process
         assert process.environ()["ASSESSOR"] == "openai"

@@ -20,14 +20,14 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
-from models import account, batch, history_load
+from models import account, batch
 from models.account import Role
 from models.batch import BatchState
-from models.batch_filter import Selection
+from models.batch.selection import Selection
 from models.handoff import Handoff
-from models.history import Line
+from models.history import Line, load
 from models.settings import settings
-from models.transaction import transaction, upkeep
+from models.transaction import maintenance, transaction
 from tests import servers as private
 from tests.conftest import environment
 from tests.servers import Servers
@@ -63,16 +63,16 @@ class Outcome:
 
 def fill(rows: int, chance: random.Random) -> UUID:
     """An account with open handoffs that have no assessment."""
-    with upkeep() as session:
+    with maintenance() as session:
         made = account.create_account(session, "Under fire").id
         admin = account.create_user(session, made, "Ada", Role.ADMIN).id
     for start in range(0, rows, 200):
         lines = [Line(n, _content(n, chance)) for n in range(start, min(rows, start + 200))]
         with transaction(made) as session:
-            history_load.load(session, made, lines, by=admin)
+            load.load(session, made, lines, by=admin)
         if start % 5000 == 0:  # as the import does, so that it is planned for what is there
-            with upkeep() as session:
-                history_load.analyze(session)
+            with maintenance() as session:
+                load.analyze(session)
     return made
 
 
@@ -88,7 +88,7 @@ class Victims:
         self.stack, self.servers = stack, servers
         self.starts: dict[str, Callable[[], subprocess.Popen[bytes]]] = {
             "bulk worker": lambda: stack.worker("bulk", 8),
-            "driver": lambda: stack.worker("interactive,upkeep", 4),
+            "driver": lambda: stack.worker("interactive,maintenance", 4),
             "beat": stack.beat,
         }
         self.alive = {name: start() for name, start in self.starts.items()}

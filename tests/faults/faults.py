@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import redis
 
+from models.addresses.redis import RedisAddress
 from models.redis import connect
-from models.redis_address import RedisAddress
 from tests.faults.site import SLOTS, Load, Site, kept_alive
 from tests.stack import signal_group, wait_for
 

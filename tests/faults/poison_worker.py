@@ -7,7 +7,7 @@ import os
 from celery.bin.celery import main
 
 import tasks.assess
-from models.case import Case
+from models.assessment.case import Case
 from models.settings import Settings
 from tasks.assessors.base import Assessor, Draft
 

@@ -146,7 +146,7 @@ class Site(Stack):
 
     def worker(
         self,
-        queues: str = "interactive,upkeep",
+        queues: str = "interactive,maintenance",
         concurrency: int = SLOTS,
         program: Sequence[str] = CELERY,
         **env: str,

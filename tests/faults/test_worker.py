@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from models.addresses.redis import RedisAddress
 from models.redis import connect
-from models.redis_address import RedisAddress
 from tasks.life import DEAF_EXIT_CODE
 from tests.conftest import environment
 from tests.faults.site import Load, Site
@@ -106,7 +106,7 @@ def test_a_model_that_hangs_costs_the_deadline_and_the_fallback_is_written(site:
 def test_a_flood_of_bulk_work_does_not_delay_a_person(site: Site) -> None:
     site.worker("interactive", concurrency=2)
     site.worker("bulk", concurrency=2)
-    site.worker("upkeep", concurrency=2)
+    site.worker("maintenance", concurrency=2)
     site.beat()
     site.behave("slow", seconds=1)
     with environment(site.servers.environment(site.database)):
@@ -143,7 +143,7 @@ def test_a_deaf_worker_ends_to_be_started_anew(site: Site) -> None:
 
 
 def test_deadlines_are_kept_without_beat_and_without_redis(site: Site) -> None:
-    site.worker("upkeep", concurrency=2)
+    site.worker("maintenance", concurrency=2)
     site.servers.redis.stop()
     try:
         Load(site).post(2)
@@ -189,7 +189,7 @@ def read_metrics(site: Site) -> str:
 
 def test_readyz_names_the_part_that_is_away_and_intake_does_without_redis(site: Site, doomed: Servers) -> None:
     load = Load(site)
-    site.worker("upkeep")
+    site.worker("maintenance")
     wait_for(lambda: parts(site)[1]["status"] == "ok", "all parts to be there")
     assert parts(site)[1]["heartbeat_age_seconds"]
     metrics = read_metrics(site)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import fakeredis
 
-from models.head import Heads, Lease, Writing, _key, _lease_key, _writers_key
+from models.feed.head import Heads, Lease, Writing, _key, _lease_key, _writers_key
 
 ACCOUNT, TOKEN, EPOCH = UUID(int=1), UUID(int=2), "e1"
 FAULTS = ("none", "wipe", "failover", "crash", "call")

@@ -13,7 +13,7 @@ from sqlalchemy import insert, text
 
 from models import analytics
 from models.assessment import Assessment, State
-from models.db import new_id
+from models.database import new_id
 from models.handoff import TIMES, Handoff, Intent, Priority, Status
 from models.session import TroubleshootingSession
 from models.transaction import transaction

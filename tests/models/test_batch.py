@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from models import assessment, batch, batch_work, feedback, moves
-from models.assessment import Assessment, State
-from models.batch import Batch, BatchItem, BatchState, ItemState
-from models.batch_filter import Selection, estimate, selected
-from models.batch_work import Moving, shares
-from models.completion import complete
+from models import batch
+from models.assessment import Assessment, State, feedback, leases
+from models.assessment.feedback import Rating
+from models.assessment.unfinished import Wake
+from models.batch import Batch, BatchItem, BatchState, ItemState, work
+from models.batch.selection import Selection, estimate, selected
+from models.batch.work import Moving, shares
 from models.feed import FeedEvent
-from models.feedback import Rating
-from models.handoff import SERVICE, Handoff
+from models.handoff import SERVICE, Handoff, moves
+from models.handoff.moves import complete
 from models.transaction import transaction
-from models.upkeep import Wake
 from tests.world import World
 
 CONTENT = {"summary": "It is the driver.", "likely_cause": None, "confidence": "low"}
@@ -45,7 +45,7 @@ def end_all(account_id: UUID, state: State = State.SUCCEEDED, **values: object) 
 
 def end(account_id: UUID, assessment_id: UUID, state: State = State.SUCCEEDED, **values: object) -> None:
     with transaction(account_id) as session:
-        lease = assessment.take_lease(session.connection(), account_id, assessment_id)
+        lease = leases.take(session.connection(), account_id, assessment_id)
         assert lease is not None
     defaults = {"source": "m-1", "prompt_version": "1"}
     content = None if state is State.FAILED else CONTENT
@@ -60,7 +60,7 @@ def start(world: World, wanted: Selection | None = None, **how: object) -> UUID:
 
 def drive(world: World, batch_id: UUID, share: int = 2, paced: int | None = None) -> list[Wake]:
     with transaction(world.account_id) as session:
-        return batch_work.drive(session, world.account_id, batch_id, share=share, paced=paced)
+        return work.drive(session, world.account_id, batch_id, share=share, paced=paced)
 
 
 def read(world: World, batch_id: UUID) -> Batch:

@@ -13,16 +13,17 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from deploy import database
-from models import db, feed, moves, transaction
+from models import database as db
+from models import feed, transaction
+from models.database.prepared import Prepared
 from models.errors import Conflict
 from models.feed import EventType
-from models.handoff import Actor
-from models.head import Heads, heads
-from models.numbering import QUIET, telling
-from models.prepared import Prepared
+from models.feed.append import QUIET, telling
+from models.feed.head import Heads, heads
+from models.handoff import Actor, moves
 from models.redis import redis_key
 from models.settings import settings
-from models.transaction import change, one_message, upkeep
+from models.transaction import change, maintenance, one_message
 from tests.api.feeds import statements
 from tests.servers import Servers
 from tests.stack import wait_for
@@ -82,7 +83,7 @@ def test_nothing_is_told_of_a_handoff_that_is_not_there(world: World, handoff: U
     nothing = telling(f"changed AS (SELECT '{EventType.OVERDUE}' AS told WHERE %(handoff)s::uuid IS NOT NULL)")
     with pytest.raises(DBAPIError, match="null value"):
         make(nothing, world, UUID(int=1))
-    with upkeep() as session:
+    with maintenance() as session:
         assert feed.tail(session, world.account_id)[1] == 1
 
 
@@ -106,12 +107,12 @@ def test_a_move_that_becomes_possible_while_it_waits_for_the_handoff_is_made(
     plain, refused = moves.change, []
 
     def then_possible(*arguments: Any, **more: Any) -> transaction.Changed:
-        with upkeep() as session:  # in the way of the first try alone
+        with maintenance() as session:  # in the way of the first try alone
             session.execute(text("UPDATE handoffs SET status = 'parked'"))
         made = plain(*arguments, **more)
         refused.append(not made.happened)
         possible = "status = 'claimed', claimed_by_id = :who" if move == "release" else "status = 'ready'"
-        with upkeep() as session:
+        with maintenance() as session:
             session.execute(text(f"UPDATE handoffs SET {possible}"), {"who": who.user_id})
         return made
 

@@ -12,8 +12,8 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from deploy import database
-from models import db
-from models.transaction import upkeep
+from models import database as db
+from models.transaction import maintenance
 from tests.servers import Servers
 
 
@@ -30,18 +30,18 @@ def end(servers: Servers, committed: str) -> Iterator[Any]:
 
 
 def test_an_idle_connection_that_was_ended_is_replaced_unseen(end: Any) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(text("SELECT 1"))
         ended = session.connection().connection.driver_connection
     end(ended)
-    with upkeep() as session:
+    with maintenance() as session:
         assert session.scalar(text("SELECT pg_backend_pid()")) != ended.info.backend_pid
 
 
 def test_a_server_that_ends_every_connection_at_once_is_away(end: Any) -> None:
     event.listen(db.engine(), "connect", end)
     try:
-        with pytest.raises(DBAPIError) as caught, upkeep() as session:
+        with pytest.raises(DBAPIError) as caught, maintenance() as session:
             session.execute(text("SELECT 1"))
     finally:
         event.remove(db.engine(), "connect", end)
@@ -49,13 +49,13 @@ def test_a_server_that_ends_every_connection_at_once_is_away(end: Any) -> None:
 
 
 def test_so_is_one_that_ends_an_idle_connection_and_then_the_new_one(end: Any) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(text("SELECT 1"))
         ended = session.connection().connection.driver_connection
     end(ended)
     event.listen(db.engine(), "connect", end)
     try:
-        with pytest.raises(DBAPIError) as caught, upkeep() as session:
+        with pytest.raises(DBAPIError) as caught, maintenance() as session:
             session.execute(text("SELECT 1"))
     finally:
         event.remove(db.engine(), "connect", end)

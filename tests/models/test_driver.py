@@ -14,9 +14,10 @@ from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
 
 from deploy import database
-from models import db, silence
+from models import database as db
 from models.account import Account
-from models.transaction import transaction, upkeep
+from models.database import read_timeout
+from models.transaction import maintenance, transaction
 from tests import world as worlds
 from tests.servers import Servers
 
@@ -30,41 +31,41 @@ def messages(committed: str) -> Iterator[list[None]]:
 
     def wait(connection: extensions.connection) -> None:
         sent.append(None)
-        silence._wait(connection)
+        read_timeout._wait(connection)
 
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(text("SELECT 1"))  # connects
     extensions.set_wait_callback(wait)
     yield sent
-    silence.watch()
+    read_timeout.watch()
 
 
 def accounts() -> list[str]:
-    with upkeep() as session:
+    with maintenance() as session:
         return list(session.scalars(text("SELECT name FROM accounts ORDER BY name")))
 
 
 def test_a_transaction_of_one_statement_is_two_messages(messages: list[None]) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(text("SELECT 1"))
     assert len(messages) == 2
 
 
 def test_one_of_none_sends_nothing(messages: list[None]) -> None:
-    with upkeep():
+    with maintenance():
         pass
-    with suppress(KeyError), upkeep():
+    with suppress(KeyError), maintenance():
         raise KeyError
     assert messages == []
 
 
 def test_what_is_committed_stays_and_what_is_not_does_not(committed: str) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(insert(Account).values(name="kept"))
-    with suppress(KeyError), upkeep() as session:
+    with suppress(KeyError), maintenance() as session:
         session.execute(insert(Account).values(name="dropped"))
         raise KeyError
-    with suppress(DBAPIError), upkeep() as session:
+    with suppress(DBAPIError), maintenance() as session:
         session.execute(insert(Account).values(name="broken"))
         session.execute(text("SELECT 1/0"))
     assert accounts() == ["kept"]
@@ -91,7 +92,7 @@ def test_one_that_cannot_be_committed_leaves_nothing_behind_either(servers: Serv
         cursor.execute(f"GRANT ALL ON once TO {servers.roles.upkeep}")
 
     def twice() -> None:
-        with upkeep() as session:
+        with maintenance() as session:
             session.execute(text("INSERT INTO once VALUES (1), (1)"))
 
     with pytest.raises(DBAPIError, match="duplicate key"):
@@ -104,7 +105,7 @@ def test_one_that_cannot_be_committed_leaves_nothing_behind_either(servers: Serv
 
 
 def test_savepoints_are_within_it(committed: str) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         with suppress(KeyError), session.begin_nested():
             session.execute(insert(Account).values(name="dropped"))
             raise KeyError
@@ -125,7 +126,7 @@ def test_many_rows_at_once_come_after_the_beginning(servers: Servers, committed:
 
 def test_one_whose_server_process_ends_is_away_and_the_next_one_is_well(servers: Servers, committed: str) -> None:
     def lose() -> None:
-        with upkeep() as session:
+        with maintenance() as session:
             session.execute(insert(Account).values(name="lost"))
             ended: Any = session.connection().connection.driver_connection
             with closing(database.connect(servers.postgres.url(committed))) as other, other.cursor() as cursor:

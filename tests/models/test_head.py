@@ -12,10 +12,11 @@ import pytest
 import redis as redis_py
 
 from deploy.servers import Redis
-from models import head, redis
-from models.head import POLL_BURST, Guard, Heads
+from models import redis
+from models.addresses.redis import RedisAddress
+from models.feed import head
+from models.feed.head import POLL_BURST, Guard, Heads
 from models.redis import redis_key
-from models.redis_address import RedisAddress
 from tests.servers import Servers
 from tests.stack import wait_for
 

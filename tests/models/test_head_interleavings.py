@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.head import Heads
+from models.feed.head import Heads
 from tests.models.heads import FAULTS, KNOWN_BAD, Explorer
 
 

@@ -8,9 +8,9 @@ from flask import Flask
 from sqlalchemy import select
 
 from deploy import database
-from models import migrations
-from models.transaction import upkeep
-from models.vocabulary import PastCaseWords
+from models.assessment.vocabulary import PastCaseWords
+from models.database import migrations
+from models.transaction import maintenance
 from tests import world as worlds
 from tests.conftest import environment
 from tests.servers import Servers
@@ -45,7 +45,7 @@ def test_what_was_resolved_before_past_cases_had_a_table_is_found(servers: Serve
     with environment(servers.environment(name) | owner):
         command.downgrade(migrations.config(), "0007")
         command.upgrade(migrations.config(), "head")
-    with environment(servers.environment(name)), upkeep() as session:
+    with environment(servers.environment(name)), maintenance() as session:
         assert [str(row) for row in session.scalars(select(PastCaseWords.handoff_id))] == [made]
     servers.drop_database(name)
 

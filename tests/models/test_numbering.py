@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from models import card, feed
-from models.feed import EventType
-from models.transaction import number, transaction, upkeep
+from models import feed
+from models.feed import EventType, card
+from models.transaction import maintenance, number, transaction
 from tests.tasks.accepted import row
 from tests.world import World
 
@@ -37,7 +37,7 @@ def test_a_handoff_shows_the_number_of_its_last_event(world: World) -> None:
     one, two = (UUID(world.junior.hand_off(f"T-{n}")["id"]) for n in (1, 2))
     tell(world, one, two, one)
     assert [(row("handoffs", each).seq, row("handoffs", each).card["seq"]) for each in (one, two)] == [(5, 5), (4, 4)]
-    with upkeep() as session:
+    with maintenance() as session:
         told = session.execute(text("SELECT seq, handoff_id, card, note FROM feed_events WHERE seq > 2 ORDER BY seq"))
         events = told.all()
     assert [(event.seq, event.handoff_id, event.card["seq"]) for event in events] == [
@@ -76,7 +76,7 @@ def test_a_card_carries_the_start_of_a_long_problem_and_the_full_form_all(
 def test_a_generation_that_read_no_steps_does_not_say_how_many_came_later(world: World) -> None:
     made = world.junior.hand_off()
     path = f"/handoffs/{made['id']}"
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(text("UPDATE assessments SET state = 'failed', error_kind = 'crashed'"))
     (generation,) = world.senior.get(f"{path}/assessments").json["items"]
     assert (generation["steps_seen"], generation["steps_newer"]) == (None, None)
@@ -90,14 +90,14 @@ def test_a_time_is_written_as_everywhere_else(world: World, fraction: int) -> No
     path = f"/handoffs/{made['id']}"
     world.senior.post(f"{path}/claim")
     at = datetime(2026, 3, 1, 12, 30, 15, fraction, UTC)
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(text("UPDATE handoffs SET claimed_at = :at"), {"at": at})
         session.execute(text("UPDATE feed_events SET created_at = :at"), {"at": at})
     begin = world.senior.get("/feed?cursor=now").json["cursor"]
     lost = world.senior2.post(f"{path}/claim")
     released = world.senior.post(f"{path}/release", {"reason": "no"})
     assert (lost.status_code, released.status_code) == (409, 200)
-    with upkeep() as session:
+    with maintenance() as session:
         session.execute(text("UPDATE feed_events SET created_at = :at"), {"at": at})
     assert lost.json["claimed_at"] == at.isoformat()
     (event,) = world.senior.get(f"/feed?cursor={begin}").json["events"]

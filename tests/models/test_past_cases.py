@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from models import case, history_load
-from models.history import Line
+from models.assessment import case
+from models.history import Line, load
 from models.transaction import transaction
 from tests.world import World, intake
 
@@ -26,7 +26,7 @@ def test_the_one_case_that_matches_is_found_among_hundreds_and_in_its_own_accoun
     ]
     needle = _resolved(1000, "Kyocera fuser o'clock \\unit jams on envelopes, code J4409.", "Replaced the fuser.")
     with transaction(world.account_id) as session:
-        history_load.load(session, world.account_id, [*usual, needle], by=world.admin.id)
+        load.load(session, world.account_id, [*usual, needle], by=world.admin.id)
     asked = "The Kyocera jams on envelopes at nine o'clock, code J4409 of the fuser \\unit"
     with transaction(world.account_id) as session:
         found = case.similar(session.connection(), world.account_id, asked, besides=uuid4())

@@ -8,7 +8,7 @@ import pytest
 import redis
 from kombu import Connection
 
-from models.redis_address import RedisAddress, RedisAddressError
+from models.addresses.redis import RedisAddress, RedisAddressError
 from models.settings import SettingsError, settings
 from tests.conftest import environment
 

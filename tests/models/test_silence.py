@@ -9,23 +9,23 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from models import silence
-from models.transaction import upkeep
+from models.database import read_timeout
+from models.transaction import maintenance
 from tests.conftest import environment
 
 
 @pytest.fixture(autouse=True)
 def short(committed: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Statements of a second at most, and hardly any patience beyond."""
-    monkeypatch.setattr(silence, "MARGIN_SECONDS", 0.3)
+    monkeypatch.setattr(read_timeout, "MARGIN_SECONDS", 0.3)
     with environment({"STATEMENT_SECONDS": "1"}):
         yield
 
 
 def work(seconds: float, *, allowed: float | None = None) -> None:
-    with upkeep() as session:
+    with maintenance() as session:
         if allowed:
-            silence.allow(session, allowed)
+            read_timeout.allow(session, allowed)
         session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
 
 
@@ -38,6 +38,6 @@ def test_a_statement_that_takes_too_long_is_ended_by_the_server_and_not_by_us() 
 
 def test_a_transaction_may_be_allowed_more_and_the_next_one_has_no_more_than_usual() -> None:
     work(1.5, allowed=10)
-    with upkeep() as session:
+    with maintenance() as session:
         connection: Any = session.connection().connection.driver_connection
         assert connection.limit == 1.3

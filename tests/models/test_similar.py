@@ -13,8 +13,9 @@ from flask import Flask
 from sqlalchemy import Connection, text
 
 from deploy import database
-from models import case, db, vocabulary
-from models.transaction import transaction, upkeep
+from models import database as db
+from models.assessment import case, vocabulary
+from models.transaction import maintenance, transaction
 from tests import world as worlds
 from tests.conftest import environment
 from tests.servers import Servers
@@ -115,7 +116,7 @@ def test_words_that_every_case_has_do_not_make_two_cases_alike(world: World) -> 
     for number in range(12):
         told = {"title": f"Ticket {number} of Contoso", "problem": f"Contoso asks for thing{number} again."}
         resolve(world, f"T-{number}", **told)
-    with upkeep() as session:
+    with maintenance() as session:
         assert vocabulary.outdated(session) == [world.account_id]
         vocabulary.count(session, world.account_id)
         assert vocabulary.outdated(session) == []
@@ -149,7 +150,7 @@ def history(app: Flask, servers: Servers) -> Iterator[World]:
     name = servers.create_database()
     with environment(servers.environment(name)):
         world = worlds.create(app.test_client())
-        with upkeep() as session:
+        with maintenance() as session:
             ids = {"account_id": str(world.account_id), "user_id": str(world.junior.id)}
             session.execute(FILL, {"words": WORDS, "many": MANY, **ids})
             vocabulary.count(session, world.account_id)

@@ -14,10 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from models import db, feed, transaction
+from models import database, feed, transaction
 from models.feed import EventType
-from models.head import heads
-from models.transaction import Message, one_message, upkeep
+from models.feed.head import heads
+from models.transaction import Message, maintenance, one_message
 
 Key = tuple[UUID, UUID]  # account and handoff
 PAGE = 50
@@ -146,7 +146,7 @@ def _write(strategy: Strategy, keys: list[Key], number: int, stop: threading.Eve
         chosen = dice.sample(keys, dice.choice([1, 1, 1, 2, 3]))
         events = [(key, f"{number}-{turn}-{n}") for n, key in enumerate(chosen)]
         try:
-            with upkeep() as session:
+            with maintenance() as session:
                 # Rows in any order: some of these meet in a deadlock, and PostgreSQL ends one of them.
                 for key, _ in events:
                     session.execute(text("SELECT 1 FROM handoffs WHERE id = :id FOR UPDATE"), {"id": key[1]})
@@ -182,7 +182,7 @@ def _read(strategy: Strategy, account_id: UUID, stop: threading.Event, outcome: 
 
 def _kill(stop: threading.Event, outcome: Outcome) -> None:
     """End a random connection every few milliseconds, wherever it is."""
-    with db.engine().connect() as connection:
+    with database.engine().connect() as connection:
         while not stop.wait(0.05):
             outcome.killed += connection.execute(
                 text("""
@@ -200,7 +200,7 @@ def _watch(accounts: list[UUID], stop: threading.Event, outcome: Outcome) -> Non
         for account_id in accounts:
             lease = heads().lease(account_id)
             try:
-                with upkeep() as session:
+                with maintenance() as session:
                     committed, epoch = session.execute(head, {"account": account_id}).one()
             except DBAPIError:
                 continue
@@ -212,6 +212,6 @@ def _watch(accounts: list[UUID], stop: threading.Event, outcome: Outcome) -> Non
 
 
 def _stored() -> dict[tuple[UUID, str], int]:
-    with upkeep() as session:
+    with maintenance() as session:
         rows = session.execute(text("SELECT account_id, note, seq FROM feed_events WHERE note ~ '^[0-9]+-'"))
         return {(account_id, note): seq for account_id, note, seq in rows}

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from deploy import database
-from models.head import heads
-from models.transaction import upkeep
+from models.feed.head import heads
+from models.transaction import maintenance
 from tests.proofs import storm
 from tests.proofs.conftest import Note, scaled
 from tests.proofs.storm import CounterRow, Outcome, PlainSequence, Strategy
@@ -55,7 +55,7 @@ def test_no_committed_event_is_missed_or_repeated_and_numbers_have_no_gaps(
     assert (outcome.missed, outcome.repeated) == (0, 0)
     assert outcome.late_hints == 0
     assert outcome.hints
-    with upkeep() as session:
+    with maintenance() as session:
         feeds = session.execute(
             text("""
             SELECT f.head, count(*), min(e.seq), max(e.seq)

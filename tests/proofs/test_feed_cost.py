@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from deploy import database
 from models import feed
-from models.transaction import one_message, upkeep
+from models.transaction import maintenance, one_message
 from tests.proofs.conftest import Note, scaled
 from tests.servers import Servers
 from tests.world import World
@@ -69,7 +69,7 @@ def _buffers(account: UUID, after: int) -> int:
 
 def test_the_writers_statement_touches_no_history(accounts: list[World]) -> None:
     accounts[0].junior.hand_off("T-1")
-    with upkeep() as session:
+    with maintenance() as session:
         indexes = session.scalars(text("SELECT indexdef FROM pg_indexes WHERE tablename = 'feeds'")).all()
     # The counter's updates stay on their page: nothing but the key is indexed.
     assert [index for index in indexes if "account_id" not in index] == []

@@ -14,9 +14,8 @@ from sqlalchemy import text
 from api.cursor import Cursor, CursorError, decode, encode
 from api.errors import Problem
 from api.feed import Ask, _news, _refuse_what_cannot_continue
-from models import head
-from models.feed import Page
-from models.transaction import upkeep
+from models.feed import Page, head
+from models.transaction import maintenance
 from tests.api.feeds import cursor
 from tests.proofs.conftest import scaled
 from tests.world import World
@@ -143,7 +142,7 @@ def test_no_account_sees_anything_of_another_by_any_cursor(world: World, other_w
     for each in (world, other_world):
         for n in range(3):
             each.junior.hand_off(f"T-{n}")
-    with upkeep() as session:
+    with maintenance() as session:
         owner = dict(session.execute(text("SELECT id::text, account_id FROM handoffs")).all())
     for each in (world, other_world):
         for at in [*begin.values(), "now"]:

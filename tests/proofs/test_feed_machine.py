@@ -25,10 +25,11 @@ from api import feed as routes
 from api import feed_answers, feed_client
 from api.cursor import Cursor
 from api.feed_client import Answer, FeedClient
-from models import db, feed, head
+from models import database, feed
 from models import transaction as transactions
-from models.db import Base
-from models.transaction import transaction, upkeep
+from models.database import Base
+from models.feed import head
+from models.transaction import maintenance, transaction
 from tests import world as worlds
 from tests.api.feeds import forget_hints, snapshot
 from tests.conftest import OneConnection
@@ -68,7 +69,7 @@ class FeedMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """A transaction and an account of this history's own."""
-        self.connection = db.engine().connect()
+        self.connection = database.engine().connect()
         self.connection.begin()
         transactions.source = OneConnection(self.connection)
         self.world = worlds.create(self.http)
@@ -123,7 +124,7 @@ class FeedMachine(RuleBasedStateMachine):
             self.step()
         backup.rollback()
         forget_hints()  # what ten seconds do
-        with upkeep() as session:
+        with maintenance() as session:
             feed.rotate_epoch(session)
         for _ in range(writes):
             self.hand_off()
@@ -167,7 +168,7 @@ class FeedMachine(RuleBasedStateMachine):
         assert self.client.items == self._queue(), "the client and the queue differ"
 
     def _head(self) -> int:
-        with upkeep() as session:
+        with maintenance() as session:
             return int(session.execute(FEEDS.select().where(FEEDS.c.account_id == self.world.account_id)).one().head)
 
     def _queue(self) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.head import Heads
+from models.feed.head import Heads
 from tests.models.heads import FAULTS, KNOWN_BAD, Explorer
 from tests.proofs.conftest import Note, scaled
 

@@ -14,32 +14,27 @@ from typing import Any
 from uuid import UUID
 
 from deploy import database
-from models import (
-    assessment,
-    batch,
-    batch_work,
-    feed,
-    feedback,
-    handoff,
-    history,
-    history_load,
-    idempotency,
-    intake,
-    leaving,
-    moves,
-    turn,
-    upkeep,
-)
+from models import batch, feed, handoff, history
 from models import session as sessions
-from models.account import Caller, CallerChangedError, Role
-from models.assessment import Lane, Lease, State
-from models.completion import complete
-from models.db import new_id
-from models.feedback import Rating
-from models.handoff import Actor
+from models.account import Caller, CallerChangedError, Role, leaving
+from models.assessment import Lane, State, feedback, leases, next_due, unfinished
+from models.assessment.feedback import Rating
+from models.assessment.leases import Lease
+from models.batch import work
+from models.database import new_id
+from models.handoff import Actor, idempotency, intake, moves
+from models.handoff.moves import complete
 from models.history import Line
-from models.transaction import number, numbered, one_message, one_upkeep_message, only_while, transaction
-from models.transaction import upkeep as upkeep_transaction
+from models.history import load as history_load
+from models.transaction import (
+    maintenance,
+    maintenance_message,
+    number,
+    numbered,
+    one_message,
+    only_while,
+    transaction,
+)
 from tests import world as worlds
 from tests.world import Person, World
 
@@ -270,7 +265,7 @@ def hand_off_with_key(scene: Scene, case: Case, side: int) -> None:
 
 def drive(scene: Scene, case: Case, side: int) -> None:
     with transaction(scene.account) as session:
-        batch_work.drive(session, scene.account, case.batch, share=1, paced=None)
+        work.drive(session, scene.account, case.batch, share=1, paced=None)
 
 
 def pause(scene: Scene, case: Case, side: int) -> None:
@@ -279,8 +274,8 @@ def pause(scene: Scene, case: Case, side: int) -> None:
 
 
 def take(scene: Scene, case: Case, side: int) -> None:
-    with one_upkeep_message() as message:
-        turn.take(message, scene.account, case.asked)
+    with maintenance_message() as message:
+        next_due.take(message, scene.account, case.asked)
 
 
 def finish(scene: Scene, case: Case, side: int) -> None:
@@ -289,31 +284,31 @@ def finish(scene: Scene, case: Case, side: int) -> None:
 
 def put_back(scene: Scene, case: Case, side: int) -> None:
     with one_message(scene.account) as message:
-        assessment.put_back(message, scene.lease(case), delay_seconds=0, error_kind="timeout")
+        leases.put_back(message, scene.lease(case), delay_seconds=0, error_kind="timeout")
 
 
 def renew(scene: Scene, case: Case, side: int) -> None:
-    with upkeep_transaction() as session:
-        assessment.renew(session, [scene.lease(each) for each in scene.cases])
+    with maintenance() as session:
+        leases.renew(session, [scene.lease(each) for each in scene.cases])
 
 
 def fall_back(scene: Scene, case: Case, side: int) -> None:
     with one_message(scene.account) as message:
-        lease = assessment.take_lease(message, scene.account, case.asked, late=True)
+        lease = leases.take(message, scene.account, case.asked, late=True)
     if lease:
         complete(lease, State.FALLBACK, content={"summary": "It printed."}, source="extractive")
 
 
 def requeue(scene: Scene, case: Case, side: int) -> None:
-    with upkeep_transaction() as session:
-        upkeep.requeue_expired(session)
-    with upkeep_transaction() as session:
-        upkeep.due_wakes(session, idle=list(Lane))
+    with maintenance() as session:
+        unfinished.requeue_expired(session)
+    with maintenance() as session:
+        unfinished.due_wakes(session, idle=list(Lane))
 
 
 def return_claim(scene: Scene, case: Case, side: int) -> None:
-    with upkeep_transaction() as session:
-        upkeep.return_claim(session, scene.account, case.handoff)
+    with maintenance() as session:
+        moves.return_overdue_claim(session, scene.account, case.handoff)
 
 
 def lose_access(scene: Scene, case: Case, side: int) -> None:
@@ -323,7 +318,7 @@ def lose_access(scene: Scene, case: Case, side: int) -> None:
 
 
 def prune(scene: Scene, case: Case, side: int) -> None:
-    with upkeep_transaction() as session:
+    with maintenance() as session:
         idempotency.prune(session)
     with transaction(scene.account) as session:
         feed.prune(session, scene.account, keep=timedelta(days=1), most=10, chunk=10)

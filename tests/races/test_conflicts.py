@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
 from deploy import database
-from models import conflicts
-from models.conflicts import CONFLICTS, repeated
+from models.database import conflicts
+from models.database.conflicts import CONFLICTS, repeated
 from models.errors import Busy
 from tests import world as worlds
 from tests.conftest import environment

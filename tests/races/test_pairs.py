@@ -9,9 +9,9 @@ from contextlib import closing
 import pytest
 
 from deploy import database
-from models import feed_doctor
 from models.errors import Refused
-from models.transaction import upkeep
+from models.feed import doctor
+from models.transaction import maintenance
 from tests.conftest import environment
 from tests.races import acts
 from tests.races.acts import ACTS, Act, Scene
@@ -67,5 +67,5 @@ def test_no_write_fails_or_deadlocks_beside_another(servers: Servers, scene: Sce
     failed = [error for other in ACTS[ACTS.index(one) :] for error in meet(scene, one, other)]
     assert failed == []
     assert deadlocks(servers) == before
-    with upkeep() as session:
-        assert [report.wrong for report in feed_doctor.examine(session, None)] == [[]]
+    with maintenance() as session:
+        assert [report.wrong for report in doctor.examine(session, None)] == [[]]

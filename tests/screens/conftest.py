@@ -41,7 +41,7 @@ def service(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Itera
     stack.environment["PORT"] = str(stack.port)
     try:
         with running(stack):
-            web, worker = stack.web(), stack.worker("interactive,bulk,upkeep")
+            web, worker = stack.web(), stack.worker("interactive,bulk,maintenance")
             stack.beat()
             yield Service(stack, redis, {**servers.environment(database), "REDIS_URL": redis.url}, web, worker)
     finally:

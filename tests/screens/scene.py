@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert, inspect, select
 
 from models.assessment import Assessment
-from models.db import new_id
+from models.database import new_id
 from models.handoff import Handoff, Status
 from models.transaction import transaction
 from tests.conftest import environment

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import func, update
 
 from models.handoff import Handoff
-from models.transaction import upkeep
+from models.transaction import maintenance
 from tests.conftest import environment
 from tests.screens.service import Service, Team
 from tests.stack import wait_for
@@ -151,7 +151,7 @@ def test_a_claim_without_an_action_comes_back_into_the_queue_as_overdue(
     page = page_of(team.senior)
     live(page)
     expect(page.get_by_text("All clear")).to_be_visible()
-    with environment(service.variables), upkeep() as session:
+    with environment(service.variables), maintenance() as session:
         long_ago = {"claimed_at": func.now() - timedelta(hours=2)}
         session.execute(update(Handoff).where(Handoff.id == handoff["id"]).values(long_ago))
     # The sweep finds it within seconds.

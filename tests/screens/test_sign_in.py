@@ -135,9 +135,9 @@ def test_a_revoked_token_ends_the_open_page_which_comes_back_to_the_same_place(
 
 def revoke(service: Service, somebody: Somebody) -> None:
     from models import account
-    from models.transaction import upkeep
+    from models.transaction import maintenance
 
-    with environment(service.variables), upkeep() as session:
+    with environment(service.variables), maintenance() as session:
         caller, _ = account.authenticate(session.connection(), [digest := account.digest(somebody.token)])[digest]
         account.revoke_token(session, caller.token_id)
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from models import feed
-from models.transaction import upkeep
+from models.transaction import maintenance
 from tests.conftest import environment
 from tests.screens.service import Service, Team
 from tests.screens.test_queue import hide, live, titles
@@ -86,7 +86,7 @@ def test_a_feed_that_cannot_go_on_loads_the_snapshot_by_itself(team: Team, page_
     page.evaluate("window.samePage = true")
     answers: list[int] = []
     page.on("response", lambda answer: answers.append(answer.status) if "/feed?" in answer.url else None)
-    with environment(service.variables), upkeep() as session:
+    with environment(service.variables), maintenance() as session:
         feed.rotate_epoch(session)
     team.junior.hand_off("T-1", title="In the new epoch")
     expect(page.locator(".card .title")).to_have_text(["In the new epoch"])

@@ -10,8 +10,8 @@ from uuid import UUID
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from models import intake
-from models.transaction import transaction, upkeep
+from models.handoff import intake
+from models.transaction import maintenance, transaction
 from tests import world as worlds
 from tests.world import World
 
@@ -35,20 +35,20 @@ def accept(world: World, external_id: str = "T-1", **more: Any) -> tuple[UUID, U
 
 def change(table: str, row_id: UUID, values: str) -> None:
     """Set columns of one row, as time or an accident would."""
-    with upkeep() as session:
+    with maintenance() as session:
         changed = session.execute(text(f"UPDATE {table} SET {values} WHERE id = :id"), {"id": row_id})
         assert changed.rowcount == 1  # type: ignore[attr-defined]
 
 
 def row(table: str, row_id: UUID) -> Any:
     """One row as it is now."""
-    with upkeep() as session:
+    with maintenance() as session:
         return session.execute(text(f"SELECT * FROM {table} WHERE id = :id"), {"id": row_id}).one()
 
 
 def events(handoff_id: UUID) -> list[str]:
     """What the feed told of a handoff, in order."""
-    with upkeep() as session:
+    with maintenance() as session:
         return list(
             session.scalars(
                 text("SELECT type FROM feed_events WHERE handoff_id = :id ORDER BY seq"), {"id": handoff_id}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from models.case import Case, CaseStep, PastCase
+from models.assessment.case import Case, CaseStep, PastCase
 
 PAST_ID = UUID("01920000-0000-7000-8000-000000000001")
 

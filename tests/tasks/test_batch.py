@@ -8,13 +8,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from models import assessment, batch
-from models.assessment import Assessment, State
-from models.batch_filter import Selection
-from models.batch_work import moving
-from models.completion import complete
+from models import batch
+from models.assessment import Assessment, State, leases
+from models.batch.selection import Selection
+from models.batch.work import moving
+from models.handoff.moves import complete
 from models.redis import client, redis_key
-from models.transaction import transaction, upkeep
+from models.transaction import maintenance, transaction
 from tasks import batch as driver
 from tests.faults.batch_kill import under_fire
 from tests.servers import Servers
@@ -42,7 +42,7 @@ def test_a_step_hands_out_at_most_the_window_and_ends_nothing_early(
     with transaction(world.account_id) as session:
         batch.create(session, world.account_id, Selection(), by=None)
     assert driver.step() is True  # all three have their first assessment queued, so all are skipped
-    with upkeep() as session:
+    with maintenance() as session:
         assert moving(session) == []
 
 
@@ -52,11 +52,11 @@ def test_a_run_that_leaves_work_behind_asks_for_the_next_one(world: World, monke
     with transaction(world.account_id) as session:
         batch.create(session, world.account_id, Selection(), by=None)
     driver.drive_batches.run()
-    assert client().llen(redis_key("upkeep")) == 1
+    assert client().llen(redis_key("maintenance")) == 1
     _end(world, ready)
     driver.drive_batches.run()  # counts what has ended
     driver.drive_batches.run()
-    assert client().llen(redis_key("upkeep")) == 2, "a run that found nothing to do has asked for another one"
+    assert client().llen(redis_key("maintenance")) == 2, "a run that found nothing to do has asked for another one"
 
 
 def _assessed(world: World, name: str) -> UUID:
@@ -72,7 +72,7 @@ def _end(world: World, handoff_id: UUID) -> None:
         waiting = session.scalars(
             select(Assessment.id).where(Assessment.handoff_id == handoff_id, Assessment.state == State.QUEUED)
         ).one()
-        lease = assessment.take_lease(session.connection(), world.account_id, waiting)
+        lease = leases.take(session.connection(), world.account_id, waiting)
         assert lease is not None
     content = {"summary": "It is the driver."}
     complete(lease, State.SUCCEEDED, source="m-1", prompt_version="1", content=content)

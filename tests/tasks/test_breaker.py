@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
+from models.addresses.redis import RedisAddress
 from models.redis import connect
-from models.redis_address import RedisAddress
 from tasks.breaker import Breaker, Permit
 
 

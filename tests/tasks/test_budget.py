@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 from redis import Redis
 
+from models.addresses.redis import RedisAddress
 from models.redis import connect
-from models.redis_address import RedisAddress
 from tasks.assessors.base import AssessorError
 from tasks.budget import Budget
 from tests.tasks.provider_case import some_settings

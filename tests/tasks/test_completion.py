@@ -9,12 +9,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from models import assessment, feed, moves
-from models.assessment import Lane, Lease, State
-from models.completion import complete
+from models import assessment, feed
+from models.assessment import Lane, State, leases
+from models.assessment.leases import Lease
 from models.feed import EventType
-from models.handoff import SERVICE, Actor
-from models.transaction import transaction, upkeep
+from models.handoff import SERVICE, Actor, moves
+from models.handoff.moves import complete
+from models.transaction import maintenance, transaction
 from tests.stack import wait_for
 from tests.tasks.accepted import a_world, accept, events, row
 from tests.world import World
@@ -29,7 +30,7 @@ def world(committed: str) -> World:
 
 def take(world: World, assessment_id: UUID) -> Lease:
     with transaction(world.account_id) as session:
-        lease = assessment.take_lease(session.connection(), world.account_id, assessment_id)
+        lease = leases.take(session.connection(), world.account_id, assessment_id)
     assert lease
     return lease
 
@@ -48,7 +49,7 @@ def again(world: World, handoff: UUID, lane: Lane = Lane.BULK) -> Lease:
 
 
 def waiting() -> bool:
-    with upkeep() as session:
+    with maintenance() as session:
         query = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
         return bool(session.scalar(text(query)))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 
-from models.case import Case
+from models.assessment.case import Case
 from tasks.draft import DraftSchema, ReplySchema, json_schema, verify
 from tests.tasks.cases import PAST_ID, PRINTER, case, past, step
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.case import Case, CaseStep, steps_to_read
+from models.assessment.case import Case, CaseStep, steps_to_read
 from tasks.assessors.extractive import Extractive
 from tasks.assessors.offers import is_proposal
 from tasks.assessors.outcome import outcomes

@@ -10,10 +10,11 @@ import pytest
 
 import tasks.assess
 import tasks.lease
-from models import assessment, case, moves
-from models.assessment import Lease, State
-from models.completion import complete
-from models.handoff import Actor
+from models import assessment
+from models.assessment import State, case, leases
+from models.assessment.leases import Lease
+from models.handoff import Actor, moves
+from models.handoff.moves import complete
 from models.settings import settings
 from models.transaction import transaction
 from tasks.assess import LAST_CRASHES, MOST_CRASHES, run
@@ -56,7 +57,7 @@ def assessor(monkeypatch: pytest.MonkeyPatch) -> Scripted:
 
 def take(world: World, assessment_id: UUID) -> Lease | None:
     with transaction(world.account_id) as session:
-        return assessment.take_lease(session.connection(), world.account_id, assessment_id)
+        return leases.take(session.connection(), world.account_id, assessment_id)
 
 
 def test_of_many_workers_with_the_same_message_one_calls_the_model(world: World, assessor: Scripted) -> None:
@@ -122,7 +123,7 @@ def test_a_lease_is_not_renewed_past_the_deadline(world: World) -> None:
     assert lease
     change("assessments", asked, DEADLINE_PASSED)
     with transaction(world.account_id) as session:
-        assert assessment.renew(session, [lease]) == set()
+        assert leases.renew(session, [lease]) == set()
 
 
 def test_a_failed_try_is_repeated_later_and_the_attempts_are_capped(world: World, assessor: Scripted) -> None:

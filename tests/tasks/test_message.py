@@ -12,8 +12,8 @@ from celery.worker.request import Request
 from kombu import Connection
 from redis import RedisError
 
+from models.addresses.redis import RedisAddress
 from models.redis import Script, ThreadConnections, client, connect, redis_key
-from models.redis_address import RedisAddress
 from tasks import celery, message
 from tasks.message import send
 

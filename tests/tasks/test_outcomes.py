@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from models.case import CaseStep
+from models.assessment.case import CaseStep
 from tasks import draft
 from tasks.assessors import facts
 from tasks.assessors.extractive import Extractive

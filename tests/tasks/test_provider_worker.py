@@ -16,7 +16,7 @@ from models.account import User
 from models.assessment import Assessment
 from models.redis import client as redis_client
 from models.redis import redis_key
-from models.transaction import upkeep
+from models.transaction import maintenance
 from tests import world as worlds
 from tests.conftest import environment
 from tests.provider import SECRET_ORDER
@@ -155,7 +155,7 @@ def test_a_long_retry_after_is_honoured_through_the_row(desk: Desk) -> None:
     handoff_id = desk.hand_off()
     found = desk.ended(handoff_id)
     assert (found["state"], found["attempts"], found["provider_calls"]) == ("succeeded", 2, 2)
-    with upkeep() as session:
+    with maintenance() as session:
         row = session.scalars(select(Assessment).where(Assessment.handoff_id == handoff_id)).one()
     first, last = row.attempt_log
     assert (first["result"], first["error"]) == ("retried", "rate_limited")
@@ -220,7 +220,7 @@ def test_an_order_hidden_in_a_ticket_changes_no_state_and_no_role(desk: Desk) ->
 
 
 def _roles(desk: Desk) -> dict[str, str]:
-    with upkeep() as session:
+    with maintenance() as session:
         users = session.scalars(select(User).where(User.account_id == desk.people.account_id))
         return {user.name: user.role for user in users}
 

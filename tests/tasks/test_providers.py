@@ -14,8 +14,8 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
+from models.addresses.redis import RedisAddress
 from models.redis import connect
-from models.redis_address import RedisAddress
 from tasks.assessors import build, wire
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.wire import BODY_BYTES

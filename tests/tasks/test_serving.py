@@ -15,12 +15,11 @@ import pytest
 import tasks.assess
 import tasks.wake
 import tasks.working
-from models import case
-from models.assessment import Lane
+from models.addresses.redis import RedisAddress
+from models.assessment import Lane, case
+from models.assessment.unfinished import Wake
 from models.redis import Script, ThreadConnections, client, connect, redis_key
-from models.redis_address import RedisAddress
 from models.settings import settings
-from models.upkeep import Wake
 from tasks import message
 from tasks.wake import MOST_WAITING, wake
 from tests.tasks.accepted import a_world, accept, at_once, change, row

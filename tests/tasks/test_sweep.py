@@ -7,13 +7,13 @@ from uuid import UUID
 import pytest
 
 import tasks.sweep
-from models import leaving, moves, upkeep
-from models.assessment import Lane
-from models.handoff import Actor
+from models.account import leaving
+from models.assessment import Lane, unfinished
+from models.assessment.unfinished import Wake
+from models.handoff import Actor, moves
 from models.redis import client, redis_key
 from models.settings import settings
-from models.transaction import upkeep as upkeep_transaction
-from models.upkeep import Wake
+from models.transaction import maintenance
 from tasks.sweep import finish_late, requeue, return_claims, sweep_now
 from tests.tasks.accepted import a_world, accept, at_once, change, events, row
 from tests.tasks.test_lease import LEASE_RAN_OUT, take
@@ -30,13 +30,13 @@ def world(committed: str) -> World:
 
 
 def due(**how: object) -> list[UUID]:
-    with upkeep_transaction() as session:
-        return [each.assessment_id for each in upkeep.due_wakes(session, **how)]  # type: ignore[arg-type]
+    with maintenance() as session:
+        return [each.assessment_id for each in unfinished.due_wakes(session, **how)]  # type: ignore[arg-type]
 
 
 def requeued() -> int:
-    with upkeep_transaction() as session:
-        return upkeep.requeue_expired(session)
+    with maintenance() as session:
+        return unfinished.requeue_expired(session)
 
 
 def test_what_is_queued_too_long_is_woken_again_and_then_left_alone(world: World) -> None:

@@ -6,13 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from models import turn
-from models.transaction import one_upkeep_message
-from models.turn import Turn
+from models.assessment import next_due
+from models.assessment.next_due import Turn
+from models.transaction import maintenance_message
 from tests.tasks.accepted import a_world, accept, at_once, change, row
 from tests.world import World
 
-TWICE_IN_A_CRASH = f"attempts = {turn.SUSPECT_CRASHES}"
+TWICE_IN_A_CRASH = f"attempts = {next_due.SUSPECT_CRASHES}"
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def world(committed: str) -> World:
 
 
 def take(world: World, named: UUID) -> Turn | None:
-    with one_upkeep_message() as message:
-        return turn.take(message, world.account_id, named)
+    with maintenance_message() as message:
+        return next_due.take(message, world.account_id, named)
 
 
 def taken(world: World, named: UUID) -> UUID | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from models.case import Case
+from models.assessment.case import Case
 from models.redis import client
 from tasks import assess, celery
 from tasks.assessors.base import Draft

@@ -1,0 +1,313 @@
+"""Accounts, their people, and the tokens that prove who is calling."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    func,
+    select,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models import feed, text
+from models.database import Base, CreatedAt, MaybeTime, Runs, new_id, stored_enum
+from models.errors import Invalid, NotFound
+
+TOKEN_PREFIX = "rf_"
+
+Named = TypeVar("Named")
+
+
+class Role(StrEnum):
+    """What a person may do. Each role may do all that the one before it may."""
+
+    VIEWER = "viewer"
+    ENGINEER = "engineer"
+    ADMIN = "admin"
+
+    def covers(self, needed: Role) -> bool:
+        """Whether this role is enough where `needed` is asked for."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+class Account(Base):
+    """One managed service provider. Nothing crosses between two of them."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(200))
+    claim_lease_seconds: Mapped[int | None]  # None: the installation's setting
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (CheckConstraint("claim_lease_seconds > 0", name="claim_lease_seconds"),)
+
+
+class User(Base):
+    """A person. Deleted softly: their name stays readable in old handoffs."""
+
+    __tablename__ = "users"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(200))
+    role: Mapped[Role] = mapped_column(stored_enum(Role, name="role"))
+    created_at: Mapped[CreatedAt]
+    deleted_at: Mapped[MaybeTime]
+
+
+class ApiToken(Base):
+    """A bearer token, stored as the SHA-256 of 256 random bits: nothing to brute-force, nothing to leak."""
+
+    __tablename__ = "api_tokens"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID]
+    prefix: Mapped[str] = mapped_column(String(16))
+    digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[MaybeTime]
+    revoked_at: Mapped[MaybeTime]
+    last_used_at: Mapped[MaybeTime]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["account_id", "user_id"], ["users.account_id", "users.id"]),
+        Index("ix_api_tokens_digest", "digest", unique=True),  # finds the caller of a request
+    )
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who is calling, as the request needs it."""
+
+    account_id: UUID
+    account_name: str
+    user_id: UUID
+    name: str
+    role: Role
+    token_id: UUID
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether this person may act on other people's claims."""
+        return self.role is Role.ADMIN
+
+
+def create_account(session: Session, name: str) -> Account:
+    """A new account with its empty feed."""
+    account = Account(name=_usable(name))
+    session.add(account)
+    session.flush()
+    feed.open_feed(session, account.id)
+    return account
+
+
+def create_user(session: Session, account_id: UUID, name: str, role: Role) -> User:
+    """A new person in the account."""
+    user = User(account_id=account_id, name=_usable(name), role=role)
+    session.add(user)
+    session.flush()
+    return user
+
+
+def _usable(name: str) -> str:
+    usable = text.name(name)
+    if usable is None or len(usable) > 200:
+        raise Invalid("name_invalid", "A name has 1 to 200 printable characters.")
+    return usable
+
+
+def issue_token(
+    session: Session, account_id: UUID, user_id: UUID, *, expires_in: timedelta | None = None
+) -> tuple[ApiToken, str]:
+    """A new token and its secret. The secret is not stored and cannot be shown again."""
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken(
+        account_id=account_id,
+        user_id=user_id,
+        prefix=secret[:11],
+        digest=digest(secret),
+        expires_at=None if expires_in is None else func.now() + expires_in,
+    )
+    session.add(token)
+    session.flush()
+    return token, secret
+
+
+def digest(secret: str) -> str:
+    """What is stored of a token."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+# One statement, for it is asked of every token every few seconds. It writes at most once a minute and token, so that
+# polling does not turn into writing, and leaves what another process is writing to that one.
+_AUTHENTICATE = """
+    WITH proven AS (
+        SELECT digest AS proof, account_id, id, expires_at FROM api_tokens WHERE digest = ANY(%(proofs)s)
+        UNION ALL
+        SELECT key, account_id, token_id, expires_at FROM logins WHERE key = ANY(%(proofs)s) AND expires_at > now()
+    ), token AS (
+        SELECT proof, account_id, id, user_id, least(proven.expires_at, stored.expires_at) AS expires_at
+        FROM proven JOIN api_tokens AS stored USING (account_id, id)
+        WHERE revoked_at IS NULL AND (stored.expires_at IS NULL OR stored.expires_at > now())
+    ), due AS (
+        SELECT account_id, id FROM api_tokens
+        WHERE (account_id, id) IN (SELECT account_id, id FROM proven)
+            AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+        FOR NO KEY UPDATE SKIP LOCKED
+    ), used AS (
+        UPDATE api_tokens AS stored SET last_used_at = now() FROM due JOIN token USING (account_id, id)
+        WHERE stored.account_id = due.account_id AND stored.id = due.id
+    )
+    SELECT token.proof, token.account_id, accounts.name AS account_name, token.user_id, users.name, users.role,
+        token.id, token.expires_at
+    FROM token
+    JOIN users ON users.account_id = token.account_id AND users.id = token.user_id AND users.deleted_at IS NULL
+    JOIN accounts ON accounts.id = token.account_id
+"""
+
+
+def authenticate(runs: Runs, proofs: list[str]) -> dict[str, tuple[Caller, datetime | None]]:
+    """The callers by what proves them, and when that expires. Missing: unknown, ended, or a deleted user.
+
+    A proof is the digest of a token, or the key of a login, which ends with its token.
+
+    Asked before the account is known, so `runs` must see all accounts.
+    """
+    rows: Iterable[Any] = runs.exec_driver_sql(_AUTHENTICATE, {"proofs": proofs})
+    return {
+        proof: (Caller(account_id, account_name, user_id, name, Role(role), token_id), expires_at)
+        for proof, account_id, account_name, user_id, name, role, token_id, expires_at in rows
+    }
+
+
+def caller_of(session: Session, account_id: UUID, user_id: UUID) -> Caller | None:
+    """The caller that somebody is who proved it by other means than our tokens; None: unknown or deleted.
+
+    What may be done is decided by the role stored here. Needs a maintenance transaction.
+    """
+    found = session.execute(
+        select(User, Account)
+        .join(Account, Account.id == User.account_id)
+        .where(User.account_id == account_id, User.id == user_id, User.deleted_at.is_(None))
+    ).one_or_none()
+    if found is None:
+        return None
+    user, account = found
+    return Caller(account.id, account.name, user.id, user.name, user.role, token_id=user.id)
+
+
+class CallerChangedError(Exception):
+    """The caller's token, person or role has changed since it was verified. Nothing was written; verify it again."""
+
+
+CHANGED_STATE = "RF401"  # the code of the database's refusal
+
+
+def refusal_of(caller: Caller) -> str:
+    """SQL that stops the transaction unless the caller's token, person and role are as they were found to be.
+
+    It has nothing of the caller's own: two ids and the name of a role.
+    """
+    return f"SELECT refuse_changed_caller('{caller.user_id}', '{caller.token_id}', '{caller.role.value}')"
+
+
+def tokens_of(session: Session, account_id: UUID) -> list[tuple[ApiToken, User]]:
+    """The account's tokens with their people, the newest first; also those that have ended."""
+    rows = session.execute(
+        select(ApiToken, User)
+        .join(User, (User.account_id == ApiToken.account_id) & (User.id == ApiToken.user_id))
+        .where(ApiToken.account_id == account_id)
+        .order_by(ApiToken.id.desc())
+    )
+    return [(token, user) for token, user in rows]
+
+
+def revoke_token(session: Session, token_id: UUID) -> bool:
+    """End a token. False: it was ended before. Every process has noticed within 30 s."""
+    token = session.execute(select(ApiToken).where(ApiToken.id == token_id)).scalar_one_or_none()
+    if token is None:
+        raise NotFound("No such token.")
+    if token.revoked_at is not None:
+        return False
+    token.revoked_at = func.now()
+    return True
+
+
+def find_account(session: Session, name_or_id: str) -> Account:
+    """The account with this id or name. Invalid when several carry the name."""
+    matches = select(Account).where(_names(Account.id, Account.name, name_or_id))
+    return _only(list(session.scalars(matches)), "account", name_or_id)
+
+
+def find_user(session: Session, name_or_id: str, account_id: UUID | None = None) -> User:
+    """The active user with this id or name. Invalid when several carry the name."""
+    matches = select(User).where(_names(User.id, User.name, name_or_id), User.deleted_at.is_(None))
+    if account_id is not None:
+        matches = matches.where(User.account_id == account_id)
+    return _only(list(session.scalars(matches)), "user", name_or_id)
+
+
+def _names(id_column: Any, name_column: Any, name_or_id: str) -> ColumnElement[bool]:
+    try:
+        return id_column == UUID(name_or_id)
+    except ValueError:
+        return name_column == name_or_id
+
+
+def _only(found: list[Named], noun: str, name_or_id: str) -> Named:
+    if not found:
+        raise NotFound(f"There is no {noun} {name_or_id!r}.")
+    if len(found) > 1:
+        raise Invalid("ambiguous", f"{len(found)} {noun}s are named {name_or_id!r}; use the id.")
+    return found[0]
+
+
+def people(session: Session, account_id: UUID) -> list[User]:
+    """Those to whom work may go: the account's active engineers and admins, by name."""
+    return list(
+        session.scalars(
+            select(User)
+            .where(User.account_id == account_id, User.deleted_at.is_(None))
+            .where(User.role.in_([Role.ENGINEER, Role.ADMIN]))
+            .order_by(User.name, User.id)
+        )
+    )
+
+
+def active_user(session: Session, account_id: UUID, user_id: UUID) -> User:
+    """A person of the account who has not been deleted, or NotFound."""
+    user = session.get(User, (account_id, user_id))
+    if user is None or user.deleted_at is not None:
+        raise NotFound("No such user in this account.")
+    return user
+
+
+def refuse_who_cannot_work(session: Session, user_id: UUID) -> None:
+    """Invalid unless work may go to this person of the transaction's account: unknown, deleted, or a viewer.
+
+    They keep their access until the transaction has ended.
+    """
+    if not session.scalar(select(func.may_work(user_id))):
+        raise Invalid("user_unknown", "There is no such engineer in this account.", user_id=str(user_id))
+
+
+def set_claim_lease(account: Account, lease: timedelta | None) -> None:
+    """How long a claim may stay without a first action. None: as the installation's setting says."""
+    account.claim_lease_seconds = None if lease is None else int(lease.total_seconds())

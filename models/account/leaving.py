@@ -1,0 +1,97 @@
+"""People who lose their access, or some of it: they write nothing more, and what they had claimed goes back."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from models.account import Account, Role, User, active_user
+from models.database.conflicts import repeated
+from models.errors import Conflict
+from models.handoff import Handoff, Status, moves
+from models.transaction import maintenance
+
+LEFT = "the claimer has left"
+VIEWS_ONLY = "the claimer may take no work any more"
+
+
+def delete(account_id: UUID, user_id: UUID, *, force: bool = False) -> int:
+    """Take a person's access away; returns how many claims went back. Their handoffs and steps keep their name.
+
+    Conflict `last_admin`: nobody could manage the account afterwards. `force` does it all the same.
+    """
+    return _end_access(account_id, user_id, force=force) + release_all(account_id, user_id, note=LEFT)
+
+
+@repeated
+def _end_access(account_id: UUID, user_id: UUID, *, force: bool) -> int:
+    with maintenance() as session:
+        user = _when_silent(session, account_id, user_id)
+        _refuse_last_admin(session, user, force=force)
+        user.deleted_at = func.now()
+        return moves.release_claims_of(session, account_id, user_id, note=LEFT)
+
+
+def set_role(account_id: UUID, user_id: UUID, role: Role, *, force: bool = False) -> int:
+    """Let a person do more or less than before; returns how many claims went back, a viewer's. Conflict as above."""
+    returned = _change_role(account_id, user_id, role, force=force)
+    return returned + release_all(account_id, user_id, note=VIEWS_ONLY) if returned else 0
+
+
+@repeated
+def _change_role(account_id: UUID, user_id: UUID, role: Role, *, force: bool) -> int:
+    with maintenance() as session:
+        user = _when_silent(session, account_id, user_id)
+        if role is not Role.ADMIN:
+            _refuse_last_admin(session, user, force=force)
+        user.role = role
+        if role.covers(Role.ENGINEER):
+            return 0
+        return moves.release_claims_of(session, account_id, user_id, note=VIEWS_ONLY)
+
+
+def release_all(account_id: UUID, user_id: UUID, *, note: str = LEFT) -> int:
+    """Give back what is left, as much at a time as a transaction may tell; returns how many."""
+    returned = 0
+    while count := _release_some(account_id, user_id, note):
+        returned += count
+    return returned
+
+
+@repeated
+def _release_some(account_id: UUID, user_id: UUID, note: str) -> int:
+    with maintenance() as session:
+        return moves.release_claims_of(session, account_id, user_id, note=note)
+
+
+def with_claims(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID]]:
+    """Account and person of those who can take no work and still have some, because a process died in between."""
+    rows = session.execute(
+        select(Handoff.account_id, User.id)
+        .join(User, and_(User.account_id == Handoff.account_id, User.id == Handoff.claimed_by_id))
+        .where(Handoff.status == Status.CLAIMED)
+        .where(or_(User.deleted_at.is_not(None), User.role == Role.VIEWER))
+        .distinct()
+        .limit(most)
+    )
+    return [(account_id, user_id) for account_id, user_id in rows]
+
+
+def _when_silent(session: Session, account_id: UUID, user_id: UUID) -> User:
+    """An active person, when every transaction has ended in which they write or get work.
+
+    Changes of one account's people wait for each other, so that two admins cannot delete one another.
+    """
+    session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
+    session.execute(select(User.id).where(User.account_id == account_id, User.id == user_id).with_for_update())
+    return active_user(session, account_id, user_id)
+
+
+def _refuse_last_admin(session: Session, user: User, *, force: bool) -> None:
+    others = select(User.id).where(
+        User.account_id == user.account_id, User.id != user.id, User.role == Role.ADMIN, User.deleted_at.is_(None)
+    )
+    if user.role is Role.ADMIN and not force and session.execute(others.limit(1)).first() is None:
+        raise Conflict("last_admin", f"{user.name!r} is the account's last admin; --force does it all the same.")

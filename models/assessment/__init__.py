@@ -1,0 +1,186 @@
+"""Every generation of an assessment. Its row is the truth, a message only a wake-up."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    String,
+    Text,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.database import Base, CreatedAt, MaybeTime, Time, new_id, quoted, stored_enum
+from models.settings import settings
+
+
+class State(StrEnum):
+    """How far a generation is. It never changes after it has ended."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FALLBACK = "fallback"
+    FAILED = "failed"
+
+
+class Lane(StrEnum):
+    """Which workers serve it: a person waits for interactive work, nobody for bulk."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
+UNFINISHED = (State.QUEUED, State.RUNNING)
+
+
+class Assessment(Base):
+    """One generation. `attempts` is the fence: only the attempt that holds the lease may write."""
+
+    __tablename__ = "assessments"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    handoff_id: Mapped[UUID]
+    generation: Mapped[int]
+    lane: Mapped[Lane] = mapped_column(stored_enum(Lane, name="lane"), default=Lane.INTERACTIVE)
+    state: Mapped[State] = mapped_column(stored_enum(State, name="state"), default=State.QUEUED)
+    asked_by_id: Mapped[UUID | None]
+    queued_at: Mapped[CreatedAt]
+    not_before: Mapped[Time] = mapped_column(server_default=func.now())
+    deadline_at: Mapped[Time]
+    # When a wake-up was last sent, and how often: the sweep waits longer each time.
+    woken_at: Mapped[Time] = mapped_column(server_default=func.now())
+    wakes: Mapped[int] = mapped_column(default=0, server_default="0")
+    started_at: Mapped[MaybeTime]
+    lease_until: Mapped[MaybeTime]
+    finished_at: Mapped[MaybeTime]
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    attempt_log: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
+    content: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    source: Mapped[str | None] = mapped_column(String(200))
+    prompt_version: Mapped[str | None] = mapped_column(String(100))
+    input_hash: Mapped[str | None] = mapped_column(String(64))
+    steps_seen: Mapped[int | None]
+    dropped_evidence: Mapped[int] = mapped_column(default=0, server_default="0")
+    provider_calls: Mapped[int] = mapped_column(default=0, server_default="0")
+    tokens_in: Mapped[int] = mapped_column(default=0, server_default="0")
+    tokens_out: Mapped[int] = mapped_column(default=0, server_default="0")
+    cost: Mapped[Decimal] = mapped_column(Numeric(14, 6), default=Decimal(0), server_default="0")
+    error_kind: Mapped[str | None] = mapped_column(String(64))
+    sent: Mapped[str | None] = mapped_column(Text, deferred=True)  # what left the process, after redaction
+
+    __table_args__ = (
+        ForeignKeyConstraint(["account_id", "handoff_id"], ["handoffs.account_id", "handoffs.id"]),
+        ForeignKeyConstraint(["account_id", "asked_by_id"], ["users.account_id", "users.id"]),
+        CheckConstraint("(state = 'running') <= (lease_until IS NOT NULL)", name="lease"),
+        CheckConstraint("(state IN ('succeeded', 'fallback')) <= (content IS NOT NULL)", name="content"),
+        Index("uq_assessments_generation", "account_id", "handoff_id", "generation", unique=True),
+        # The metrics: which state the assessments of a period are in, without reading a row.
+        Index(
+            "ix_assessments_queued_at",
+            "account_id",
+            "queued_at",
+            postgresql_include=["handoff_id", "generation", "state"],
+        ),
+        # The sweep: the few rows that have not ended, across accounts.
+        Index(
+            "ix_assessments_unfinished",
+            "state",
+            "woken_at",
+            postgresql_where=text(f"state IN ({quoted(UNFINISHED)})"),
+        ),
+    )
+
+
+# SQL as it is sent, here and below: putting a statement together anew takes longer than PostgreSQL needs for it.
+QUEUE = """
+    INSERT INTO assessments (account_id, id, handoff_id, generation, lane, state, asked_by_id, deadline_at)
+    SELECT %(account)s, %(assessment)s, %(handoff)s, %(generation)s, %(lane)s, 'queued', %(by)s,
+        now() + %(limit)s * interval '1 s'
+"""
+
+
+def queue_values(lane: Lane, assessment_id: UUID | None, *, generation: int) -> dict[str, Any]:
+    """What QUEUE takes beside `account`, `handoff` and `by`. The deadline starts when it is sent."""
+    limit = settings().assess_deadline_seconds if lane is Lane.INTERACTIVE else settings().bulk_deadline_seconds
+    return {
+        "assessment": assessment_id and str(assessment_id),
+        "generation": generation,
+        "lane": lane,
+        "limit": limit,
+    }
+
+
+def queue(
+    session: Session,
+    account_id: UUID,
+    handoff_id: UUID,
+    generation: int,
+    *,
+    asked_by: UUID | None,
+    lane: Lane = Lane.INTERACTIVE,
+) -> UUID:
+    """A new generation, waiting for a worker. Its deadline starts now."""
+    assessment_id = new_id()
+    who = {"account": str(account_id), "handoff": str(handoff_id), "by": asked_by and str(asked_by)}
+    values = queue_values(lane, assessment_id, generation=generation)
+    session.connection().exec_driver_sql(QUEUE, who | values)
+    return assessment_id
+
+
+def has_open(session: Session, account_id: UUID, handoff_id: UUID, generation: int) -> bool:
+    """Whether this generation is queued or running."""
+    return (
+        session.scalars(
+            select(Assessment.id).where(
+                Assessment.account_id == account_id,
+                Assessment.handoff_id == handoff_id,
+                Assessment.generation == generation,
+                Assessment.state.in_(UNFINISHED),
+            )
+        ).first()
+        is not None
+    )
+
+
+# Ends what is queued or running of a handoff that no longer wants it. The attempt is counted up, so that a worker in
+# the middle of it is fenced out.
+END_OPEN = f"""
+    UPDATE assessments SET state = 'failed', error_kind = 'withdrawn', finished_at = now(), lease_until = NULL,
+        attempts = attempts + 1
+    WHERE account_id = %(account)s AND handoff_id = %(handoff)s AND state IN ({quoted(UNFINISHED)})
+"""
+
+
+def generations(session: Session, account_id: UUID, handoff_id: UUID) -> list[Assessment]:
+    """Every generation, the oldest first."""
+    return list(
+        session.scalars(
+            select(Assessment)
+            .where(Assessment.account_id == account_id, Assessment.handoff_id == handoff_id)
+            .order_by(Assessment.generation)
+        )
+    )
+
+
+def sent(session: Session, account_id: UUID, handoff_id: UUID, generation: int) -> str | None:
+    """What left the service for this generation, after redaction, as JSON text. None: nothing did, or no such."""
+    return session.scalars(
+        select(Assessment.sent).where(
+            Assessment.account_id == account_id,
+            Assessment.handoff_id == handoff_id,
+            Assessment.generation == generation,
+        )
+    ).one_or_none()

@@ -1,0 +1,286 @@
+"""How a batch goes forward: collect what has ended, hand out the next items, end when nothing is left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, or_, select, text, update
+from sqlalchemy.orm import Session
+
+from models.assessment import UNFINISHED, Assessment, Lane, State
+from models.assessment.unfinished import Wake
+from models.batch import MOVING, Batch, BatchItem, BatchState, ItemState
+from models.batch.selection import COVERED
+from models.database import new_id
+from models.handoff import Handoff
+from models.settings import settings
+
+RATE_SECONDS = 5.0  # over which the rate is measured
+MOST_SKIPPED = 2000  # items looked at in one transaction, when most of them are skipped
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A batch with something to hand out or to collect."""
+
+    account_id: UUID
+    id: UUID
+    waiting: int  # not handed out; 0 when it is paused or cancelled
+    in_flight: int
+
+
+def moving(session: Session) -> list[Moving]:
+    """Every batch the driver should look at, across accounts; the one that waited longest first."""
+    rows = session.execute(
+        select(Batch.account_id, Batch.id, Batch.state, Batch.total, Batch.cursor, Batch.done)
+        .where(or_(Batch.state.in_(MOVING), Batch.done < Batch.cursor))
+        .order_by(Batch.driven_at, Batch.id)
+    )
+    return [
+        Moving(account, batch, total - cursor if state in MOVING else 0, cursor - done)
+        for account, batch, state, total, cursor, done in rows
+    ]
+
+
+def shares(batches: Sequence[Moving], *, window: int, per_account: int) -> dict[UUID, int]:
+    """How many items each batch may have in flight, `window` over all of them.
+
+    One slot at a time goes to the account with the fewest, and there to the batch with the fewest; among
+    equals to the one that comes first. No batch gets more than it can use.
+    """
+    given = {batch.id: 0 for batch in batches}
+    of_account = {batch.account_id: 0 for batch in batches}
+    for _ in range(window):
+        wanting = [
+            batch
+            for batch in batches
+            if given[batch.id] < batch.waiting + batch.in_flight and of_account[batch.account_id] < per_account
+        ]
+        if not wanting:
+            break
+        chosen = min(wanting, key=lambda batch: (of_account[batch.account_id], given[batch.id]))
+        given[chosen.id] += 1
+        of_account[chosen.account_id] += 1
+    return given
+
+
+def drive(session: Session, account_id: UUID, batch_id: UUID, *, share: int, paced: int | None) -> list[Wake]:
+    """One step of one batch; returns the assessments to wake workers for, after the commit.
+
+    At most `share` items are in flight afterwards; `paced` bounds how many are begun in a minute in the
+    account (None: it does not matter). Another driver's batch is left alone.
+    """
+    batch = session.scalars(
+        select(Batch)
+        .where(Batch.account_id == account_id, Batch.id == batch_id)
+        .with_for_update(key_share=True, skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if batch is None:
+        return []
+    now = session.scalar(select(func.now())) or datetime.min
+    budget_ran_out = _collect(session, batch)
+    wakes: list[Wake] = []
+    if batch.state in MOVING:
+        _begin(batch, now)
+        if not _paused(batch, budget_ran_out):
+            room = share - (batch.cursor - batch.done)
+            if paced is not None:
+                room = min(room, paced - _begun_lately(session, account_id, now))
+            wakes = _hand_out(session, batch, room)
+            _end(batch, now)
+    _measure(batch, now)
+    batch.driven_at = now
+    return wakes
+
+
+def _begin(batch: Batch, now: datetime) -> None:
+    batch.state = BatchState.RUNNING
+    if batch.started_at is None:
+        batch.started_at = batch.rate_from = now
+
+
+def _paused(batch: Batch, budget_ran_out: bool) -> bool:
+    """Whether money or the account's model budget ends it for now. What is in flight is still finished."""
+    if batch.cost_ceiling is not None and batch.cost >= batch.cost_ceiling:
+        batch.paused_reason = "cost_ceiling"
+    elif budget_ran_out and batch.cursor < batch.total:
+        batch.paused_reason = "budget"
+    else:
+        return False
+    if batch.cursor == batch.total:
+        batch.paused_reason = None
+        return False
+    batch.state, batch.rate, batch.rate_from = BatchState.PAUSED, None, None
+    return True
+
+
+# An assessment is read without a lock: it never changes after it has ended.
+_ENDED = text("""
+    UPDATE batch_items AS item
+    SET state = CASE WHEN a.state = 'failed' AND a.error_kind = 'withdrawn' THEN 'skipped' ELSE a.state END,
+        reason = a.error_kind
+    FROM assessments AS a
+    WHERE item.account_id = :account AND item.batch_id = :batch AND item.state = 'dispatched'
+      AND a.account_id = :account AND a.id = item.assessment_id
+      AND a.state IN ('succeeded', 'fallback', 'failed')
+    RETURNING item.state, item.reason, a.tokens_in, a.tokens_out, a.cost
+""")
+
+
+def _collect(session: Session, batch: Batch) -> bool:
+    """Count the items whose assessments have ended. True: some fell back because the budget had run out."""
+    if batch.cursor == batch.done:
+        return False
+    ended = session.execute(_ENDED, {"account": batch.account_id, "batch": batch.id}).all()
+    for row in ended:
+        setattr(batch, row.state, getattr(batch, row.state) + 1)
+    batch.done += len(ended)
+    batch.tokens_in += sum(row.tokens_in for row in ended)
+    batch.tokens_out += sum(row.tokens_out for row in ended)
+    batch.cost += sum((row.cost for row in ended), Decimal(0))
+    return any(row.state == ItemState.FALLBACK and row.reason == "budget" for row in ended)
+
+
+def _begun_lately(session: Session, account_id: UUID, now: datetime) -> int:
+    """How many bulk assessments the account has begun in the last minute. Ids are in order of time."""
+    minute_ago = UUID(int=int((now.timestamp() - 60) * 1000) << 80)
+    return (
+        session.scalar(
+            select(func.count()).where(
+                Assessment.account_id == account_id, Assessment.id > minute_ago, Assessment.lane == Lane.BULK
+            )
+        )
+        or 0
+    )
+
+
+def _hand_out(session: Session, batch: Batch, room: int) -> list[Wake]:
+    wakes: list[Wake] = []
+    looked_at = 0
+    while len(wakes) < room and batch.cursor < batch.total and looked_at < MOST_SKIPPED:
+        before = batch.cursor
+        wakes += _hand_out_some(session, batch, room - len(wakes))
+        looked_at += batch.cursor - before
+    return wakes
+
+
+def _hand_out_some(session: Session, batch: Batch, most: int) -> list[Wake]:
+    items = session.execute(
+        select(BatchItem.position, BatchItem.handoff_id).where(
+            BatchItem.account_id == batch.account_id,
+            BatchItem.batch_id == batch.id,
+            BatchItem.position > batch.cursor,
+            BatchItem.position <= batch.cursor + most,
+        )
+    ).all()
+    reasons, generations = _look_at(session, batch.account_id, [handoff_id for _, handoff_id in items])
+    moved: list[dict[str, Any]] = [
+        {
+            "position": position,
+            "handoff_id": handoff_id,
+            "state": ItemState.SKIPPED if handoff_id in reasons else ItemState.DISPATCHED,
+            "reason": reasons.get(handoff_id),
+            "assessment_id": None if handoff_id in reasons else new_id(),
+        }
+        for position, handoff_id in items
+    ]
+    begun = [item for item in moved if item["assessment_id"]]
+    _queue(session, batch, begun, generations)
+    _store(session, batch, moved)
+    batch.cursor += len(moved)
+    batch.skipped += len(moved) - len(begun)
+    batch.done += len(moved) - len(begun)
+    return [Wake(batch.account_id, item["assessment_id"], Lane.BULK) for item in begun]
+
+
+def _look_at(session: Session, account_id: UUID, handoff_ids: list[UUID]) -> tuple[dict[UUID, str], dict[UUID, int]]:
+    """Why some are skipped, and each handoff's newest generation. Locks the handoffs in the order of their ids."""
+    rows = session.execute(
+        select(Handoff.id, Handoff.status, Handoff.generation)
+        .where(Handoff.account_id == account_id, Handoff.id.in_(handoff_ids))
+        .order_by(Handoff.id)
+        .with_for_update(key_share=True)
+    ).all()
+    reasons = {handoff_id: status.value for handoff_id, status, _ in rows if status not in COVERED}
+    # One that is being assessed anyway will be as new as the batch wants it.
+    busy = session.scalars(
+        select(Assessment.handoff_id).where(
+            Assessment.account_id == account_id,
+            Assessment.handoff_id.in_(handoff_ids),
+            Assessment.state.in_(UNFINISHED),
+        )
+    )
+    for handoff_id in busy:
+        reasons.setdefault(handoff_id, "already_queued")
+    return reasons, {handoff_id: generation for handoff_id, _, generation in rows}
+
+
+def _queue(session: Session, batch: Batch, begun: list[dict[str, Any]], generations: dict[UUID, int]) -> None:
+    """What moves.reassess does for one handoff, for many. The deadline starts now, when they are handed out."""
+    if not begun:
+        return
+    deadline = func.now() + timedelta(seconds=settings().bulk_deadline_seconds)
+    session.execute(
+        insert(Assessment).values(lane=Lane.BULK, state=State.QUEUED, deadline_at=deadline),
+        [
+            {
+                "account_id": batch.account_id,
+                "id": item["assessment_id"],
+                "handoff_id": item["handoff_id"],
+                "generation": generations[item["handoff_id"]] + 1,
+                "asked_by_id": batch.started_by_id,
+            }
+            for item in begun
+        ],
+    )
+    session.execute(
+        update(Handoff)
+        .where(Handoff.account_id == batch.account_id, Handoff.id.in_([item["handoff_id"] for item in begun]))
+        .values(generation=Handoff.generation + 1)
+        .execution_options(synchronize_session=False)
+    )
+
+
+# One statement: the driver would send an UPDATE of each item by itself.
+_MOVED = text("""
+    UPDATE batch_items AS item SET state = moved.state, reason = moved.reason, assessment_id = moved.assessment_id
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS moved(position int, state text, reason text, assessment_id uuid)
+    WHERE item.account_id = :account AND item.batch_id = :batch AND item.position = moved.position
+""")
+
+
+def _store(session: Session, batch: Batch, moved: list[dict[str, Any]]) -> None:
+    if not moved:
+        return
+    rows = json.dumps(moved, default=str)
+    session.execute(_MOVED, {"account": batch.account_id, "batch": batch.id, "rows": rows})
+
+
+def _end(batch: Batch, now: datetime) -> None:
+    if batch.done < batch.total:
+        return
+    hopeless = batch.failed > 0 and batch.succeeded + batch.fallback == 0
+    batch.state = BatchState.FAILED if hopeless else BatchState.COMPLETED
+    batch.finished_at = now
+    batch.rate = None
+
+
+def _measure(batch: Batch, now: datetime) -> None:
+    """The rate over the last seconds, smoothed once."""
+    if batch.state is not BatchState.RUNNING:
+        return
+    if batch.rate_from is None:
+        batch.rate_from, batch.rate_done = now, batch.done
+        return
+    seconds = (now - batch.rate_from).total_seconds()
+    if seconds >= RATE_SECONDS:
+        measured = (batch.done - batch.rate_done) / seconds
+        batch.rate = measured if batch.rate is None else (batch.rate + measured) / 2
+        batch.rate_from, batch.rate_done = now, batch.done

@@ -1,0 +1,196 @@
+"""The engine, the declarative base, and the few column types that every table shares."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, Protocol
+from uuid import UUID
+
+import psycopg2
+import uuid_utils.compat
+from sqlalchemy import (
+    URL,
+    DateTime,
+    Engine,
+    Enum,
+    MetaData,
+    PoolProxiedConnection,
+    Result,
+    create_engine,
+    event,
+    func,
+)
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+from models import logs
+from models.database import connections, read_timeout
+from models.errors import Busy
+from models.settings import settings
+
+log = logs.logger(__name__)
+
+# Named constraints, so that a migration can drop what another created.
+CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Time = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+MaybeTime = Annotated[datetime | None, mapped_column(DateTime(timezone=True))]
+CreatedAt = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
+
+
+class Base(DeclarativeBase):
+    """Every table."""
+
+    metadata = MetaData(naming_convention=CONVENTION)
+
+
+def new_id() -> UUID:
+    """A time-ordered id (UUIDv7, RFC 9562): keyset pages by it are in order of creation."""
+    return uuid_utils.compat.uuid7()
+
+
+def stored_enum(kind: type[StrEnum], *, name: str) -> Enum:
+    """Text with a check constraint: a value that does not fit fails in a test, not in production."""
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+def dump_json(value: Any) -> str:
+    """JSON as it is stored and sent: compact, unescaped UTF-8, no NaN."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def as_rfc3339(time: str) -> str:
+    """SQL for a time as `datetime.isoformat()` writes it in UTC; JSON by PostgreSQL leaves out zeros at the end."""
+    text = f"""to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')"""
+    return f"(replace({text}, '.000000', '') || '+00:00')"
+
+
+def quoted(values: Iterable[StrEnum]) -> str:
+    """The values as an SQL list, for the predicate of a partial index."""
+    return ", ".join(f"'{value.value}'" for value in values)
+
+
+class Runs(Protocol):
+    """What statements written as SQL are sent through: a connection, or a transaction's Message."""
+
+    def exec_driver_sql(self, sql: str, values: Any, /) -> Result[Any]:
+        """Send this with these values."""
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        """What is kept with the driver's connection as long as it lives."""
+
+
+@contextmanager
+def sqlalchemys_errors(connection: PoolProxiedConnection | None = None) -> Iterator[None]:
+    """Raise the driver's errors as SQLAlchemy does, for what goes around it."""
+    try:
+        yield
+    except psycopg2.Error as error:
+        raw: Any = connection.driver_connection if connection else None
+        is_lost = raw is None or bool(raw.closed)
+        raise DBAPIError.instance(None, None, error, psycopg2.Error, connection_invalidated=is_lost) from error
+
+
+# What PostgreSQL says when it stops, was told to stop, or gave up waiting for a lock.
+PASSING_CODES = ("08", "40", "53", "55P03", "57")
+
+
+def sqlstate(error: BaseException) -> str:
+    """PostgreSQL's code of an error; empty: it did not come from the server."""
+    return str(getattr(error.orig, "pgcode", "") or "") if isinstance(error, DBAPIError) else ""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether this is the database being away or too busy for a moment, so that a later try can help."""
+    if isinstance(error, Busy):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    is_broken = isinstance(error, OperationalError) or error.connection_invalidated
+    return is_broken or sqlstate(error).startswith(PASSING_CODES)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether PostgreSQL rolled a transaction back in favour of another one: a deadlock, a failed serialization."""
+    return sqlstate(error).startswith("40")
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the connection broke or none could be made: PostgreSQL restarts, or has not come up yet."""
+    if not isinstance(error, DBAPIError):
+        return False
+    code = sqlstate(error)
+    broken = error.connection_invalidated or (isinstance(error, OperationalError) and not code)
+    return broken or code.startswith("57P")
+
+
+@cache
+def engine() -> Engine:
+    """This process's engine, made at first use, so that no forked process shares a connection.
+
+    A restarted PostgreSQL costs a reconnect and no error. Every wait has an end: connecting, a lock, a
+    statement, an idle transaction, a dead peer, a frozen one.
+    """
+    read_timeout.watch()
+    made = create_engine(
+        URL.create("postgresql+psycopg2", database=settings().database.database),
+        creator=_connect_service,
+        # No overflow: its connections are ended when they are given back, and a new one costs PostgreSQL a process.
+        pool_size=int(os.environ.get("DATABASE_POOL", "20")),
+        max_overflow=0,
+        pool_timeout=5,
+        pool_use_lifo=True,
+        json_serializer=dump_json,
+        hide_parameters=True,  # they hold ticket text, and errors are logged
+        use_native_hstore=False,  # it would be looked for with every connection
+    )
+    event.listen(made, "checkout", _prepare)
+    return made
+
+
+def _connect_service() -> psycopg2.extensions.connection:
+    seconds = settings().statement_seconds
+    try:
+        return connections.connect(settings().database, connections.Limits(seconds), check=connections.check_service)
+    except connections.UnfitError as error:
+        log.error("database not usable", reason=str(error))
+        raise
+
+
+def _prepare(connection: Any, record: Any, *_: Any) -> None:
+    read_timeout.statements_take(connection, settings().statement_seconds)
+    _refuse_ended(connection, record)
+
+
+def _refuse_ended(connection: Any, record: Any) -> None:
+    """Tell the pool to connect anew where the server has ended an idle connection.
+
+    Such a connection has something to be read: the farewell, or its end. Looking costs a microsecond where a
+    ping would cost every transaction a round trip. A connection made just now is not looked at: refused twice
+    in a row, the pool would raise what no caller takes for a database that is away.
+    """
+    if "given out" not in record.info:
+        record.info["given out"] = True
+        return
+    if connections.has_ended(connection):
+        raise DisconnectionError

@@ -1,0 +1,43 @@
+"""Statements that PostgreSQL plans once a connection, and not every time they are sent.
+
+The driver sends text, which the server would read and plan anew each time. A plan is made for any values (see
+plan_cache_mode in models/database), and anew when its tables change or are analyzed, so that it follows their growth.
+A pooler between the service and PostgreSQL has to keep a connection for the length of a session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Result
+
+from models.database import Runs
+
+
+class Prepared:
+    """SQL with values as `%(name)s` and no other per cent sign. A list is sent as PostgreSQL's own text of it."""
+
+    def __init__(self, sql: str) -> None:
+        names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", sql)))
+        body = sql % {name: f"${n}" for n, name in enumerate(names, start=1)}
+        self.name = "run_" + hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest()[:16]
+        self.preparing = f"PREPARE {self.name} AS {body}"
+        self.executing = f"EXECUTE {self.name}({', '.join(f'%({name})s' for name in names)})"
+
+    def __call__(self, runs: Runs, values: Mapping[str, Any]) -> Result[Any]:
+        """Carry it out; the result is the statement's own. Values that it does not name are left aside."""
+        return together(runs, (self,), values)
+
+
+def together(runs: Runs, statements: Sequence[Prepared], values: Mapping[str, Any]) -> Result[Any]:
+    """Carry them out one after the other, sent in one message; the result is the last one's."""
+    known: set[str] = runs.info.setdefault("prepared", set())
+    for each in statements:
+        if each.name not in known:
+            # A message of its own: what is noted as known is known, whatever becomes of the transaction.
+            runs.exec_driver_sql(each.preparing, {})
+            known.add(each.name)
+    return runs.exec_driver_sql(";".join(each.executing for each in statements), values)

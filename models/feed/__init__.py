@@ -1,0 +1,276 @@
+"""The event log of each account, numbered without gaps in the order of commits.
+
+A sequence or a timestamp is taken before commit and seen at commit, so two writers can swap and a reader that
+saw the later one never returns for the earlier. Here the account's one counter row is updated by the last
+statement before commit and stays locked until the commit is visible: whoever sees n sees every number below
+n, and a rollback takes its numbers back. (The same idea: the stream row of commanded/eventstore.)
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.database import Base, Runs, Time, as_rfc3339, stored_enum
+from models.database.prepared import Prepared
+
+MAX_SEQ = 2**63 - 1
+
+
+class EventType(StrEnum):
+    """What happened to a handoff."""
+
+    CREATED = "handoff.created"
+    READY = "handoff.ready"
+    CLAIMED = "handoff.claimed"
+    RELEASED = "handoff.released"
+    REASSIGNED = "handoff.reassigned"
+    RESOLVED = "handoff.resolved"
+    WITHDRAWN = "handoff.withdrawn"
+    REASSESSED = "handoff.reassessed"
+    UPDATED = "handoff.updated"
+    OVERDUE = "handoff.overdue"
+
+
+class Feed(Base):
+    """One row per account: the last number given out, and the last one that was pruned."""
+
+    __tablename__ = "feeds"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    head: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    floor: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    changed_at: Mapped[Time] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("0 <= floor AND floor <= head", name="floor_head"),
+        # Half-empty pages keep every update of the counter on its page (HOT): no index is touched.
+        {"postgresql_with": {"fillfactor": "50"}},
+    )
+
+
+class FeedEvent(Base):
+    """One event. `card` is the handoff as a list row shows it, right after the event."""
+
+    __tablename__ = "feed_events"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    type: Mapped[EventType] = mapped_column(stored_enum(EventType, name="type"))
+    handoff_id: Mapped[UUID]
+    handoff_version: Mapped[int]
+    actor_id: Mapped[UUID | None]  # None: the service itself
+    note: Mapped[str | None] = mapped_column(Text)  # the reason somebody gave
+    card: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[Time] = mapped_column(server_default=func.clock_timestamp())
+
+    __table_args__ = (
+        Index("ix_feed_events_handoff", "account_id", "handoff_id", "seq"),  # a handoff's timeline
+        Index("ix_feed_events_created_at", "account_id", "created_at"),  # where retention cuts
+    )
+
+
+class FeedControl(Base):
+    """One row for the installation: the epoch of all numbers, and how fast clients may poll."""
+
+    __tablename__ = "feed_control"
+
+    one_row: Mapped[bool] = mapped_column(primary_key=True, default=True, server_default="true")
+    epoch: Mapped[str] = mapped_column(String(16))
+    # Which database the epoch was made in: a restore or a failover changes it.
+    database_identity: Mapped[str | None] = mapped_column(String(64))
+    pace: Mapped[float] = mapped_column(default=1.0, server_default="1")  # 0 tells clients to stop
+
+    __table_args__ = (CheckConstraint("one_row", name="one_row"), CheckConstraint("pace >= 0", name="pace"))
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An event that waits in its transaction for its number."""
+
+    account_id: UUID
+    handoff_id: UUID
+    type: EventType
+    actor_id: UUID | None
+    note: str | None
+
+
+def open_feed(session: Session, account_id: UUID) -> None:
+    """The empty feed of a new account."""
+    session.execute(insert(Feed).values(account_id=account_id))
+
+
+def collect(
+    session: Session,
+    account_id: UUID,
+    handoff_id: UUID,
+    type: EventType,
+    *,
+    by: UUID | None,
+    note: str | None = None,
+) -> None:
+    """Note an event; it gets its number when the transaction ends (models/feed/append.py)."""
+    session.info.setdefault("feed", []).append(Pending(account_id, handoff_id, type, by, note))
+
+
+def collected(session: Session) -> set[UUID]:
+    """The accounts of what was collected and has no number yet."""
+    return {event.account_id for event in session.info.get("feed", ())}
+
+
+@dataclass(frozen=True)
+class Page:
+    """What one statement saw of a feed: its state and the events after a number, oldest first.
+
+    `events` holds (seq, ready-made JSON text of the event); at most limit + 1 of them, the last one only
+    tells that there are more.
+    """
+
+    epoch: str
+    head: int
+    floor: int
+    pace: float
+    quiet_seconds: float
+    events: list[tuple[int, str]]
+
+
+def tail(session: Session, account_id: UUID) -> tuple[str, int]:
+    """The epoch and the head of the feed now."""
+    epoch, head = session.execute(
+        select(FeedControl.epoch, Feed.head).join(Feed, true()).where(Feed.account_id == account_id)
+    ).one()
+    return epoch, head
+
+
+_EVENT_JSON = f"""
+    '{{"seq":' || e.seq || ',"type":"' || e.type || '","at":"'
+    || {as_rfc3339("e.created_at")} || '","handoff":' || e.card::text || '}}'
+"""
+
+_PAGE = """
+    SELECT control.epoch, f.head, f.floor, control.pace,
+        extract(epoch FROM clock_timestamp() - f.changed_at)::float8, page.seq, page.body
+    FROM feeds AS f CROSS JOIN feed_control AS control LEFT JOIN LATERAL ({rows}) AS page ON true
+    WHERE f.account_id = %(account)s ORDER BY page.seq
+"""
+_ROWS = {
+    "none": f"""
+        SELECT e.seq, {_EVENT_JSON} AS body FROM feed_events AS e
+        WHERE e.account_id = f.account_id AND e.seq > %(after)s ORDER BY e.seq LIMIT %(limit)s""",
+    # The latest event of each handoff after the cursor: an event is shown when no later one has its handoff.
+    "entity": f"""
+        SELECT e.seq, {_EVENT_JSON} AS body FROM feed_events AS e
+        WHERE e.account_id = f.account_id AND e.seq > %(after)s AND NOT EXISTS (
+            SELECT FROM feed_events AS later WHERE later.account_id = e.account_id
+            AND later.handoff_id = e.handoff_id AND later.seq > e.seq)
+        ORDER BY e.seq LIMIT %(limit)s""",
+}
+_PAGES = {collapse: Prepared(_PAGE.format(rows=rows)) for collapse, rows in _ROWS.items()}
+
+
+def read_page(connection: Runs, account_id: UUID, *, after: int, limit: int, collapse: str) -> Page:
+    """The feed after a number, in one statement and so in one snapshot. `collapse`: none | entity."""
+    rows: Sequence[Any] = _PAGES[collapse](
+        connection, {"account": str(account_id), "after": after, "limit": limit + 1}
+    ).all()
+    epoch, head, floor, pace, quiet = rows[0][:5]
+    return Page(epoch, head, floor, pace, quiet, [(row[5], row[6]) for row in rows if row[5] is not None])
+
+
+def prune(session: Session, account_id: UUID, *, keep: timedelta, most: int, chunk: int = 5000) -> int:
+    """Forget old events and say so in `floor`, in one transaction; a reader never meets a hole.
+
+    Takes at most `chunk` events; returns how many, 0 when nothing is left to do. May run any time, twice.
+    """
+    state = session.execute(
+        select(Feed.head, Feed.floor).where(Feed.account_id == account_id).with_for_update(key_share=True)
+    ).one()
+    aged = session.scalar(
+        select(func.coalesce(func.min(FeedEvent.seq) - 1, state.head)).where(
+            FeedEvent.account_id == account_id, FeedEvent.created_at >= func.now() - keep
+        )
+    )
+    floor = min(max(aged, state.head - most), state.floor + chunk)
+    if floor <= state.floor:
+        return 0
+    session.execute(update(Feed).where(Feed.account_id == account_id).values(floor=floor))
+    session.execute(delete(FeedEvent).where(FeedEvent.account_id == account_id, FeedEvent.seq <= floor))
+    return floor - state.floor
+
+
+def rotate_epoch(session: Session) -> str:
+    """A new epoch: every cursor given out before gets 410 and its client loads the snapshot."""
+    epoch = _new_epoch()
+    session.execute(update(FeedControl).values(epoch=epoch))
+    return epoch
+
+
+def _new_epoch() -> str:
+    return secrets.token_hex(4)
+
+
+# A restore of files or a failover begins a new timeline, another cluster has another identifier, and a dump
+# that was loaded beside the old database another oid. The timeline comes from the WAL, since the control file
+# still shows the old one until the first checkpoint after a failover.
+_IDENTITY = """
+    SELECT system_identifier || '.' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
+        || '.' || (SELECT oid FROM pg_database WHERE datname = current_database())
+    FROM pg_control_system()
+"""
+
+
+def identity(session: Session) -> str:
+    """Which database this is: the same one after a restart, another after a restore or a failover."""
+    found: str = session.execute(text(_IDENTITY)).scalar_one()
+    return found
+
+
+def follow_identity(session: Session) -> str | None:
+    """Rotate the epoch when this is not the database it was made in; numbers may then be given out again.
+
+    Returns the new epoch, None when nothing changed. The first time it only notes the database. May run
+    anywhere at any time: of several at once, one rotates.
+    """
+    here, epoch = identity(session), _new_epoch()
+    kept = case((FeedControl.database_identity.is_(None), FeedControl.epoch), else_=epoch)
+    now = session.scalar(
+        update(FeedControl)
+        .where(FeedControl.database_identity.is_distinct_from(here))
+        .values(database_identity=here, epoch=kept)
+        .returning(FeedControl.epoch)
+    )
+    return epoch if now == epoch else None
+
+
+def set_pace(session: Session, pace: float) -> None:
+    """Multiply every client's poll interval; 0 tells clients to stop. Known everywhere within 10 s."""
+    session.execute(update(FeedControl).values(pace=pace))
+
+
+def accounts(session: Session) -> list[UUID]:
+    """Every account that has a feed, for maintenance that goes account by account."""
+    return list(session.scalars(select(Feed.account_id).order_by(Feed.account_id)))

@@ -1,0 +1,228 @@
+"""The handoff: its table, its states, and which of them a person may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    or_,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.database import Base, CreatedAt, MaybeTime, new_id, quoted, stored_enum
+from models.errors import Conflict, NotFound
+from models.handoff.search import INDEXED
+from models.session import TroubleshootingSession
+
+
+class Intent(StrEnum):
+    """Why a session leaves its author."""
+
+    ESCALATE = "escalate"
+    PARK = "park"
+
+
+class Status(StrEnum):
+    """Where a handoff stands."""
+
+    PARKED = "parked"
+    PENDING = "pending"
+    READY = "ready"
+    CLAIMED = "claimed"
+    RESOLVED = "resolved"
+    WITHDRAWN = "withdrawn"
+
+
+class Priority(StrEnum):
+    """How urgent, as the author sees it."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+WAITING = (Status.PENDING, Status.READY)
+OPEN = (*WAITING, Status.CLAIMED)
+
+TIMES = ("escalated_at", "ready_at", "claimed_at", "first_action_at")  # what the metrics measure
+
+
+class Handoff(Base):
+    """One handing-over of a session. `version` counts its events, `seq` is the feed number of the last."""
+
+    __tablename__ = "handoffs"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    session_id: Mapped[UUID]
+    intent: Mapped[Intent] = mapped_column(stored_enum(Intent, name="intent"))
+    status: Mapped[Status] = mapped_column(stored_enum(Status, name="status"))
+    version: Mapped[int] = mapped_column(default=1)
+    priority: Mapped[Priority] = mapped_column(stored_enum(Priority, name="priority"), default=Priority.NORMAL)
+    reason: Mapped[str] = mapped_column(Text)
+    ask: Mapped[str | None] = mapped_column(Text)
+    handed_off_by_id: Mapped[UUID]
+    target_id: Mapped[UUID | None]
+    claimed_by_id: Mapped[UUID | None]
+    created_at: Mapped[CreatedAt]
+    escalated_at: Mapped[MaybeTime]  # when it was parked first
+    ready_at: Mapped[MaybeTime]
+    claimed_at: Mapped[MaybeTime]
+    first_action_at: Mapped[MaybeTime]
+    resolved_at: Mapped[MaybeTime]
+    resolution: Mapped[str | None] = mapped_column(Text)
+    root_cause: Mapped[str | None] = mapped_column(Text)
+    returns: Mapped[int] = mapped_column(default=0)
+    overdue: Mapped[bool] = mapped_column(default=False)
+    generation: Mapped[int] = mapped_column(default=0)  # the newest assessment, 0: none was asked for
+    shown_generation: Mapped[int | None]  # the last good one
+    seq: Mapped[int | None] = mapped_column(BigInteger)
+    card: Mapped[dict[str, Any] | None] = mapped_column(JSONB, deferred=True)  # as the last event showed it
+    search: Mapped[Any] = mapped_column(TSVECTOR, deferred=True)  # as stems, for the past case that it will be
+    words: Mapped[Any] = mapped_column(TSVECTOR, deferred=True, server_default="")
+
+    __table_args__ = (
+        ForeignKeyConstraint(["account_id", "session_id"], ["sessions.account_id", "sessions.id"]),
+        ForeignKeyConstraint(["account_id", "handed_off_by_id"], ["users.account_id", "users.id"]),
+        ForeignKeyConstraint(["account_id", "target_id"], ["users.account_id", "users.id"]),
+        ForeignKeyConstraint(["account_id", "claimed_by_id"], ["users.account_id", "users.id"]),
+        CheckConstraint("(status = 'claimed') <= (claimed_by_id IS NOT NULL)", name="claimed_by"),
+        # The queue page: the few open rows of an account, in the order of their ids.
+        Index("ix_handoffs_open", "account_id", "id", postgresql_where=text(f"status IN ({quoted(OPEN)})")),
+        # One open handoff a session; the second one is told which.
+        Index(
+            "uq_handoffs_open_session",
+            "account_id",
+            "session_id",
+            unique=True,
+            postgresql_where=text(f"status IN ({quoted(OPEN)})"),
+        ),
+        Index("ix_handoffs_session", "account_id", "session_id", "id"),  # a session's handoffs; returns
+        # Lists and backfills by period; the metrics, which read nothing but this index and the next.
+        Index(
+            "ix_handoffs_created_at",
+            "account_id",
+            "created_at",
+            postgresql_include=["id", "status", "generation", *TIMES],
+        ),
+        Index(
+            "ix_handoffs_escalated_at",
+            "account_id",
+            "escalated_at",
+            postgresql_where=text("escalated_at IS NOT NULL"),
+        ),
+        Index("ix_handoffs_handed_off_by", "account_id", "handed_off_by_id", "id"),  # "my handoffs"
+        # The sweep: claims that may be overdue.
+        Index(
+            "ix_handoffs_claimed_at",
+            "claimed_at",
+            postgresql_where=text("status = 'claimed' AND first_action_at IS NULL"),
+        ),
+        Index("ix_handoffs_words", text(INDEXED), postgresql_using="gin"),
+    )
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who makes a move: a person of the account, or, with neither, the service itself."""
+
+    user_id: UUID | None
+    is_admin: bool = False
+
+
+SERVICE = Actor(None, is_admin=True)
+
+
+def lock(session: Session, account_id: UUID, handoff_id: UUID) -> Handoff:
+    """The handoff, its row locked until commit, or NotFound."""
+    found = session.scalars(
+        select(Handoff)
+        .where(Handoff.account_id == account_id, Handoff.id == handoff_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def find(session: Session, account_id: UUID, handoff_id: UUID, *, seen_by: Actor) -> Handoff:
+    """The handoff as this person may see it, or NotFound: a parked one shows only to its author and admins."""
+    found = session.scalars(
+        select(Handoff).where(Handoff.account_id == account_id, Handoff.id == handoff_id, visible_to(seen_by)),
+        execution_options={"populate_existing": True},
+    ).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def of_session(session: Session, account_id: UUID, session_id: UUID) -> dict[UUID, Status]:
+    """Every handoff of a session, and where it stands."""
+    rows = session.execute(
+        select(Handoff.id, Handoff.status).where(Handoff.account_id == account_id, Handoff.session_id == session_id)
+    )
+    return {row.id: row.status for row in rows}
+
+
+def find_session(
+    session: Session,
+    account_id: UUID,
+    external_id: str,
+    *,
+    seen_by: Actor,
+    handoff_id: UUID | None = None,
+    locked: bool = False,
+) -> TroubleshootingSession:
+    """The ticket's session; where there is none, the newest draft of it. With `handoff_id`: the one of that handoff.
+
+    NotFound when this person may see no handoff of it. `locked` keeps its row until commit.
+    """
+    its_handoff = select(Handoff.id).where(
+        Handoff.account_id == account_id,
+        Handoff.session_id == TroubleshootingSession.id,
+        visible_to(seen_by),
+        true() if handoff_id is None else Handoff.id == handoff_id,
+    )
+    query = (
+        select(TroubleshootingSession)
+        .where(TroubleshootingSession.account_id == account_id, TroubleshootingSession.external_id == external_id)
+        .where(its_handoff.exists())
+        .order_by(TroubleshootingSession.draft_of.desc().nulls_first())
+        .limit(1)
+    )
+    if locked:
+        query = query.with_for_update(key_share=True)
+    # A draft that is escalated while its row is waited for is gone; by then its handoff has the ticket's session.
+    found = session.scalars(query).one_or_none() or session.scalars(query).one_or_none()
+    if not found:
+        raise NotFound("There is no such session in this account.")
+    return found
+
+
+def refuse_second_open(handoffs: dict[UUID, Status]) -> None:
+    """Conflict `already_open`, which names it, when one of a session's handoffs is open."""
+    for handoff_id, status in handoffs.items():
+        if status in OPEN:
+            raise Conflict("already_open", "This session is already handed off.", handoff_id=str(handoff_id))
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """The rows that this person may see."""
+    if actor.is_admin:
+        return true()
+    return or_(Handoff.status != Status.PARKED, Handoff.handed_off_by_id == actor.user_id)

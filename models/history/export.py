@@ -1,0 +1,91 @@
+"""Handoffs as lines that an import reads back, page by page so that any number fits in memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, select, true
+from sqlalchemy.orm import Session
+
+from models.batch.selection import COVERED
+from models.feed.card import rfc3339
+from models.handoff import Handoff, Status
+from models.session import SessionStep, TroubleshootingSession
+
+PAGE = 500  # handoffs
+
+
+def page(session: Session, account_id: UUID, *, since: datetime | None, after: UUID) -> list[dict[str, Any]]:
+    """The next lines after the handoff `after`, in the order of ids; fewer than PAGE: these were the last.
+
+    Only handoffs created at or after `since`; parked and withdrawn ones are left out.
+    """
+    rows = session.execute(
+        select(Handoff, TroubleshootingSession)
+        .join(
+            TroubleshootingSession,
+            and_(
+                TroubleshootingSession.account_id == Handoff.account_id,
+                TroubleshootingSession.id == Handoff.session_id,
+            ),
+        )
+        .where(Handoff.account_id == account_id, Handoff.id > after, Handoff.status.in_(COVERED))
+        .where(true() if since is None else Handoff.created_at >= since)
+        .order_by(Handoff.id)
+        .limit(PAGE)
+    ).all()
+    steps: dict[UUID, list[SessionStep]] = defaultdict(list)
+    for step in session.scalars(
+        select(SessionStep)
+        .where(SessionStep.account_id == account_id, SessionStep.session_id.in_({kept.id for _, kept in rows}))
+        .order_by(SessionStep.session_id, SessionStep.seq)
+    ):
+        steps[step.session_id].append(step)
+    return [_line(found, kept, steps[kept.id]) for found, kept in rows]
+
+
+def _line(found: Handoff, kept: TroubleshootingSession, steps: list[SessionStep]) -> dict[str, Any]:
+    line = {
+        "id": str(found.id),
+        "created_at": rfc3339(found.created_at),
+        "intent": found.intent,
+        "priority": found.priority,
+        "reason": found.reason,
+        "ask": found.ask,
+        "session": {
+            "external_id": kept.external_id,
+            "title": kept.title,
+            "problem": kept.problem,
+            "category": kept.category,
+            "client": kept.client,
+            "asset": kept.asset,
+            "opened_at": rfc3339(kept.opened_at),
+            "steps": [_step(step) for step in steps],
+        },
+    }
+    if found.status is Status.RESOLVED:
+        line |= {
+            "resolution": found.resolution,
+            "root_cause": found.root_cause,
+            "resolved_at": rfc3339(found.resolved_at),
+        }
+    return _without_nothing(line)
+
+
+def _step(step: SessionStep) -> dict[str, Any]:
+    return {
+        "kind": step.kind,
+        "text": step.text,
+        "outcome": step.outcome,
+        "at": rfc3339(step.at),
+        "author": step.author,
+    }
+
+
+def _without_nothing(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nothing(inner) for key, inner in value.items() if inner is not None}
+    return [_without_nothing(inner) for inner in value] if isinstance(value, list) else value

@@ -52,7 +52,8 @@ broker_transport_options = {
 
 # Threads cannot be ended from outside, so Celery's soft and cold shutdowns would wait for the longest call
 # (soft shutdown sleeps its whole time besides, even when all is done). TERM is the warm one: it stops taking
-# messages at once, and tasks/life.py gives back what has not ended after the grace. So no REMAP_SIGTERM either.
+# messages at once, and tasks/worker/lifecycle.py gives back what has not ended after the grace. So no REMAP_SIGTERM
+# either.
 worker_soft_shutdown_timeout = 0
 
 # Limits of tasks or memory per child are for processes; threads have none. The calls' own deadlines limit
@@ -65,7 +66,13 @@ worker_direct = True
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
-imports = ["tasks.assess", "tasks.batch", "tasks.sweep", "tasks.life", "tasks.slots", "tasks.vocabulary"]
+imports = [
+    "tasks.assess",
+    "tasks.batch",
+    "tasks.sweep",
+    "tasks.worker.lifecycle",
+    "tasks.worker.free_slots",
+]
 
 timezone = "UTC"
 # No message expires: a worker whose clock is minutes ahead would find every one of them expired. What

@@ -14,7 +14,7 @@ import httpx2
 import jwt
 
 from models import logs
-from tasks.assessors import wire
+from tasks.assessors.model import deadline
 
 FETCH_SECONDS = 2.0  # for a whole answer
 FIRST_SECONDS = 0.5  # how long the first requests of a process wait for its first fetch
@@ -98,7 +98,7 @@ class KeySet:
 
 def _fetch(url: str) -> dict[str | None, jwt.PyJWK]:
     """The signing keys by their ids. Ends in time and takes no more than wire.BODY_BYTES."""
-    answer = wire.within(FETCH_SECONDS, lambda client: client.get(url))
+    answer = deadline.within(FETCH_SECONDS, lambda client: client.get(url))
     if answer.status_code != httpx2.codes.OK:  # a redirection is none of the keys that were asked for
         raise jwt.PyJWKClientError(f"status {answer.status_code}")
     keys = jwt.PyJWKSet.from_dict(answer.json()).keys

@@ -13,7 +13,7 @@ from models.assessment.feedback import Rating
 from models.feed import EventType
 from models.handoff import OPEN, Intent, Priority, Status
 from models.session import Outcome, StepKind
-from tasks.draft import DraftSchema
+from tasks.assessors.content import DraftSchema
 
 MAX_STEPS = 500
 

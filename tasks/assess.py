@@ -16,14 +16,14 @@ from models.handoff.moves import complete
 from models.redis import client
 from models.settings import SettingsError, settings
 from models.transaction import maintenance_message, one_message
-from tasks import celery, patience
+from tasks import celery, retry
 from tasks.assessors import build
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.extractive import Extractive
-from tasks.lease import held
-from tasks.prompt import input_hash
+from tasks.assessors.model.prompt import input_hash
+from tasks.concurrency import rest, working
+from tasks.leases import held
 from tasks.wake import wake
-from tasks.working import rest, working
 
 log = logs.logger(__name__)
 
@@ -93,10 +93,10 @@ def _attempt(lease: Lease) -> bool:
     if lease.crashes >= MOST_CRASHES + LAST_CRASHES:
         return _fail(lease, "crashed")
     try:
-        subject = patience.until(lease, _load)
+        subject = retry.until(lease, _load)
         return _assess(lease, subject)
     except Exception as error:
-        if patience.is_passing(error):
+        if retry.is_passing(error):
             raise  # the database is away: the lease runs out and another attempt follows
         # The message could quote the ticket, so only the kind of error is told.
         log.error("assessment crashed", error=type(error).__name__)
@@ -141,7 +141,7 @@ def _after_error(lease: Lease, subject: Case, error: AssessorError, *, seconds_l
     again = _may_retry(lease, error) and delay < seconds_left
     log.warning("assessor failed", error=error.kind, attempt=lease.attempt, retry_in=delay if again else None)
     if again:
-        return patience.until(lease, lambda lease: _put_back(lease, delay, error))
+        return retry.until(lease, lambda lease: _put_back(lease, delay, error))
     return fall_back(lease, subject, error.kind, spent=_spent(error))
 
 
@@ -209,4 +209,4 @@ def _write(lease: Lease, subject: Case, state: State, draft: Draft, **more: Any)
 def _complete(lease: Lease, state: State, **values: Any) -> bool:
     """Write the end, and wait for a database that is away: what was paid for is not thrown away."""
 
-    return patience.until(lease, lambda lease: complete(lease, state, **values))
+    return retry.until(lease, lambda lease: complete(lease, state, **values))

@@ -1,4 +1,4 @@
-"""Finds what the broker lost or a worker dropped, ends what ran out of time, and prunes."""
+"""Finds what the broker lost or a worker dropped, ends what ran out of time, prunes, and counts words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from models import feed, logs
 from models.account import leaving, login
-from models.assessment import Lane, unfinished
+from models.assessment import Lane, unfinished, vocabulary
 from models.assessment.unfinished import Wake
 from models.handoff import idempotency, moves
 from models.redis import client, redis_key
@@ -147,3 +147,15 @@ def prune_feed(account_id: UUID) -> int:
         gone += count
         if count == 0:
             return gone
+
+
+@celery.task(name="count_words", ignore_result=True)
+def count_words() -> None:
+    """Count anew where the past cases have changed much. An account a transaction; may run in many places."""
+    with maintenance() as session:
+        accounts = vocabulary.outdated(session)
+    for account_id in accounts:
+        with maintenance() as session:
+            vocabulary.count(session, account_id)
+    if accounts:
+        log.info("words counted", accounts=len(accounts))

@@ -32,11 +32,11 @@ def _make(settings: Settings, redis: Redis) -> Assessor:
     """Imports only what is used: neither SDK is needed for the other, or for the offline assessor."""
     try:
         if settings.assessor == "openai":
-            from tasks.assessors import openai
+            from tasks.assessors.model import openai
 
             return openai.build(settings, redis)
         if settings.assessor == "anthropic":
-            from tasks.assessors import anthropic
+            from tasks.assessors.model import anthropic
 
             return anthropic.build(settings, redis)
     except ModuleNotFoundError as error:

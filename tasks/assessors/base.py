@@ -11,7 +11,7 @@ from models.assessment.case import Case
 
 @dataclass(frozen=True)
 class Draft:
-    """A verified assessment and what it cost. `content` has the shape of tasks.draft.DraftSchema."""
+    """A verified assessment and what it cost. `content` has the shape of tasks.assessors.content.DraftSchema."""
 
     content: dict[str, Any]
     source: str  # extractive | openai:<model> | anthropic:<model>

@@ -13,7 +13,7 @@ import pytest
 
 from models.addresses.redis import RedisAddress
 from models.redis import connect
-from tasks.life import DEAF_EXIT_CODE
+from tasks.worker.lifecycle import DEAF_EXIT_CODE
 from tests.conftest import environment
 from tests.faults.site import Load, Site
 from tests.servers import Servers

@@ -23,6 +23,11 @@ from tests.stack import wait_for
 EPOCH = "e1"
 
 
+@pytest.fixture(autouse=True)
+def as_a_process_of_the_service(shared_database: str) -> None:
+    """Keys in Redis carry the installation's name, which is a setting."""
+
+
 @pytest.fixture
 def heads(servers: Servers) -> Heads:
     """Hints in the run's Redis, with time enough for a busy machine."""

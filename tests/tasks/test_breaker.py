@@ -10,7 +10,7 @@ from redis import Redis
 
 from models.addresses.redis import RedisAddress
 from models.redis import connect
-from tasks.breaker import Breaker, Permit
+from tasks.assessors.model.breaker import Breaker, Permit
 
 
 @pytest.fixture

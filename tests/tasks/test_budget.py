@@ -13,7 +13,7 @@ from redis import Redis
 from models.addresses.redis import RedisAddress
 from models.redis import connect
 from tasks.assessors.base import AssessorError
-from tasks.budget import Budget
+from tasks.assessors.model.budget import Budget
 from tests.tasks.provider_case import some_settings
 
 ACCOUNT = UUID("01920000-0000-7000-8000-0000000000ac")

@@ -12,6 +12,7 @@ from redis import Redis
 
 from models.settings import SettingsError
 from tasks import assessors
+from tasks.assessors import model
 from tests.tasks.provider_case import some_settings
 
 ROOT = Path(__file__).parents[2]
@@ -41,9 +42,9 @@ def test_one_vendor_does_not_import_the_other(vendor: str, other: str) -> None:
 
 
 def test_a_missing_sdk_stops_the_start_clearly(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("tasks.assessors.openai", "openai"):
+    for module in ("tasks.assessors.model.openai", "openai"):
         monkeypatch.delitem(sys.modules, module, raising=False)
-    monkeypatch.delattr(assessors, "openai", raising=False)
+    monkeypatch.delattr(model, "openai", raising=False)
     monkeypatch.setitem(sys.modules, "openai", None)  # what Python itself does for "not there"
     with pytest.raises(SettingsError, match=r"requirements-ai\.txt"):
         assessors.build(some_settings(assessor="openai"), Redis())

@@ -8,7 +8,7 @@ import pytest
 from marshmallow import ValidationError
 
 from models.assessment.case import Case
-from tasks.draft import DraftSchema, ReplySchema, json_schema, verify
+from tasks.assessors.content import DraftSchema, ReplySchema, json_schema, verify
 from tests.tasks.cases import PAST_ID, PRINTER, case, past, step
 
 EVERY_KEY = {

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.assessment.case import Case, CaseStep, steps_to_read
+from tasks.assessors.content import DraftSchema
 from tasks.assessors.extractive import Extractive
-from tasks.assessors.offers import is_proposal
-from tasks.assessors.outcome import outcomes
-from tasks.assessors.text import sentences
-from tasks.assessors.transcript import CHARACTERS_READ, SENTENCES_READ, transcribe
-from tasks.assessors.wording import clauses, is_attempt, verdict
-from tasks.draft import DraftSchema
-from tasks.working import alone
+from tasks.assessors.reading.outcomes import outcomes
+from tasks.assessors.reading.proposals import is_proposal
+from tasks.assessors.reading.text import sentences
+from tasks.assessors.reading.transcript import CHARACTERS_READ, SENTENCES_READ, transcribe
+from tasks.assessors.reading.wording import clauses, is_attempt, verdict
+from tasks.concurrency import alone
 from tests.tasks.cases import PAST_ID, PRINTER, case, past, step
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 import tasks.assess
-import tasks.lease
+import tasks.leases
 from models import assessment
 from models.assessment import State, case, leases
 from models.assessment.leases import Lease
@@ -20,7 +20,7 @@ from models.transaction import transaction
 from tasks.assess import LAST_CRASHES, MOST_CRASHES, run
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.extractive import Extractive
-from tasks.lease import give_back_all, held
+from tasks.leases import give_back_all, held
 from tests.stack import wait_for
 from tests.tasks.accepted import a_world, accept, at_once, change, events, row
 from tests.world import World
@@ -107,7 +107,7 @@ def test_a_lease_is_renewed_while_it_is_held_and_not_after(world: World, monkeyp
     change("assessments", asked, "lease_until = now() + interval '1 second'")
     monkeypatch.setenv("LEASE_SECONDS", "0.3")
     settings.cache_clear()
-    monkeypatch.setattr(tasks.lease, "_thread", None)  # one of an earlier test may still be asleep
+    monkeypatch.setattr(tasks.leases, "_thread", None)  # one of an earlier test may still be asleep
     before = row("assessments", asked).lease_until
     with held(lease):
         # A short one now, which only renewal keeps moving.

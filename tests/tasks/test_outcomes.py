@@ -7,13 +7,12 @@ import time
 import pytest
 
 from models.assessment.case import CaseStep
-from tasks import draft
-from tasks.assessors import facts
-from tasks.assessors.extractive import Extractive
-from tasks.assessors.outcome import outcomes, read
-from tasks.assessors.text import sentences, technical
-from tasks.assessors.transcript import transcribe
-from tasks.assessors.wording import verdict
+from tasks.assessors.content import verify
+from tasks.assessors.extractive import Extractive, facts
+from tasks.assessors.reading.outcomes import outcomes, read
+from tasks.assessors.reading.text import sentences, technical
+from tasks.assessors.reading.transcript import transcribe
+from tasks.assessors.reading.wording import verdict
 from tests.tasks.cases import PRINTER, case, step
 
 
@@ -118,12 +117,12 @@ def test_what_did_not_happen_is_no_failed_attempt(text: str) -> None:
 
 def test_the_verification_needs_no_second_reading_of_the_case() -> None:
     content = Extractive().assess(PRINTER, deadline=0).content
-    again = draft.verify(content, PRINTER, attempts=read(transcribe(PRINTER)).attempts)
-    assert again == draft.verify(content, PRINTER)
+    again = verify(content, PRINTER, attempts=read(transcribe(PRINTER)).attempts)
+    assert again == verify(content, PRINTER)
     suggestion = {"text": "Restart the print spooler", "why": "It may help.", "evidence": ["step:1"]}
     repeated = {**content, "suggested_steps": [suggestion], "do_not_repeat": []}
-    assert draft.verify(repeated, PRINTER, attempts=[]).moved_steps == 0
-    assert draft.verify(repeated, PRINTER).moved_steps == 1
+    assert verify(repeated, PRINTER, attempts=[]).moved_steps == 0
+    assert verify(repeated, PRINTER).moved_steps == 1
 
 
 def test_the_most_telling_statement_is_chosen_first_and_nothing_twice() -> None:

@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 
 from models.assessment.case import Case, CaseStep
-from tasks import prompt
-from tasks.prompt import SYSTEM, input_hash, keep_steps, render, repair
+from tasks.assessors.model import prompt
+from tasks.assessors.model.prompt import SYSTEM, input_hash, keep_steps, render, repair
 from tests.tasks.provider_case import PAST_ID, a_case
 
 

@@ -16,11 +16,12 @@ from redis import Redis
 
 from models.addresses.redis import RedisAddress
 from models.redis import connect
-from tasks.assessors import build, wire
+from tasks.assessors import build
 from tasks.assessors.base import AssessorError, Draft
-from tasks.assessors.wire import BODY_BYTES
-from tasks.draft import DraftSchema
-from tasks.prompt import SYSTEM
+from tasks.assessors.content import DraftSchema
+from tasks.assessors.model import deadline
+from tasks.assessors.model.deadline import BODY_BYTES
+from tasks.assessors.model.prompt import SYSTEM
 from tests.stack import wait_for
 from tests.tasks.conftest import Provider
 from tests.tasks.provider_case import PAST_ID, a_case, some_settings
@@ -141,7 +142,7 @@ def threads_in_calls() -> list[str]:
     return [
         names[thread]
         for thread, frame in sys._current_frames().items()
-        if thread in names and any(each.f_code.co_filename == wire.__file__ for each, _ in walk_stack(frame))
+        if thread in names and any(each.f_code.co_filename == deadline.__file__ for each, _ in walk_stack(frame))
     ]
 
 

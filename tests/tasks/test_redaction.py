@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.redaction import STAGES, Redaction
-from tasks.redaction.rule import Rule
+from tasks.assessors.model.redaction import STAGES, Redaction
+from tasks.assessors.model.redaction.rule import Rule
 from tests.tasks import redaction_apart
 
 

@@ -13,8 +13,8 @@ from uuid import UUID
 import pytest
 
 import tasks.assess
+import tasks.concurrency
 import tasks.wake
-import tasks.working
 from models.addresses.redis import RedisAddress
 from models.assessment import Lane, case
 from models.assessment.unfinished import Wake
@@ -127,7 +127,7 @@ def test_one_wake_up_is_enough_for_all_suspects(world: World, time_is_up: None) 
 
 def test_a_bulk_worker_rests_after_its_work_and_others_do_not(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     rests: list[float] = []
-    monkeypatch.setattr(tasks.working, "time", SimpleNamespace(monotonic=time.monotonic, sleep=rests.append))
+    monkeypatch.setattr(tasks.concurrency, "time", SimpleNamespace(monotonic=time.monotonic, sleep=rests.append))
     _, interactive = accept(world, "T-1")
     serve(world, interactive)
     assert (row("assessments", interactive).state, rests) == ("succeeded", [])

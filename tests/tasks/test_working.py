@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-import tasks.working
-from tasks.working import AT_ONCE, alone, waiting, working
+import tasks.concurrency
+from tasks.concurrency import AT_ONCE, alone, waiting, working
 from tests.stack import wait_for
 from tests.tasks.accepted import at_once
 from tests.tasks.conftest import Provider
@@ -55,7 +55,7 @@ def most_at_work() -> int:
 
 def waiters() -> int:
     """How many threads wait for a place."""
-    return len(tasks.working._places._cond._waiters)  # type: ignore[attr-defined]
+    return len(tasks.concurrency._places._cond._waiters)  # type: ignore[attr-defined]
 
 
 def test_so_many_work_at_once_and_no_more() -> None:
@@ -94,7 +94,7 @@ def test_waiting_without_a_place_makes_none() -> None:
 
 def test_the_time_of_work_is_that_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 60, 10))
-    monkeypatch.setattr(tasks.working, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    monkeypatch.setattr(tasks.concurrency, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     with working() as work:  # 0
         with waiting():  # 10
             pass  # 20

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.assessment.case import Case, CaseStep, steps_to_read
-from tasks.assessors.text import LONGEST_TEXT, Sentence, sentences
+from tasks.assessors.reading.text import LONGEST_TEXT, Sentence, sentences
 
 CHARACTERS_READ = 60_000  # of the steps of a session, over all of them
 SENTENCES_READ = 1_200  # likewise

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tasks.assessors.text import has_error, plain
-from tasks.assessors.wording import is_attempt, words
+from tasks.assessors.reading.text import has_error, plain
+from tasks.assessors.reading.wording import is_attempt, words
 
 _REPORTS = re.compile(
     r"(?:but|and|now|then|still|however|unfortunately|it|that|this|hmm+|i get|i got|i'm getting|getting"

@@ -10,9 +10,9 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from models.assessment.case import Case
-from tasks.assessors.outcome import Attempt, outcomes
-from tasks.assessors.similarity import repeats
-from tasks.assessors.text import clip, digest
+from tasks.assessors.reading.outcomes import Attempt, outcomes
+from tasks.assessors.reading.similarity import repeats
+from tasks.assessors.reading.text import clip, digest
 
 SUMMARY_LENGTH = 600
 TEXT_LENGTH = 500

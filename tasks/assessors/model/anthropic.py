@@ -10,10 +10,10 @@ from anthropic.types import Message
 from redis import Redis
 
 from models.settings import Settings
+from tasks.assessors.content import json_schema
 from tasks.assessors.model import ModelAssessor, Reply
-from tasks.assessors.vendor import assessor, guarded
-from tasks.draft import json_schema
-from tasks.prompt import Prompt
+from tasks.assessors.model.prompt import Prompt
+from tasks.assessors.model.vendor import assessor, guarded
 
 _STOPS = {
     "end_turn": "end",

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.assessment.case import Case, PastCase
-from tasks import draft
-from tasks.assessors import cause, facts, questions, summary
 from tasks.assessors.base import Draft
+from tasks.assessors.content import verify
+from tasks.assessors.extractive import cause, facts, questions, summary
 from tasks.assessors.mail import case_as_seen
-from tasks.assessors.outcome import COMPARED, Attempt, Reading, read, unsolved
-from tasks.assessors.similarity import overlap, repeats, stems
-from tasks.assessors.text import Sentence, excerpt, has_error_text, sentences, technical
-from tasks.assessors.transcript import Transcript, transcribe
-from tasks.working import alone
+from tasks.assessors.reading.outcomes import COMPARED, Attempt, Reading, read, unsolved
+from tasks.assessors.reading.similarity import overlap, repeats, stems
+from tasks.assessors.reading.text import Sentence, excerpt, has_error_text, sentences, technical
+from tasks.assessors.reading.transcript import Transcript, transcribe
+from tasks.concurrency import alone
 
 PROMPT_VERSION = "extractive-3"
 FACT_LENGTH = 300
@@ -44,7 +44,7 @@ class Extractive:
         case = case_as_seen(case)
         transcript = transcribe(case)
         reading = read(transcript)
-        checked = draft.verify(self._content(case, transcript, reading), case, attempts=reading.attempts)
+        checked = verify(self._content(case, transcript, reading), case, attempts=reading.attempts)
         return Draft(checked.content, "extractive", PROMPT_VERSION, checked.dropped_evidence)
 
     def _content(self, case: Case, transcript: Transcript, reading: Reading) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from models.assessment.case import Case, CaseStep
-from tasks.assessors.outcome import KNOWN_OUTCOMES, Reading
-from tasks.assessors.similarity import overlap
-from tasks.assessors.text import (
+from tasks.assessors.reading.outcomes import KNOWN_OUTCOMES, Reading
+from tasks.assessors.reading.similarity import overlap
+from tasks.assessors.reading.text import (
     CACHED,
     Sentence,
     excerpt,
@@ -20,8 +20,8 @@ from tasks.assessors.text import (
     technical,
     unaddressed,
 )
-from tasks.assessors.transcript import Transcript
-from tasks.assessors.wording import says_plainly_done
+from tasks.assessors.reading.transcript import Transcript
+from tasks.assessors.reading.wording import says_plainly_done
 
 QUESTION_LENGTH = 300
 MOST_OPEN = 5

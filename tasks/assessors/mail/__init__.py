@@ -14,11 +14,11 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 
 from models.assessment.case import Case, PastCase
-from tasks.assessors.encodings import NOTHING_TO_READ, unpacked
-from tasks.assessors.markdown import fenced, markdown_as_seen, unshielded, with_code_shielded
-from tasks.assessors.markup import html_as_seen, is_document
-from tasks.assessors.text import window
-from tasks.assessors.transcript import fair_share
+from tasks.assessors.mail.encodings import NOTHING_TO_READ, unpacked
+from tasks.assessors.mail.markdown import fenced, markdown_as_seen, unshielded, with_code_shielded
+from tasks.assessors.mail.markup import html_as_seen, is_document
+from tasks.assessors.reading.text import window
+from tasks.assessors.reading.transcript import fair_share
 
 MOST_OF_A_TEXT = 60_000  # characters of one text that are looked at
 MOST_OF_A_CASE = 240_000  # likewise of all steps

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from itertools import islice
 
 from models.assessment.case import FIRST_STEPS, LAST_STEPS, Case
-from tasks.assessors import cause, facts
-from tasks.assessors.offers import is_proposal
-from tasks.assessors.outcome import Attempt, Reading, unsolved
-from tasks.assessors.questions import asks
-from tasks.assessors.similarity import overlap, stems
-from tasks.assessors.text import Sentence, clip, excerpt, fill, has_error, is_noise, sentences, squeeze
-from tasks.assessors.transcript import Transcript
-from tasks.assessors.wording import is_attempt, verdict
+from tasks.assessors.extractive import cause, facts
+from tasks.assessors.extractive.questions import asks
+from tasks.assessors.reading.outcomes import Attempt, Reading, unsolved
+from tasks.assessors.reading.proposals import is_proposal
+from tasks.assessors.reading.similarity import overlap, stems
+from tasks.assessors.reading.text import Sentence, clip, excerpt, fill, has_error, is_noise, sentences, squeeze
+from tasks.assessors.reading.transcript import Transcript
+from tasks.assessors.reading.wording import is_attempt, verdict
 
 LENGTH = 600
 PROBLEM_LENGTH = 450

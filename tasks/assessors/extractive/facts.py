@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from heapq import heapify, heappop, heappush
 
-from tasks.assessors import cause
-from tasks.assessors.offers import is_proposal
-from tasks.assessors.questions import asks
-from tasks.assessors.similarity import overlap, stems
-from tasks.assessors.text import CACHED, Sentence, has_error, has_error_text, technical
-from tasks.assessors.wording import is_attempt, verdict
+from tasks.assessors.extractive import cause
+from tasks.assessors.extractive.questions import asks
+from tasks.assessors.reading.proposals import is_proposal
+from tasks.assessors.reading.similarity import overlap, stems
+from tasks.assessors.reading.text import CACHED, Sentence, has_error, has_error_text, technical
+from tasks.assessors.reading.wording import is_attempt, verdict
 
 CONSIDERED = 120  # sentences compared with each other; the weightiest of longer sessions
 NEW_WORD = 0.35

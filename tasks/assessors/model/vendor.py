@@ -11,9 +11,9 @@ from redis import Redis
 
 from models.settings import Settings
 from tasks.assessors.model import Call, CallFailed, ModelAssessor, Reply, status_failure
-from tasks.assessors.wire import DeadlinePassed, ReplyTooLarge, within
-from tasks.breaker import Breaker
-from tasks.budget import Budget
+from tasks.assessors.model.breaker import Breaker
+from tasks.assessors.model.budget import Budget
+from tasks.assessors.model.deadline import DeadlinePassed, ReplyTooLarge, within
 
 # The SDKs do not validate what they receive, so a body of another shape shows as one of these.
 MISSHAPEN = (ValueError, TypeError, AttributeError, LookupError, RecursionError)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from tasks.assessors.text import CACHED, plain
+from tasks.assessors.reading.text import CACHED, plain
 
 LONGEST_VERDICT = 600  # characters of one sentence: a report stands near its start or end
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from tasks.assessors.text import CACHED, plain
+from tasks.assessors.reading.text import CACHED, plain
 
 _ASIDE = re.compile(
     r"\b(?:please|kindly|pls|just|maybe|perhaps|then|so|first|ok|okay|well|and|also|now|next|or|hi|hey"

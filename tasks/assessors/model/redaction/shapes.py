@@ -5,8 +5,8 @@ One line each: a name, what its lower-case text holds for certain, the shape in 
 
 from __future__ import annotations
 
-from tasks.redaction.rule import Rule
-from tasks.redaction.values import is_random
+from tasks.assessors.model.redaction.rule import Rule
+from tasks.assessors.model.redaction.values import is_random
 
 _TABLE = (
     ("own token", "rf_", r"rf_[\w-]{16,}", "rf_FAKEfakeFAKE0123456789"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from tasks.redaction.words import is_speech
+from tasks.assessors.model.redaction.words import is_speech
 
 # Hides nothing: asterisks, a variable, a field to fill in.
 _STAND_IN = re.compile(r"[\W_]*|[*•●x.]+|<[^<>]*>|\$?\{+[^{}]*\}+|%\w+%|\$\w+|\[[^\[\]]*\]|[^\W\d]+:")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tasks.redaction.rule import Rule
-from tasks.redaction.shapes import SHAPES
-from tasks.redaction.values import (
+from tasks.assessors.model.redaction.rule import Rule
+from tasks.assessors.model.redaction.shapes import SHAPES
+from tasks.assessors.model.redaction.values import (
     is_argument,
     is_code,
     is_half_of_a_pair,
@@ -16,7 +16,7 @@ from tasks.redaction.values import (
     is_strong,
     is_written,
 )
-from tasks.redaction.words import CODE, IS, PAIR, SECRET, WORDS
+from tasks.assessors.model.redaction.words import CODE, IS, PAIR, SECRET, WORDS
 
 _CHARACTER = r"(?:(?!</|<br)\S)"
 _QUOTED = r"\"[^\"\n]{1,500}\"|'[^'\n]{1,500}'|`[^`\n]{1,500}`"

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.redaction.fold import Fold
-from tasks.redaction.personal import CARD, EMAIL, IBAN, IP, PHONE, VERSION
-from tasks.redaction.rule import Rule, Search, Span
-from tasks.redaction.secrets import SECRETS
+from tasks.assessors.model.redaction.fold import Fold
+from tasks.assessors.model.redaction.personal import CARD, EMAIL, IBAN, IP, PHONE, VERSION
+from tasks.assessors.model.redaction.rule import Rule, Search, Span
+from tasks.assessors.model.redaction.secrets import SECRETS
 
 _PLACEHOLDER = re.compile(r"\[(?:email|phone|ip|iban|card|secret|text)-\d{1,6}\]")
 

@@ -23,7 +23,7 @@ from models.redis import client, heartbeats, log_fault
 from models.settings import SettingsError, settings
 from tasks import celery
 from tasks.assessors import build
-from tasks.lease import give_back_all
+from tasks.leases import give_back_all
 from tasks.message import send
 from tasks.sweep import LastRun, sweep_now
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from models import logs
 from models.assessment.leases import Lease
 from models.database import is_passing as is_database_away
-from tasks.working import waiting
+from tasks.concurrency import waiting
 
 log = logs.logger(__name__)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tasks.redaction.values import anything, trimmed
+from tasks.assessors.model.redaction.values import anything, trimmed
 
 Span = tuple[int, int]  # in the folded text
 

@@ -6,20 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.assessment.case import Case, CaseStep
-from tasks.assessors.offers import asks_to_look, is_proposal, may_be_advice
-from tasks.assessors.replies import is_output, only_denies, reports, says_done, says_result
-from tasks.assessors.similarity import repeats, stems
-from tasks.assessors.text import (
-    Sentence,
-    clip,
-    has_error,
-    has_error_text,
-    plain,
-    technical,
-    unaddressed,
-)
-from tasks.assessors.transcript import Transcript, transcribe
-from tasks.assessors.wording import (
+from tasks.assessors.reading.proposals import asks_to_look, is_proposal, may_be_advice
+from tasks.assessors.reading.replies import is_output, only_denies, reports, says_done, says_result
+from tasks.assessors.reading.similarity import repeats, stems
+from tasks.assessors.reading.text import Sentence, clip, has_error, has_error_text, plain, technical, unaddressed
+from tasks.assessors.reading.transcript import Transcript, transcribe
+from tasks.assessors.reading.wording import (
     attempt_outcome,
     clauses,
     fails_when,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from models.assessment.case import Case, PastCase
-from tasks.assessors.similarity import stems
-from tasks.assessors.text import CACHED, Sentence, excerpt, has_error, is_noise, plain
-from tasks.assessors.wording import verdict
+from tasks.assessors.reading.similarity import stems
+from tasks.assessors.reading.text import CACHED, Sentence, excerpt, has_error, is_noise, plain
+from tasks.assessors.reading.wording import verdict
 
 CAUSE_LENGTH = 400
 

@@ -16,13 +16,13 @@ from marshmallow import ValidationError
 from models.assessment.case import Case
 from models.settings import Settings
 from tasks.assessors.base import AssessorError, Draft
+from tasks.assessors.content import TEXT_LENGTH, ReplySchema, verify
 from tasks.assessors.mail import case_as_seen
-from tasks.breaker import Breaker
-from tasks.budget import Budget, Lease
-from tasks.draft import TEXT_LENGTH, ReplySchema, verify
-from tasks.prompt import PROMPT_VERSION, Prompt, render, repair
-from tasks.redaction import Redaction
-from tasks.working import waiting
+from tasks.assessors.model.breaker import Breaker
+from tasks.assessors.model.budget import Budget, Lease
+from tasks.assessors.model.prompt import PROMPT_VERSION, Prompt, render, repair
+from tasks.assessors.model.redaction import Redaction
+from tasks.concurrency import waiting
 
 RETRIES = 2
 FIRST_BACKOFF_SECONDS = 0.5

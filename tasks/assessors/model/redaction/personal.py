@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.redaction.rule import Rule
-from tasks.redaction.values import is_card, is_iban, is_ipv4, is_ipv6, is_phone
+from tasks.assessors.model.redaction.rule import Rule
+from tasks.assessors.model.redaction.values import is_card, is_iban, is_ipv4, is_ipv6, is_phone
 
 _DOMAIN = r"(?:[\w-]{1,63}\.){1,10}(?:[^\W\d_]{2,24}|xn--[\w-]{2,59})(?![\w-])"
 

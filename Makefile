@@ -44,10 +44,10 @@ format: .venv/stamp ## format the code, mend what ruff can
 
 migration: .venv/stamp ## begin a migration: make migration m="add handoff.priority"
 	@test -n "$$m" || { echo 'make migration needs m="what it does"' >&2; exit 2; }
-	@exec $(BIN)/python -m deploy.shell flask db revision -m "$$m"
+	@exec $(BIN)/python -m deploy.local.shell flask db revision -m "$$m"
 
 shell: .venv/stamp ## a shell with the address and keys of the stack that `make run` made
-	@exec $(BIN)/python -m deploy.shell
+	@exec $(BIN)/python -m deploy.local.shell
 
 # Whatever somebody has set for other projects, the packages go into the environment. Mirrors stay as they are set.
 PIP_INSTALL := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check

@@ -9,27 +9,13 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from api import (
-    analytics,
-    answers,
-    assessments,
-    batches,
-    cli,
-    cli_batches,
-    cli_history,
-    cookie,
-    cors,
-    docs,
-    errors,
-    feed,
-    handoffs,
-    health,
-    pages,
-    people,
-    reference,
-    sessions,
-)
-from api.patience import PatientFlask
+from api import analytics, assessments, batches, cli, feed, handoffs, health, openapi, pages, people, sessions
+from api.auth import cookie
+from api.cli import batches as cli_batches
+from api.cli import history
+from api.http import answers, cors, errors
+from api.http.retry import PatientFlask
+from api.openapi import page
 from models import logs
 from models.errors import NotFound
 from models.settings import settings
@@ -72,18 +58,18 @@ def create_app() -> Flask:
     )
     # No redirects by the router: they would go where the Host header says, and change an id with two slashes.
     app.url_map.merge_slashes = app.url_map.strict_slashes = False
-    api = OnceApi(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [docs.Completion()]})
+    api = OnceApi(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [openapi.Completion()]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": BEARER})
     parts = (handoffs, assessments, sessions, feed, people, batches, analytics)
     for blueprint in (part.blueprint for part in parts):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
-    app.register_blueprint(reference.blueprint)
+    app.register_blueprint(page.blueprint)
     app.register_blueprint(pages.blueprint)
     cookie.install(app)
     errors.install(app)
-    cli.install(app, *cli_batches.COMMANDS, *cli_history.COMMANDS)
+    cli.install(app, *cli_batches.COMMANDS, *history.COMMANDS)
     app.before_request(_begin)
     app.after_request(_secure)
     cors.install(app)

@@ -8,10 +8,10 @@ from typing import Any
 from flask import Response
 from flask_smorest import Blueprint
 
-from api.answers import answer
 from api.auth import caller, requires
-from api.docs import problems
-from api.parsing import StrictParser
+from api.http.answers import answer
+from api.http.parsing import StrictParser
+from api.openapi import problems
 from api.schemas import EscalationsSchema, PeriodQuery
 from models import analytics
 from models.transaction import transaction

@@ -8,9 +8,9 @@ from uuid import UUID
 from flask import Response
 from flask_smorest import Blueprint
 
-from api.answers import answer
 from api.auth import actor, caller, requires
-from api.docs import problems
+from api.http.answers import answer
+from api.openapi import problems
 from api.schemas import SentSchema
 from models import assessment, handoff
 from models.errors import NotFound

@@ -11,9 +11,12 @@ from flask import Response, url_for
 from flask_smorest import Blueprint
 from sqlalchemy.orm import Session
 
-from api.answers import answer, page_position, page_token
 from api.auth import caller, requires
-from api.batch_schemas import (
+from api.http.answers import answer, page_position, page_token
+from api.http.parsing import StrictParser
+from api.openapi import problems
+from api.schemas import NothingSchema
+from api.schemas.batches import (
     BatchListQuery,
     BatchPageSchema,
     BatchSchema,
@@ -22,9 +25,6 @@ from api.batch_schemas import (
     ResumeSchema,
     selection,
 )
-from api.docs import problems
-from api.parsing import StrictParser
-from api.schemas import NothingSchema
 from models import batch
 from models.batch import Batch
 from models.batch.selection import estimate

@@ -11,10 +11,10 @@ from uuid import UUID
 from flask import Response, request, url_for
 from flask_smorest import Blueprint
 
-from api.answers import answer, in_pieces, page_position, page_token, versioned, wanted_versions
 from api.auth import actor, caller, requires
-from api.docs import problems
-from api.parsing import StrictParser, read_json
+from api.http.answers import answer, in_pieces, page_position, page_token, versioned, wanted_versions
+from api.http.parsing import StrictParser, read_json
+from api.openapi import problems
 from api.schemas import (
     AssessmentPageSchema,
     CardPageSchema,

@@ -11,7 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.answers import answer
+from api.http.answers import answer
 from models.assessment.unfinished import backlog
 from models.database.migrations import expected_revision
 from models.redis import fault, heartbeats

@@ -13,7 +13,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from api import auth, cookie, errors, jwts
+from api import auth
+from api.auth import cookie, jwts
+from api.http import errors
 from models.account import Caller, Role, login
 from models.transaction import maintenance
 

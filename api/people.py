@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Response
 from flask_smorest import Blueprint
 
-from api.answers import answer
 from api.auth import caller, requires
-from api.docs import problems
-from api.parsing import StrictParser
+from api.http.answers import answer
+from api.http.parsing import StrictParser
+from api.openapi import problems
 from api.schemas import MeSchema, NothingQuery, PeopleSchema
 from models import account
 from models.transaction import transaction

@@ -9,10 +9,10 @@ from uuid import UUID
 from flask import Response
 from flask_smorest import Blueprint
 
-from api.answers import answer, in_pieces
 from api.auth import actor, caller, requires
-from api.docs import problems
-from api.parsing import StrictParser
+from api.http.answers import answer, in_pieces
+from api.http.parsing import StrictParser
+from api.openapi import problems
 from api.schemas import SessionQuery, SessionSchema, StepSchema, StoredStepSchema
 from models import feed, handoff, text
 from models import session as sessions

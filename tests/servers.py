@@ -9,9 +9,10 @@ from pathlib import Path
 
 from alembic import command
 
-from api import auth, jwts
-from deploy import database
-from deploy.servers import Postgres, Redis, forget_libpq
+from api import auth
+from api.auth import jwts
+from deploy.local.servers import Postgres, Redis, forget_libpq
+from deploy.production import database
 from models import database as db
 from models import redis, settings, transaction
 from models.account import limits

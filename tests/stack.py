@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deploy.servers import free_port
+from deploy.local.servers import free_port
 from tests.servers import Servers
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +50,7 @@ class Stack:
     def web(self, **environment: str) -> subprocess.Popen[bytes]:
         """Start gunicorn and wait until it answers."""
         process = self.start(
-            "web", "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), "wsgi:app", **environment
+            "web", "-m", "gunicorn", "-c", str(ROOT / "deploy/production/gunicorn.conf.py"), "wsgi:app", **environment
         )
         wait_for(lambda: answers(f"{self.url}/healthz"), "gunicorn to answer", process=process)
         return process

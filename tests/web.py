@@ -71,7 +71,7 @@ def serving(servers: Servers, folder: Path, *options: str, **variables: str) -> 
         with running(
             Stack(servers, name, folder, WEB_CONCURRENCY="1", WEB_THREADS=str(THREADS), **variables)
         ) as stack:
-            settings = str(ROOT / "deploy/gunicorn.conf.py")
+            settings = str(ROOT / "deploy/production/gunicorn.conf.py")
             process = stack.start("web", "-m", "gunicorn", "-c", settings, *options, "wsgi:app")
             wait_for(lambda: answers(f"{stack.url}/healthz"), "gunicorn to answer", process=process)
             yield Web(stack.port, world, psutil.Process(process.pid), servers.postgres.url(name), name)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import httpx2
 from flask import Flask
 
-from api.front import Front
+from api.asgi import Front
 
 T = TypeVar("T")
 Headers = Mapping[str, str] | list[tuple[str, str]]

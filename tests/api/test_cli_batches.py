@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from api import cli_batches
+from api.cli import batches
 from models import batch
 from models.assessment import State
 from models.transaction import transaction
@@ -90,7 +90,7 @@ def test_pause_resume_cancel_and_list(line: Line) -> None:
 
 def work(line: Line, monkeypatch: pytest.MonkeyPatch, state: State = State.SUCCEEDED) -> None:
     """Let every look at a batch find it a step further."""
-    read = cli_batches._read
+    read = batches._read
 
     def worked(batch_id: Any) -> dict[str, Any]:
         drive(line.world, batch_id)
@@ -98,8 +98,8 @@ def work(line: Line, monkeypatch: pytest.MonkeyPatch, state: State = State.SUCCE
         drive(line.world, batch_id)
         return read(batch_id)
 
-    monkeypatch.setattr(cli_batches, "_read", worked)
-    monkeypatch.setattr(cli_batches, "POLL_SECONDS", 0)
+    monkeypatch.setattr(batches, "_read", worked)
+    monkeypatch.setattr(batches, "POLL_SECONDS", 0)
 
 
 def test_watching_ends_with_the_batch_and_exit_status_0(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_ctrl_c_stops_watching_and_not_the_batch(line: Line, monkeypatch: pytest
     def interrupted(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli_batches.time, "sleep", interrupted)
+    monkeypatch.setattr(batches.time, "sleep", interrupted)
     result = line("batches", "watch", made["id"])
     assert result.exit_code == 130
     assert f"come back with: flask batches watch {made['id']}" in result.stderr

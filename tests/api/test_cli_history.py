@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from api import cli_history, history_lines
+from api.cli import history, history_lines
 from models.assessment import case
 from models.feed import FeedEvent
 from models.handoff import Handoff
@@ -191,7 +191,7 @@ def test_an_import_that_is_cut_off_in_the_middle_goes_on_without_loss_or_doubles
     imports: Imports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = imports.file(*(past(n) for n in range(1300)))
-    whole, calls = cli_history._store, []
+    whole, calls = history._store, []
 
     def cut_off(run: Any, upto: int) -> None:
         calls.append(upto)
@@ -199,9 +199,9 @@ def test_an_import_that_is_cut_off_in_the_middle_goes_on_without_loss_or_doubles
             raise KeyboardInterrupt
         whole(run, upto)
 
-    monkeypatch.setattr(cli_history, "_store", cut_off)
+    monkeypatch.setattr(history, "_store", cut_off)
     assert imports.run(path).exit_code == 1
-    monkeypatch.setattr(cli_history, "_store", whole)
+    monkeypatch.setattr(history, "_store", whole)
     assert imports.count() == 500
     result = imports.run(path, "--resume")
     assert "800 lines: 800 added, 0 there before" in result.output

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from itsdangerous import TimestampSigner
 
-from api import cookie
+from api.auth import cookie
 from models import settings
 from models.account import login
 from tests.world import World

@@ -7,8 +7,9 @@ import base64
 import pytest
 from flask import Flask
 
-from api import answers, feed_answers
-from api.cursor import Cursor, encode
+from api.feed import responses
+from api.feed.cursor import Cursor, encode
+from api.http import answers
 from models import feed, settings
 from models.database import Base
 from models.feed import head
@@ -243,7 +244,7 @@ def test_polling_faster_than_a_hundred_at_once_is_429_and_says_how_long_to_wait(
     ("quiet_seconds", "seconds"), [(0, 1.5), (29, 1.5), (31, 3), (599, 3), (601, 5), (3601, 10), (10**9, 10)]
 )
 def test_the_interval_grows_with_the_quiet_and_is_spread(quiet_seconds: float, seconds: float) -> None:
-    drawn = [float(feed_answers._interval(1.0, quiet_seconds)) for _ in range(300)]
+    drawn = [float(responses._interval(1.0, quiet_seconds)) for _ in range(300)]
     assert all(0.8 * seconds - 0.01 <= interval <= 1.2 * seconds + 0.01 for interval in drawn)
     assert max(drawn) - min(drawn) > 0.2 * seconds
 

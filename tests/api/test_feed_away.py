@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api import auth
-from deploy import database
+from deploy.production import database
 from models.feed import follow_identity, head
 from models.transaction import maintenance
 from tests import servers as private

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.feed_client import Answer, FeedBroken, FeedClient, FeedRefused
+from api.cli.feed_client import Answer, FeedBroken, FeedClient, FeedRefused
 from tests.world import World
 
 

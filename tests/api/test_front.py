@@ -11,7 +11,8 @@ import pytest
 from flask import Flask, request_started
 from flask.testing import FlaskClient
 
-from api import auth, cookie
+from api import auth
+from api.auth import cookie
 from models import account
 from models.addresses.redis import RedisAddress
 from models.feed.head import FAILURES_BEFORE_PAUSE, POLLS_A_SECOND, heads
@@ -251,7 +252,7 @@ def test_tokens_in_use_are_verified_again_together(world: World, app: Flask, mon
 def test_the_loop_verifies_tokens_again_by_itself(world: World, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     at = known_place(world.viewer)
     monkeypatch.setattr(auth, "AGEING_SECONDS", -1.0)
-    monkeypatch.setattr("api.front.VERIFY_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("api.asgi.VERIFY_PAUSE_SECONDS", 0.0)
     digest = account.digest(world.viewer.token)
     before = auth._verified[digest].asked_at
     assert quick(app, world.viewer, at).status_code == 200

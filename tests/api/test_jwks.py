@@ -10,7 +10,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from api import auth, jwks, jwts
+from api import auth
+from api.auth import jwks, jwts
 from tests.api.key_server import MISBEHAVIOURS, KeyServer, serving
 from tests.api.test_jwts import AUDIENCE, claims, configured
 from tests.stack import wait_for

@@ -15,7 +15,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from api import auth, jwts
+from api import auth
+from api.auth import jwts
 from models.settings import SettingsError, settings
 from tests.api.key_server import serving
 from tests.api.test_people import delete

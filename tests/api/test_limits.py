@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import REGISTRY
 
-from api.parsing import MAX_DEPTH
+from api.http.parsing import MAX_DEPTH
 from models import redis
 from models.account import limits
 from models.feed.head import FAILURES_BEFORE_PAUSE

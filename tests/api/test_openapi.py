@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode, checks
 
-from api.docs import CODES
-from api.errors import CODES as FALLBACK_CODES
+from api.http.errors import CODES as FALLBACK_CODES
+from api.openapi import CODES
 from tests import world as worlds
 from tests.conftest import environment
 from tests.servers import Servers

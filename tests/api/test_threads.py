@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.threads import WHOLE_BYTES, Answer, InThreads, environ
+from api.asgi.threads import WHOLE_BYTES, Answer, InThreads, environ
 from tests.api.asgi import Here
 
 

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from psycopg2 import errors
 
-from deploy import database
+from deploy.production import database
 from tests.servers import Servers
 
 # Each finds what must not be. %(owner)s, %(login)s and %(roles)s are names.

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from deploy import database
+from deploy.production import database
 from models import account
 from models.account import ApiToken, Caller, CallerChangedError, Role, leaving
 from models.errors import Conflict

@@ -10,7 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from api import auth, cookie
+from api import auth
+from api.auth import cookie
 from models import account
 from models.account import leaving, login
 from models.account.login import Login

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from deploy.framing import MOST_FIELDS, MOST_HEAD_BYTES, MOST_URL_BYTES
+from api.asgi.framing import MOST_FIELDS, MOST_HEAD_BYTES, MOST_URL_BYTES
 from tests.servers import Servers
 from tests.web import HEALTH, Web, chunked, serving
 from tests.world import intake

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 import redis
 
-from deploy import database
+from deploy.production import database
 from models.session import MAX_STEPS
 from tests.servers import Servers
 from tests.stack import wait_for

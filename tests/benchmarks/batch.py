@@ -223,7 +223,7 @@ def measure(servers: private.Servers, folder: Path, rows: int, probes: int, thre
 
 
 def _worker(stack: Stack, lane: str, threads: int, *, nice: int) -> subprocess.Popen[bytes]:
-    """A worker that is as nice as deploy/processes.py has it."""
+    """A worker that is as nice as deploy/local/processes.py has it."""
     started = stack.worker(lane, threads)
     os.setpriority(os.PRIO_PROCESS, started.pid, nice)
     return started

@@ -11,7 +11,8 @@ from contextlib import closing, contextmanager, suppress
 from itertools import repeat
 from multiprocessing.synchronize import Event
 
-from deploy import database, processes
+from deploy.local import processes
+from deploy.production import database
 from tests.benchmarks import load
 from tests.benchmarks.population import token
 from tests.benchmarks.stage import Service, Stage, memory_mib, warm_up

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from uuid import UUID
 
-from deploy import database
+from deploy.production import database
 from tests.servers import Servers
 
 STEPS = 10

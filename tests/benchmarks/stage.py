@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import redis
 
-from deploy import database
-from deploy.servers import free_port
+from deploy.local.servers import free_port
+from deploy.production import database
 from tests import servers as private
 from tests.benchmarks import load, population
 from tests.conftest import environment
@@ -26,7 +26,7 @@ from tests.servers import Servers
 from tests.stack import ROOT, Stack, answers, running, wait_for
 
 WARM_UP_SECONDS = 0.7
-NICE = 5  # of workers, as deploy/processes.py starts them
+NICE = 5  # of workers, as deploy/local/processes.py starts them
 Handler = Callable[[], Iterator[bytes]]
 
 
@@ -87,7 +87,7 @@ class Service:
             port,
             "gunicorn",
             "-c",
-            str(ROOT / "deploy/gunicorn.conf.py"),
+            str(ROOT / "deploy/production/gunicorn.conf.py"),
             "tests.benchmarks.references.bare_flask:app",
         )
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/nothing"), "bare Flask")

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import psutil
 
-from deploy.processes import MARK
-from deploy.servers import free_port
+from deploy.local.processes import MARK
+from deploy.local.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("api", "tasks", "models", "migrations", "deploy", "celeryconfig.py", "wsgi.py", "Makefile")

@@ -14,9 +14,9 @@ from alembic import command
 from alembic.util.exc import CommandError
 from psycopg2 import errors
 
-from deploy import database
-from deploy.database import SetUpError, connect, ensure_database, owner_url, service_url
-from deploy.servers import Postgres
+from deploy.local.servers import Postgres
+from deploy.production import database
+from deploy.production.database import SetUpError, connect, ensure_database, owner_url, service_url
 from models.addresses.postgres import Address
 from models.database import migrations, roles
 from models.database.roles import MayNotError, Roles
@@ -209,7 +209,7 @@ def test_an_owner_who_may_not_make_roles_is_told_what_to_run_and_then_works(empt
 
 def test_the_command_says_in_one_line_what_is_missing(empty: str, plain: str) -> None:
     def answer(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        call = [sys.executable, "-m", "deploy.database", *arguments]
+        call = [sys.executable, "-m", "deploy.production.database", *arguments]
         return subprocess.run(call, cwd=ROOT, env=variables, capture_output=True, text=True)
 
     for done, expected in (
@@ -227,6 +227,6 @@ def test_the_command_says_in_one_line_what_is_missing(empty: str, plain: str) ->
 
 
 def test_compose_keeps_ticket_text_out_of_the_servers_log_as_make_run_does() -> None:
-    compose = (ROOT / "deploy" / "compose.yaml").read_text()
+    compose = (ROOT / "deploy/production/compose.yaml").read_text()
     for name, value in database.QUIET.items():
         assert f"-c {name}={value}" in compose

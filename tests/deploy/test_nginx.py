@@ -1,4 +1,4 @@
-"""The example of a proxy, deploy/nginx.conf, run by a real nginx before a real web process."""
+"""The example of a proxy, deploy/production/nginx.conf, run by a real nginx before a real web process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.servers import free_port
+from deploy.local.servers import free_port
 from tests.certificate import make_certificate
 from tests.servers import Servers
 from tests.stack import ROOT, signal_group, wait_for
@@ -89,7 +89,7 @@ def proxy(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def write_configuration(folder: Path, ports: dict[int, int]) -> None:
     """The example, with nothing but ports and folder changed."""
-    example = (ROOT / "deploy/nginx.conf").read_text().replace("/etc/ssl/", f"{folder}/")
+    example = (ROOT / "deploy/production/nginx.conf").read_text().replace("/etc/ssl/", f"{folder}/")
     for said, used in ports.items():
         example = example.replace(f":{said};", f":{used};").replace(f" {said};", f" {used};")
         example = example.replace(f":{said} ssl;", f":{used} ssl;").replace(f" {said} ssl;", f" {used} ssl;")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.processes import programs, terminate_children
+from deploy.local.processes import programs, terminate_children
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+DEPLOY = Path(__file__).parents[2] / "deploy" / "production"
 
 
 @pytest.mark.parametrize(

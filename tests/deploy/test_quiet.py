@@ -13,8 +13,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from deploy import database
-from deploy.servers import Postgres
+from deploy.local.servers import Postgres
+from deploy.production import database
 from models.addresses.postgres import Address
 from models.database import connections
 from tests.stack import wait_for

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-from deploy.servers import Postgres, Redis, free_port
+from deploy.local.servers import Postgres, Redis, free_port
 
 ROOT = Path(__file__).parents[2]
 PROJECT = ("api", "tasks", "models", "migrations", "deploy", "celeryconfig.py", "wsgi.py")

@@ -23,11 +23,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from deploy.servers import Postgres, Redis, Server, ServerError, reachable
+from deploy.local.servers import Postgres, Redis, Server, ServerError, reachable
 
 ONCE = Retry(NoBackoff(), 0)
 ROOT = Path(__file__).parents[2]
-LAUNCHER = ROOT / "deploy" / "unprivileged.py"
+LAUNCHER = ROOT / "deploy/local/unprivileged.py"
 
 
 def ask_postgres(server: Postgres, statement: str) -> list[Any]:
@@ -299,7 +299,7 @@ def test_logs_are_for_their_owner_alone(postgres: Postgres, keyvalue: Redis) -> 
 
 def test_an_ordinary_user_can_run_them() -> None:
     script = (
-        "import os, sys; from pathlib import Path; from deploy.servers import Postgres, Redis\n"
+        "import os, sys; from pathlib import Path; from deploy.local.servers import Postgres, Redis\n"
         "folder, user, group = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])\n"
         "def run(place):\n"
         "    for kind in (Postgres, Redis):\n"

@@ -11,7 +11,7 @@ from tests.stack import ROOT
 # Signals that come while the handler of another one runs, thousands of times.
 STORM = """
 import os, signal, sys, threading
-from deploy.stop import StopSignal
+from deploy.local.stop import StopSignal
 stop = StopSignal()
 stop.listen()
 me = os.getpid()
@@ -23,7 +23,7 @@ print("all heard")
 """
 WAITING = """
 import sys
-from deploy.stop import StopSignal
+from deploy.local.stop import StopSignal
 stop = StopSignal()
 stop.listen()
 print("listening", flush=True)

@@ -9,8 +9,8 @@ from contextlib import ExitStack, closing
 import psutil
 import pytest
 
-from deploy import database
-from deploy.web import MOST_HEAD_BYTES
+from api.asgi.worker import MOST_HEAD_BYTES
+from deploy.production import database
 from tests.servers import Servers
 from tests.stack import wait_for
 from tests.web import HEALTH, THREADS, Web, chunked, serving, whole

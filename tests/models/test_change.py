@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from deploy import database
+from deploy.production import database
 from models import database as db
 from models import feed, transaction
 from models.database.prepared import Prepared

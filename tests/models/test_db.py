@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
-from deploy import database
+from deploy.production import database
 from models import database as db
 from models.transaction import maintenance
 from tests.servers import Servers

@@ -13,7 +13,7 @@ from psycopg2 import extensions
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
 
-from deploy import database
+from deploy.production import database
 from models import database as db
 from models.account import Account
 from models.database import read_timeout

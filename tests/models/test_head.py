@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 import redis as redis_py
 
-from deploy.servers import Redis
+from deploy.local.servers import Redis
 from models import redis
 from models.addresses.redis import RedisAddress
 from models.feed import head

@@ -7,7 +7,7 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import select
 
-from deploy import database
+from deploy.production import database
 from models.assessment.vocabulary import PastCaseWords
 from models.database import migrations
 from models.transaction import maintenance

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from deploy import database
+from deploy.production import database
 from models.database.prepared import Prepared
 from models.transaction import maintenance, maintenance_message, one_message, transaction
 from tasks import assess

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, text
 
-from deploy import database
+from deploy.production import database
 from models import database as db
 from models.assessment import case, vocabulary
 from models.transaction import maintenance, transaction

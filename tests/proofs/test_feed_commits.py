@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from deploy import database
+from deploy.production import database
 from models.feed.head import heads
 from models.transaction import maintenance
 from tests.proofs import storm

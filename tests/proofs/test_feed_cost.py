@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from deploy import database
+from deploy.production import database
 from models import feed
 from models.transaction import maintenance, one_message
 from tests.proofs.conftest import Note, scaled

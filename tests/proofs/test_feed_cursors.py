@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from api.cursor import Cursor, CursorError, decode, encode
-from api.errors import Problem
 from api.feed import Ask, _news, _refuse_what_cannot_continue
+from api.feed.cursor import Cursor, CursorError, decode, encode
+from api.http.errors import Problem
 from models.feed import Page, head
 from models.transaction import maintenance
 from tests.api.feeds import cursor
@@ -57,7 +57,7 @@ def test_an_answer_has_every_number_or_is_none(seq: int, head: int, holes: set[i
     page = Page("aaaa", max(head, seq), 0, 1, 0, [(n, "{}") for n in stored[: limit + 1]])
     sent: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("api.feed_answers.page", lambda _, to, after, *__: sent.append((after, to.seq)))
+        patch.setattr("api.feed.responses.page", lambda _, to, after, *__: sent.append((after, to.seq)))
         try:
             _news(UUID(int=1), Cursor("aaaa", seq), page, Ask("", limit, "none"))
         except RuntimeError:

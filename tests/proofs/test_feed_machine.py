@@ -22,9 +22,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from api import feed as routes
-from api import feed_answers, feed_client
-from api.cursor import Cursor
-from api.feed_client import Answer, FeedClient
+from api.cli import feed_client
+from api.cli.feed_client import Answer, FeedClient
+from api.feed import answers
+from api.feed.cursor import Cursor
 from models import database, feed
 from models import transaction as transactions
 from models.database import Base
@@ -247,12 +248,12 @@ def _no_floor_check() -> Iterator[None]:
 
 @contextmanager
 def _next_is_always_the_head() -> Iterator[None]:
-    plain = feed_answers.page
+    plain = answers.page
 
     def jumping(account_id: UUID, to: Cursor, after: int, head: int, *more: Any) -> Any:
         return plain(account_id, Cursor(to.epoch, head), after, head, *more)
 
-    with patch.object(feed_answers, "page", jumping):
+    with patch.object(answers, "page", jumping):
         yield
 
 

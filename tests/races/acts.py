@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from deploy import database
+from deploy.production import database
 from models import batch, feed, handoff, history
 from models import session as sessions
 from models.account import Caller, CallerChangedError, Role, leaving

@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
-from deploy import database
+from deploy.production import database
 from models.database import conflicts
 from models.database.conflicts import CONFLICTS, repeated
 from models.errors import Busy

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from deploy import database
+from deploy.production import database
 from models.errors import Refused
 from tests.conftest import environment
 from tests.races import acts

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from deploy import database
+from deploy.production import database
 from models.errors import Refused
 from models.feed import doctor
 from models.transaction import maintenance

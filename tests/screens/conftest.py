@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
-from deploy.servers import Redis
+from deploy.local.servers import Redis
 from tests import world as worlds
 from tests.conftest import environment
 from tests.screens.service import Service, Somebody, Team

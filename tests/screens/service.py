@@ -10,7 +10,7 @@ from typing import Any
 from urllib.error import HTTPError
 from uuid import UUID
 
-from deploy.servers import Redis
+from deploy.local.servers import Redis
 from tests.stack import Stack, wait_for
 from tests.world import intake
 

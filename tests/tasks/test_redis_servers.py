@@ -15,7 +15,7 @@ import psutil
 import pytest
 import redis
 
-from deploy.servers import free_port, wheel_file
+from deploy.local.servers import free_port, wheel_file
 from models.redis import client, redis_key
 from tests import world as worlds
 from tests.certificate import make_certificate

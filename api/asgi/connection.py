@@ -18,10 +18,10 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api import SECURITY_HEADERS
-from api.errors import CODES, problem
-from deploy import framing
-from deploy.framing import MOST_FIELDS, MOST_HEAD_BYTES, MOST_URL_BYTES, RefusedError
-from deploy.places import Phase, Places
+from api.asgi import framing
+from api.asgi.framing import MOST_FIELDS, MOST_HEAD_BYTES, MOST_URL_BYTES, RefusedError
+from api.asgi.places import Phase, Places
+from api.http.errors import CODES, problem
 from models.settings import settings
 
 LAST_SECONDS = (

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.servers import is_alive, wait_until_gone
+from deploy.local.servers import is_alive, wait_until_gone
 
 # Every process of a stack carries this variable with the folder of the stack, and so do its children. It
 # finds them after anything, even when supervisord itself was killed.
@@ -77,7 +77,7 @@ def programs(folder: str) -> dict[str, str]:
     offline = os.environ.get("ASSESSOR", "extractive") == "extractive"
     bulk_threads = os.environ.get("BULK_THREADS") or (1 if offline else 8)
     return {
-        "web": "python -m gunicorn -c deploy/gunicorn.conf.py wsgi:app",
+        "web": "python -m gunicorn -c deploy/production/gunicorn.conf.py wsgi:app",
         # Who hands off waits for the answer, and for the assessment nobody stands and waits.
         "interactive": f"nice -n 5 {worker} -Q interactive -n interactive@%%h -c 16",
         # Polite to the others, so that people hardly notice a batch.

@@ -1,7 +1,7 @@
 """What the database needs around its migrations: itself, its owner, and the login the service uses.
 
-`python -m deploy.database owner`   before the migrations, with an administrator's address
-`python -m deploy.database`         after them
+`python -m deploy.production.database owner`   before the migrations, with an administrator's address
+`python -m deploy.production.database`         after them
 """
 
 from __future__ import annotations
@@ -219,4 +219,4 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except (SetUpError, roles.MayNotError, AddressError, psycopg2.Error) as error:
-        sys.exit(f"deploy.database: {error}".strip())
+        sys.exit(f"deploy.production.database: {error}".strip())

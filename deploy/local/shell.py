@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from deploy.servers import forget_libpq
+from deploy.local.servers import forget_libpq
 from models.addresses.postgres import Address, AddressError
 
 

@@ -18,8 +18,8 @@ from cachetools import TLRUCache
 from flask import g, request
 from sqlalchemy.orm import Session
 
-from api import cookie, jwts
-from api.errors import Problem
+from api.auth import cookie, jwts
+from api.http.errors import Problem
 from models import account, logs
 from models.account import Caller, CallerChangedError, Role
 from models.account.limits import limits

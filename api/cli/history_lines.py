@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from api.parsing import MAX_DEPTH, RepeatedKeyError, depth, loads, without_empty
+from api.http.parsing import MAX_DEPTH, RepeatedKeyError, depth, loads, without_empty
 from api.schemas import Filled, IntakeSchema, IntakeSessionSchema, StepSchema, Text, TicketId, Time
 from models.handoff import Intent
 from models.history import Line

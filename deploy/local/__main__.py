@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.stop import StopSignal
+from deploy.local.stop import StopSignal
 
 stopping = StopSignal()
 if __name__ == "__main__":
@@ -26,13 +26,23 @@ from urllib.parse import urlsplit
 
 import psycopg2
 
-from deploy import database, processes
-from deploy.servers import Postgres, Redis, Server, ServerError, forget_libpq, free_port, is_free, write_private
+from deploy.local import processes
+from deploy.local.servers import (
+    Postgres,
+    Redis,
+    Server,
+    ServerError,
+    forget_libpq,
+    free_port,
+    is_free,
+    write_private,
+)
+from deploy.production import database
 from deploy.web_address import WebAddress, WebAddressError, read
 from models.addresses.postgres import AddressError
 from models.database.roles import MayNotError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ".local"
 DATABASE = "resolutionflow"
 MARK = {processes.MARK: str(ROOT / FOLDER)}

@@ -11,15 +11,16 @@ from flask import Response, request
 from flask_smorest import Blueprint
 from sqlalchemy import Text, cast
 
-from api import answers, feed_answers
-from api import cursor as cursors
-from api.answers import page_position, page_token
 from api.auth import caller, requires
-from api.cursor import Cursor, CursorError
-from api.docs import problems
-from api.errors import Problem
-from api.feed_answers import COUNTED, Said, caught_up
-from api.parsing import StrictParser
+from api.feed import cursor as cursors
+from api.feed import responses
+from api.feed.cursor import Cursor, CursorError
+from api.feed.responses import COUNTED, Said, caught_up
+from api.http import answers
+from api.http.answers import page_position, page_token
+from api.http.errors import Problem
+from api.http.parsing import StrictParser
+from api.openapi import problems
 from api.schemas import FeedQuery, FeedSchema, QueuePageSchema, QueueQuery
 from models import feed
 from models.database import dump_json
@@ -85,7 +86,7 @@ def poll(query: dict[str, str]) -> Response:
 
 
 def _nothing_new(account_id: UUID, at: Cursor, pace: float, quiet_seconds: float) -> Said:
-    return feed_answers.nothing_new(account_id, at, pace, quiet_seconds, request.headers.get("If-None-Match"))
+    return responses.nothing_new(account_id, at, pace, quiet_seconds, request.headers.get("If-None-Match"))
 
 
 def _read(account_id: UUID, at: Cursor | None, ask: Ask, *, fill: bool) -> feed.Page:
@@ -140,7 +141,7 @@ def _news(account_id: UUID, at: Cursor, page: feed.Page, ask: Ask) -> Said:
     if ask.collapse == "none" and [seq for seq, _ in events] != list(range(at.seq + 1, to + 1)):
         raise RuntimeError("the feed has a hole")
     bodies = [body for _, body in events]
-    return feed_answers.page(
+    return responses.page(
         account_id, Cursor(page.epoch, to), at.seq, page.head, bodies, page.pace, page.quiet_seconds
     )
 

@@ -15,7 +15,7 @@ from flask import Flask, Request, request, session
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 
-from api.errors import Problem
+from api.http.errors import Problem
 from models.account.login import LIFETIME
 from models.settings import settings
 

@@ -3,7 +3,7 @@
 Nearly every request is such a poll. It needs a token that was verified a moment ago, a cursor and a word of Redis,
 and the loop asks Redis once for all polls that came together; a thread, Flask and a schema around each would cost
 many times as much (docs/decisions/0003). Whatever is not plainly such a poll goes on to Flask, whose answers are the
-same: both are made by api.feed_answers.
+same: both are made by api.feed.responses.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from flask import Flask
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from api import MAX_BODY_BYTES, MAX_FORM_BYTES, SECURITY_HEADERS, answers, auth, cookie, cursor, errors, feed_answers
-from api.cursor import CursorError
-from api.feed_answers import COUNTED, Said, caught_up
-from api.threads import Answer, InThreads, Receive, Scope, Send
+from api import MAX_BODY_BYTES, MAX_FORM_BYTES, SECURITY_HEADERS, auth
+from api.asgi.threads import Answer, InThreads, Receive, Scope, Send
+from api.auth import cookie
+from api.feed import cursor, responses
+from api.feed.cursor import CursorError
+from api.feed.responses import COUNTED, Said, caught_up
+from api.http import answers, errors
 from models import account, logs
 from models.account import Caller
 from models.feed.head import Polled
@@ -104,7 +107,7 @@ class Front:
         if hint is None:
             return None, polled
         tags = headers.get(b"if-none-match", b"").decode("latin-1")
-        return feed_answers.nothing_new(who.account_id, at, hint.pace, hint.quiet_seconds, tags), polled
+        return responses.nothing_new(who.account_id, at, hint.pace, hint.quiet_seconds, tags), polled
 
     def _is_for_metrics(self, scope: Scope) -> bool:
         port = self._metrics_port

@@ -13,8 +13,8 @@ from uuid import UUID
 
 import jwt
 
-from api.errors import Problem
-from api.jwks import KeysAwayError, KeySet
+from api.auth.jwks import KeysAwayError, KeySet
+from api.http.errors import Problem
 from models import account, logs
 from models.account import Caller
 from models.settings import settings

@@ -11,7 +11,7 @@ from marshmallow import RAISE, Schema, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 
-from api.errors import Problem
+from api.http.errors import Problem
 
 MAX_DEPTH = 32
 

@@ -29,7 +29,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from deploy import database
+from deploy.production import database
 from models.addresses.postgres import Address
 from models.database import connections
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from apispec import BasePlugin
 from marshmallow import INCLUDE, Schema, fields, validate
 
-from api.examples import ANSWERS, BODIES
+from api.openapi.examples import ANSWERS, BODIES
 
 View = TypeVar("View", bound=Callable[..., Any])
 

@@ -11,9 +11,9 @@ import click
 from alembic import command as alembic
 from flask import Flask
 
-from api import demo as demonstration
-from api.cli_feed import feed
-from api.told import told
+from api.cli import demo
+from api.cli.errors import told
+from api.cli.feed import feed
 from models import account
 from models.account import ApiToken, Role, User, leaving
 from models.database import migrations
@@ -209,9 +209,9 @@ def revision(message: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 @click.option("--new-tokens", is_flag=True, help="Issue new tokens for a demo that exists.")
 @told
-def demo(as_json: bool, new_tokens: bool) -> None:
+def make_demo(as_json: bool, new_tokens: bool) -> None:
     """Create a small demo account with people, tokens and sessions. A second run changes nothing."""
-    made: dict[str, Any] = demonstration.create(new_tokens=new_tokens)
+    made: dict[str, Any] = demo.create(new_tokens=new_tokens)
     if as_json:
         click.echo(json.dumps(made))
         return
@@ -222,7 +222,7 @@ def demo(as_json: bool, new_tokens: bool) -> None:
         click.echo("it exists already; --new-tokens issues new tokens")
 
 
-COMMANDS: list[click.Command] = [accounts, users, tokens, db, demo, feed]
+COMMANDS: list[click.Command] = [accounts, users, tokens, db, make_demo, feed]
 
 
 def install(app: Flask, *more: click.Command) -> None:

@@ -18,11 +18,11 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
-from api import data_files
-from api.cli_batches import ACCOUNT, begin
-from api.history_lines import Bad, parse, raw_lines
+from api.cli import files
+from api.cli.batches import ACCOUNT, begin
+from api.cli.errors import told
+from api.cli.history_lines import Bad, parse, raw_lines
 from api.schemas import Time
-from api.told import told
 from models import account, history
 from models.assessment import vocabulary
 from models.batch.selection import Selection
@@ -91,8 +91,8 @@ def import_history(
     """
     account_id, author = _in_whose_name(account_name, by)
     with ExitStack() as stack:
-        lines, head = stack.enter_context(data_files.opened(file))
-        data_files.refuse_other_formats(lines)
+        lines, head = stack.enter_context(files.opened(file))
+        files.refuse_other_formats(lines)
         to = stack.enter_context(open(errors, "w", encoding="utf-8", buffering=1)) if errors else None
         run = Import(account_id, author, hashlib.sha256(head).hexdigest(), dry_run, to)
         _load_all(run, lines, _lines_done(run) if resume else 0)
@@ -244,7 +244,7 @@ def export_history(account_name: str, since: str | None, output: str) -> None:
     with maintenance() as session:
         within = account.find_account(session, account_name).id
     after, count = _time(since), 0
-    with data_files.written(output) as file:
+    with files.written(output) as file:
         for row in _exported(within, after):
             file.write(dump_json(row) + "\n")
             count += 1

@@ -10,9 +10,9 @@ from typing import Any
 from flask import Response, request
 from itsdangerous import BadData, URLSafeSerializer
 
-from api import etags
 from api.auth import caller
-from api.errors import Problem
+from api.http import etags
+from api.http.errors import Problem
 from models.database import dump_json
 from models.feed.card import Whole
 from models.settings import require_secret_key, settings

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
-from api import answers, etags
-from api import cursor as cursors
-from api.cursor import Cursor
+from api.feed import cursor as cursors
+from api.feed.cursor import Cursor
+from api.http import answers, etags
 from models.database import dump_json
 from models.feed.head import Hint, Polled
 

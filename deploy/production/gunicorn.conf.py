@@ -11,7 +11,7 @@ if metrics_port := settings().metrics_port:
     bind.append(address.at(metrics_port).bind)  # nothing but /metrics, and /metrics nowhere else
 
 # An event loop for the polls, and threads for what waits on the database; two processes use two cores.
-worker_class = "deploy.web.Worker"
+worker_class = "api.asgi.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "16"))
 
@@ -45,6 +45,6 @@ def on_starting(server: object) -> None:
 
 def post_worker_init(worker: object) -> None:
     """Let each process ask for the keys of signed tokens before its first request."""
-    from api import jwts  # not above: the application is loaded by the workers and never here
+    from api.auth import jwts
 
     jwts.start()

@@ -14,8 +14,8 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.feed_client import FeedBroken, FeedClient, FeedRefused, Step, http
-from api.told import told
+from api.cli.errors import told
+from api.cli.feed_client import FeedBroken, FeedClient, FeedRefused, Step, http
 from models import account
 from models import feed as feeds
 from models.account import Role, User

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from uvicorn_worker import UvicornWorker
 
-from api.front import Front
-from deploy.connection import Connection
-from deploy.framing import MOST_HEAD_BYTES
-from deploy.places import Places
+from api.asgi import Front
+from api.asgi.connection import Connection
+from api.asgi.framing import MOST_HEAD_BYTES
+from api.asgi.places import Places
 from models.redis import log_fault
 from models.settings import settings
 

@@ -15,9 +15,9 @@ from marshmallow import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from api.batch_schemas import FilterSchema, selection
 from api.batches import show
-from api.told import told
+from api.cli.errors import told
+from api.schemas.batches import FilterSchema, selection
 from models import account, batch
 from models.assessment.feedback import Rating
 from models.batch import Batch

@@ -27,9 +27,10 @@ faults: .venv/stamp ## break every part in turn under load and print what became
 bench: .venv/bench-stamp ## the service beside references, as ratios (args="intake claim", args="--write docs/performance.md")
 	@exec $(BIN)/python -m tests.benchmarks $(args)
 
-check: lint ## lint, formatting and types
+check: lint ## lint, formatting, types, and which room may import which
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 lint: .venv/stamp ## ruff
 	$(BIN)/python -m ruff check .

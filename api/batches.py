@@ -76,13 +76,14 @@ def create(body: dict[str, Any]) -> Response:
 def index(query: dict[str, Any]) -> Response:
     """The account's batches, the newest first."""
     limit, page = query["limit"], query.get("page")
-    rows = batch.listed(caller().account_id).limit(limit + 1)
+    account_id = caller().account_id
+    rows = batch.listed(account_id).limit(limit + 1)
     if page:
-        rows = rows.where(Batch.id < UUID(page_position("batches", {}, page)[0]))
-    with transaction(caller().account_id) as session:
+        rows = rows.where(Batch.id < UUID(page_position(account_id, "batches", {}, page)[0]))
+    with transaction(account_id) as session:
         found = list(session.scalars(rows))
         items = [show(session, each) for each in found[:limit]]
-    more = page_token("batches", {}, [str(found[limit - 1].id)]) if len(found) > limit else None
+    more = page_token(account_id, "batches", {}, [str(found[limit - 1].id)]) if len(found) > limit else None
     return answer({"items": items, "next_page": more})
 
 

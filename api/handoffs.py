@@ -107,7 +107,7 @@ def index(query: dict[str, Any]) -> Response:
         }
     )
     account_id = caller().account_id
-    before = UUID(page_position("handoffs", query, page)[0]) if page else None
+    before = UUID(page_position(account_id, "handoffs", query, page)[0]) if page else None
     with transaction(account_id) as session:
         ids = (
             listing.listed(session, account_id, wanted, seen_by=actor()).order_by(Handoff.id.desc()).limit(limit + 1)
@@ -116,7 +116,7 @@ def index(query: dict[str, Any]) -> Response:
             ids = ids.where(Handoff.id < before)
         found = list(session.scalars(ids))
         cards = card.cards(session, {(account_id, each) for each in found[:limit]})
-    more = page_token("handoffs", query, [str(found[limit - 1])]) if len(found) > limit else None
+    more = page_token(account_id, "handoffs", query, [str(found[limit - 1])]) if len(found) > limit else None
     return answer({"items": [cards[account_id, each] for each in found[:limit]], "next_page": more})
 
 

@@ -17,7 +17,7 @@ from api.schemas import SessionQuery, SessionSchema, StepSchema, StoredStepSchem
 from models import feed, handoff, text
 from models import session as sessions
 from models.feed import card
-from models.handoff import Handoff, listing, moves
+from models.handoff import Handoff, listing, moves, timeline
 from models.handoff.listing import Filter
 from models.transaction import number, transaction
 
@@ -46,7 +46,7 @@ def read(which: dict[str, Any], external_id: str) -> Response:
         found = list(session.scalars(ids))
         cards = card.cards(session, {(account_id, each) for each in found})
         head = card.session_head(kept)
-        pages = _steps(account_id, kept.id, sessions.steps_after(session, account_id, kept.id, 0, most=PAGE))
+        pages = _steps(account_id, kept.id, timeline.steps_after(session, account_id, kept.id, 0, most=PAGE))
     return in_pieces(pages, "steps", **head, handoffs=[cards[account_id, each] for each in found])
 
 
@@ -57,7 +57,7 @@ def _steps(account_id: UUID, session_id: UUID, page: Sequence[Any]) -> Iterator[
         if len(page) < PAGE:
             return
         with transaction(account_id) as session:
-            page = sessions.steps_after(session, account_id, session_id, page[-1][0].seq, most=PAGE)
+            page = timeline.steps_after(session, account_id, session_id, page[-1][0].seq, most=PAGE)
 
 
 @blueprint.post("/sessions/<path:external_id>/steps")

@@ -12,11 +12,10 @@ from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, and_, delete, func, select, text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
-from models.account import User
 from models.database import Base, CreatedAt, MaybeTime, Time, dump_json, new_id, stored_enum
 from models.database.prepared import Prepared
 from models.errors import Conflict
@@ -291,20 +290,6 @@ def steps_of(session: Session, account_id: UUID, session_id: UUID) -> list[Sessi
             .order_by(SessionStep.seq)
         )
     )
-
-
-def steps_after(
-    session: Session, account_id: UUID, session_id: UUID, seq: int, *, most: int
-) -> Sequence[tuple[SessionStep, str | None]]:
-    """The next steps after this number, and the names of those who added them."""
-    query = (
-        select(SessionStep, User.name)
-        .outerjoin(User, and_(User.account_id == SessionStep.account_id, User.id == SessionStep.added_by_id))
-        .where(SessionStep.account_id == account_id, SessionStep.session_id == session_id, SessionStep.seq > seq)
-        .order_by(SessionStep.seq)
-        .limit(most)
-    )
-    return [(row[0], row[1]) for row in session.execute(query)]
 
 
 def ticket(session: Session, account_id: UUID, external_id: str) -> TroubleshootingSession | None:

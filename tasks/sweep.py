@@ -12,10 +12,10 @@ from uuid import UUID
 from redis.exceptions import RedisError
 
 from models import feed, logs
-from models.account import leaving, login
+from models.account import login
 from models.assessment import Lane, unfinished, vocabulary
 from models.assessment.unfinished import Wake
-from models.handoff import idempotency, moves
+from models.handoff import idempotency, leaving, moves
 from models.redis import client, redis_key
 from models.settings import settings
 from models.transaction import maintenance, transaction

@@ -15,8 +15,9 @@ from api.cli import demo
 from api.cli.errors import told
 from api.cli.feed import feed
 from models import account
-from models.account import ApiToken, Role, User, leaving
+from models.account import ApiToken, Role, User
 from models.database import migrations
+from models.handoff import leaving
 from models.transaction import maintenance
 
 TOKEN_DAYS = 90  # how long a token is good for that nobody said anything about

@@ -21,8 +21,8 @@ from api.schemas.batches import FilterSchema, selection
 from models import account, batch
 from models.assessment.feedback import Rating
 from models.batch import Batch
-from models.batch.selection import COVERED, Selection, estimate
-from models.handoff import Priority
+from models.batch.selection import Selection, estimate
+from models.handoff import COVERED, Priority
 from models.transaction import maintenance, transaction
 from tasks.batch import kick
 

@@ -165,7 +165,7 @@ def queue(query: dict[str, Any]) -> Response:
     account_id = caller().account_id
     with transaction(account_id) as session:
         if page:
-            epoch, head, last = page_position("queue", query, page)
+            epoch, head, last = page_position(account_id, "queue", query, page)
         else:
             # Before the rows: what happens in between is told by the feed.
             epoch, head = feed.tail(session, account_id)
@@ -178,7 +178,7 @@ def queue(query: dict[str, Any]) -> Response:
         ).all()
     items = ",".join(body for _, body in rows[:limit])
     if len(rows) > limit:
-        end = dump_json({"next_page": page_token("queue", query, [epoch, head, str(rows[limit - 1][0])])})
+        end = dump_json({"next_page": page_token(account_id, "queue", query, [epoch, head, str(rows[limit - 1][0])])})
     else:
         tail = cursors.encode(Cursor(epoch, head), account_id, answers.signing_keys())
         end = dump_json({"next_page": None, "cursor": tail})

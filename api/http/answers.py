@@ -6,11 +6,11 @@ import hashlib
 import re
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from flask import Response, request
 from itsdangerous import BadData, URLSafeSerializer
 
-from api.auth import caller
 from api.http import etags
 from api.http.errors import Problem
 from models.database import dump_json
@@ -84,19 +84,19 @@ def wanted_versions() -> set[int] | None:
     return {int(number) for number in numbers}
 
 
-def page_token(kind: str, filters: dict[str, Any], position: list[Any]) -> str:
+def page_token(account_id: UUID, kind: str, filters: dict[str, Any], position: list[Any]) -> str:
     """An opaque token for the next page of a list; good for the same list, filter and account only."""
-    return _serializer(kind, filters).dumps(position)
+    return _serializer(account_id, kind, filters).dumps(position)
 
 
-def page_position(kind: str, filters: dict[str, Any], token: str) -> list[Any]:
+def page_position(account_id: UUID, kind: str, filters: dict[str, Any], token: str) -> list[Any]:
     """Where a page token points to, or 422."""
     try:
-        return list(_serializer(kind, filters).loads(token))
+        return list(_serializer(account_id, kind, filters).loads(token))
     except (BadData, UnicodeError, TypeError) as error:
         raise Problem(422, "page_invalid", "This page token is not of this list.") from error
 
 
-def _serializer(kind: str, filters: dict[str, Any]) -> URLSafeSerializer:
-    salt = dump_json([kind, str(caller().account_id), {name: str(value) for name, value in sorted(filters.items())}])
+def _serializer(account_id: UUID, kind: str, filters: dict[str, Any]) -> URLSafeSerializer:
+    salt = dump_json([kind, str(account_id), {name: str(value) for name, value in sorted(filters.items())}])
     return URLSafeSerializer(signing_keys()[::-1], salt=salt)

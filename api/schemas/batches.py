@@ -10,8 +10,8 @@ from marshmallow import Schema, fields, validate
 from api.schemas import PersonSchema, Text, Time, one_of
 from models.assessment.feedback import Rating
 from models.batch import KIND, BatchState
-from models.batch.selection import COVERED, Selection
-from models.handoff import Priority, Status
+from models.batch.selection import Selection
+from models.handoff import COVERED, Priority, Status
 
 
 def _ceiling() -> fields.Decimal:

@@ -16,13 +16,10 @@ from sqlalchemy.orm import Session
 from models.assessment import Assessment, State
 from models.assessment.feedback import Feedback, Rating
 from models.database import dump_json
-from models.handoff import Handoff, Priority, Status
+from models.handoff import COVERED, Handoff, Priority, Status
 from models.history import ImportedHandoff
 from models.session import TroubleshootingSession
 from models.settings import settings
-
-# A parked handoff is private to its author, a withdrawn one is wanted by nobody.
-COVERED = tuple(status for status in Status if status not in (Status.PARKED, Status.WITHDRAWN))
 
 RECENT = 200  # assessments by a model, from which the next one's tokens are guessed
 GUESSED_TOKENS_IN = 2500  # where no model has assessed anything yet

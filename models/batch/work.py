@@ -16,9 +16,8 @@ from sqlalchemy.orm import Session
 from models.assessment import UNFINISHED, Assessment, Lane, State
 from models.assessment.unfinished import Wake
 from models.batch import MOVING, Batch, BatchItem, BatchState, ItemState
-from models.batch.selection import COVERED
 from models.database import new_id
-from models.handoff import Handoff
+from models.handoff import COVERED, Handoff
 from models.settings import settings
 
 RATE_SECONDS = 5.0  # over which the rate is measured

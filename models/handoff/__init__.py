@@ -57,6 +57,8 @@ class Priority(StrEnum):
 
 WAITING = (Status.PENDING, Status.READY)
 OPEN = (*WAITING, Status.CLAIMED)
+# What may be assessed again and exported: a parked one is private to its author, a withdrawn one is wanted by nobody.
+COVERED = tuple(status for status in Status if status not in (Status.PARKED, Status.WITHDRAWN))
 
 TIMES = ("escalated_at", "ready_at", "claimed_at", "first_action_at")  # what the metrics measure
 

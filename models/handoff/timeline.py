@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased
 
 from models import assessment
@@ -106,3 +107,17 @@ def _assessments(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
             told = {"attempt": None, "error": row.error_kind, **about}
             entries.append(_entry(row.finished_at, f"assessment.{row.state.value}", None, **told))
     return entries
+
+
+def steps_after(
+    session: Session, account_id: UUID, session_id: UUID, seq: int, *, most: int
+) -> Sequence[tuple[SessionStep, str | None]]:
+    """The next steps after this number, and the names of those who added them."""
+    query = (
+        select(SessionStep, User.name)
+        .outerjoin(User, and_(User.account_id == SessionStep.account_id, User.id == SessionStep.added_by_id))
+        .where(SessionStep.account_id == account_id, SessionStep.session_id == session_id, SessionStep.seq > seq)
+        .order_by(SessionStep.seq)
+        .limit(most)
+    )
+    return [(row[0], row[1]) for row in session.execute(query)]

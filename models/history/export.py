@@ -10,9 +10,8 @@ from uuid import UUID
 from sqlalchemy import and_, select, true
 from sqlalchemy.orm import Session
 
-from models.batch.selection import COVERED
 from models.feed.card import rfc3339
-from models.handoff import Handoff, Status
+from models.handoff import COVERED, Handoff, Status
 from models.session import SessionStep, TroubleshootingSession
 
 PAGE = 500  # handoffs

@@ -11,7 +11,8 @@ from sqlalchemy import func, select, update
 
 from api import auth
 from models import account, database
-from models.account import ApiToken, Role, User, leaving
+from models.account import ApiToken, Role, User
+from models.handoff import leaving
 from models.transaction import maintenance, transaction
 from tests.world import Person, World, intake
 

@@ -16,8 +16,9 @@ from sqlalchemy import update
 
 from deploy.production import database
 from models import account
-from models.account import ApiToken, Caller, CallerChangedError, Role, leaving
+from models.account import ApiToken, Caller, CallerChangedError, Role
 from models.errors import Conflict
+from models.handoff import leaving
 from models.transaction import maintenance, only_while, transaction
 from tests import world as worlds
 from tests.attack.test_routes import routes

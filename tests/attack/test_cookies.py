@@ -13,8 +13,9 @@ from sqlalchemy import select
 from api import auth
 from api.auth import cookie
 from models import account
-from models.account import leaving, login
+from models.account import login
 from models.account.login import Login
+from models.handoff import leaving
 from models.transaction import maintenance
 from tests.world import Person, World
 

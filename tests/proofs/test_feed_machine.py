@@ -225,10 +225,10 @@ def test_snapshot_and_tail_are_the_queue_along_any_history(client: FlaskClient, 
 
 @contextmanager
 def _cursor_after_rows() -> Iterator[None]:
-    def at_the_end(kind: str, query: dict[str, Any], token: str) -> list[Any]:
-        _, _, last = routes_page_position(kind, query, token)
-        with transaction(routes.caller().account_id) as session:
-            return [*feed.tail(session, routes.caller().account_id), last]
+    def at_the_end(account_id: UUID, kind: str, query: dict[str, Any], token: str) -> list[Any]:
+        _, _, last = routes_page_position(account_id, kind, query, token)
+        with transaction(account_id) as session:
+            return [*feed.tail(session, account_id), last]
 
     routes_page_position = routes.page_position
     with patch.object(routes, "page_position", at_the_end):

@@ -16,13 +16,13 @@ from uuid import UUID
 from deploy.production import database
 from models import batch, feed, handoff, history
 from models import session as sessions
-from models.account import Caller, CallerChangedError, Role, leaving
+from models.account import Caller, CallerChangedError, Role
 from models.assessment import Lane, State, feedback, leases, next_due, unfinished
 from models.assessment.feedback import Rating
 from models.assessment.leases import Lease
 from models.batch import work
 from models.database import new_id
-from models.handoff import Actor, idempotency, intake, moves
+from models.handoff import Actor, idempotency, intake, leaving, moves
 from models.handoff.moves import complete
 from models.history import Line
 from models.history import load as history_load

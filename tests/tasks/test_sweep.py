@@ -7,10 +7,9 @@ from uuid import UUID
 import pytest
 
 import tasks.sweep
-from models.account import leaving
 from models.assessment import Lane, unfinished
 from models.assessment.unfinished import Wake
-from models.handoff import Actor, moves
+from models.handoff import Actor, leaving, moves
 from models.redis import client, redis_key
 from models.settings import settings
 from models.transaction import maintenance

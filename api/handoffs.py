@@ -34,7 +34,6 @@ from api.schemas import (
 from models import handoff
 from models.assessment import Lane, feedback
 from models.assessment.feedback import Rating
-from models.assessment.unfinished import Wake
 from models.feed import card
 from models.feed.card import Whole
 from models.handoff import Handoff, Priority, Status, idempotency, intake, listing, moves
@@ -88,7 +87,7 @@ def _accepted(body: str | dict[str, Any], handoff_id: UUID, seq: int | None, **h
 
 def _wake(assessment_id: UUID | None) -> None:
     if assessment_id is not None:
-        wake([Wake(caller().account_id, assessment_id, Lane.INTERACTIVE)])
+        wake(Lane.INTERACTIVE)
 
 
 @blueprint.get("")

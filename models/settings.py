@@ -35,7 +35,6 @@ class Settings:
     batch_in_flight: int
     assess_attempts: int
     lease_seconds: float
-    requeue_after_seconds: float
     sweep_seconds: float
     worker_grace_seconds: float
     worker_deaf_seconds: float
@@ -159,7 +158,6 @@ def _read(env: Env) -> Settings:
         batch_in_flight=env.int("BATCH_IN_FLIGHT", 32, validate=positive),
         assess_attempts=env.int("ASSESS_ATTEMPTS", 4, validate=positive),
         lease_seconds=env.float("LEASE_SECONDS", 15, validate=positive),
-        requeue_after_seconds=env.float("REQUEUE_AFTER_SECONDS", 10, validate=positive),
         sweep_seconds=env.float("SWEEP_SECONDS", 5, validate=positive),
         worker_grace_seconds=env.float("WORKER_GRACE_SECONDS", 5, validate=positive),
         worker_deaf_seconds=env.float("WORKER_DEAF_SECONDS", 60, validate=positive),

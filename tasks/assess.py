@@ -11,7 +11,6 @@ from models import logs
 from models.assessment import Lane, State, case, leases, next_due
 from models.assessment.case import Case
 from models.assessment.leases import Lease
-from models.assessment.unfinished import Wake
 from models.handoff.moves import complete
 from models.redis import client
 from models.settings import SettingsError, settings
@@ -27,6 +26,7 @@ from tasks.wake import wake
 
 log = logs.logger(__name__)
 
+LANES = frozenset(lane.value for lane in Lane)
 SERVING_SECONDS = 0.2  # for one message, and until what was begun has ended
 FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 30.0
@@ -35,14 +35,16 @@ LAST_CRASHES = 2  # of the offline assessor after that; then nothing of this han
 
 
 @celery.task(name="assess", ignore_result=True)
-def assess(account_id: str, assessment_id: str, **_: Any) -> None:
-    """Write the assessment whose turn it is, most often the one named, and for a while what else is due.
+def assess(lane: str, *_: str) -> None:
+    """Write the assessment of this lane whose turn it is, and for a while what else is due.
 
-    Safe to run twice, at once, anywhere.
+    Safe to run twice, at once, anywhere. A message of an older version says something else than a lane, and is
+    repeated by the sweep.
     """
-    serving = _Serving(UUID(account_id), UUID(assessment_id))
-    while serving.go_on():
-        pass
+    if lane in LANES:
+        serving = _Serving(Lane(lane))
+        while serving.go_on():
+            pass
 
 
 class _Serving:
@@ -50,8 +52,8 @@ class _Serving:
     not every row needs a wake-up (docs/decisions/0002).
     """
 
-    def __init__(self, account_id: UUID, assessment_id: UUID) -> None:
-        self._named = account_id, assessment_id
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
         self._end = time.monotonic() + SERVING_SECONDS
         self._passed_on = False
 
@@ -59,11 +61,11 @@ class _Serving:
         """One attempt of whatever is due next. False: that was all, or long enough."""
         with working() as work:
             with maintenance_message() as message:
-                due = next_due.take(message, *self._named)
+                due = next_due.take(message, self._lane)
             if due is None:
                 return False
             if due.more and not self._passed_on:
-                self._passed_on = wake([Wake(*self._named, due.lease.lane)]) > 0
+                self._passed_on = wake(self._lane) > 0
             logs.bind(account=str(due.lease.account_id), assessment=str(due.lease.assessment_id))
             _hold(due.lease)
         if due.lease.lane is Lane.BULK:

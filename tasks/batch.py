@@ -8,6 +8,7 @@ import time
 from sqlalchemy.exc import SQLAlchemyError
 
 from models import logs
+from models.assessment import Lane
 from models.batch import work
 from models.batch.work import Moving
 from models.settings import settings
@@ -61,12 +62,12 @@ def kick() -> None:
 def _drive(each: Moving, share: int) -> None:
     try:
         with transaction(each.account_id) as session:
-            wakes = work.drive(session, each.account_id, each.id, share=share, paced=_a_minute())
+            queued = work.drive(session, each.account_id, each.id, share=share, paced=_a_minute())
     except SQLAlchemyError as error:
         # A lock that was not had in time, a database that restarts: nothing was written, the next step does it.
         log.warning("batch not driven", batch=str(each.id), error=type(error).__name__)
         return
-    wake(wakes)
+    wake(Lane.BULK, queued)
 
 
 def _per_account() -> int:

@@ -13,7 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from models import logs
 from models.assessment import leases
 from models.assessment.leases import Lease
-from models.assessment.unfinished import Wake
 from models.settings import settings
 from models.transaction import maintenance
 from tasks.wake import wake
@@ -64,7 +63,7 @@ def _give_back(lease: Lease) -> bool:
         return False
     if returned:
         GIVEN_BACK.inc()
-        wake([Wake(lease.account_id, lease.assessment_id, lease.lane)])
+        wake(lease.lane)
     return returned
 
 

@@ -14,14 +14,13 @@ from redis.exceptions import RedisError
 from models import feed, logs
 from models.account import login
 from models.assessment import Lane, unfinished, vocabulary
-from models.assessment.unfinished import Wake
 from models.handoff import idempotency, leaving, moves
 from models.redis import client, redis_key
 from models.settings import settings
 from models.transaction import maintenance, transaction
 from tasks import celery
 from tasks.assess import run
-from tasks.wake import wake
+from tasks.wake import MOST_WAITING, wake
 
 log = logs.logger(__name__)
 
@@ -64,24 +63,22 @@ def _try(part: Callable[..., object], *arguments: Any) -> None:
 
 
 def requeue() -> None:
-    """Queue again what was dropped, and wake workers for what has waited too long."""
+    """Queue again what was dropped, and wake workers of the lanes where something is due and no wake-up lies."""
     with maintenance() as session:
         dropped = unfinished.requeue_expired(session)
+        due = unfinished.due_by_lane(session, most=MOST_WAITING)
     idle = _idle_lanes()
-    if idle is None:
-        return  # Redis is away: what cannot be woken is not marked as woken
-    with maintenance() as session:
-        due = unfinished.due_wakes(session, idle=idle)
-    if due or dropped:
-        log.info("woken again", count=len(due), sent=wake(due), dropped=dropped)
+    sent = {lane.value: wake(lane, count) for lane, count in due.items() if lane in idle}
+    if sent or dropped:
+        log.info("woken again", sent=sent, dropped=dropped)
 
 
-def _idle_lanes() -> set[Lane] | None:
-    """The lanes in whose list no wake-up waits for a worker. None: Redis does not answer."""
+def _idle_lanes() -> set[Lane]:
+    """The lanes in whose list no wake-up waits for a worker; none when Redis does not answer."""
     try:
         return {lane for lane in Lane if client().llen(redis_key(lane.value)) == 0}
     except (RedisError, OSError):
-        return None
+        return set()
 
 
 def follow_database() -> None:
@@ -97,11 +94,11 @@ def finish_late() -> None:
     with maintenance() as session:
         late = unfinished.past_deadline(session, grace_seconds=GRACE_SECONDS)
     for each in late:
-        _try(_finish, each)
+        _try(_finish, *each)
 
 
-def _finish(late: Wake) -> None:
-    run(late.account_id, late.assessment_id, late=True)
+def _finish(account_id: UUID, assessment_id: UUID) -> None:
+    run(account_id, assessment_id, late=True)
 
 
 def return_claims() -> None:

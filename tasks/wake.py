@@ -7,13 +7,12 @@ been delivered, so nothing is ever undone for it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from models import logs
-from models.assessment.unfinished import Wake
+from models.assessment import Lane
 from tasks.message import send
 
 PAUSE_SECONDS = 1.0
@@ -33,12 +32,12 @@ class _Pause:
     until = 0.0
 
 
-def wake(wakes: Iterable[Wake]) -> int:
-    """Wake workers for these assessments; returns for how many Redis has a wake-up now. Never raises for Redis."""
-    sent = 0
-    for each in wakes:
-        sent += _send(each)
-    return sent
+def wake(lane: Lane, times: int = 1) -> int:
+    """Wake workers of the lane, who look for what is due in it. Never raises for Redis.
+
+    Returns how many of these wake-ups Redis has now: as many as were asked for, or fewer when it is away.
+    """
+    return sum(_send(lane) for _ in range(min(times, MOST_WAITING)))
 
 
 def nudge(task: str, *, queue: str) -> None:
@@ -52,16 +51,16 @@ def nudge(task: str, *, queue: str) -> None:
         log.warning("task not nudged", task=task, error=type(error).__name__)
 
 
-def _send(each: Wake) -> bool:
+def _send(lane: Lane) -> bool:
     if time.monotonic() < _Pause.until:
-        LOST.labels(each.lane).inc()
+        LOST.labels(lane).inc()
         return False
     try:
-        put = send("assess", str(each.account_id), str(each.assessment_id), queue=each.lane, most=MOST_WAITING)
+        put = send("assess", lane, queue=lane, most=MOST_WAITING)
     except (RedisError, OSError) as error:
         _Pause.until = time.monotonic() + PAUSE_SECONDS
-        LOST.labels(each.lane).inc()
-        log.warning("wake-up not sent", assessment=str(each.assessment_id), error=type(error).__name__)
+        LOST.labels(lane).inc()
+        log.warning("wake-up not sent", lane=lane, error=type(error).__name__)
         return False
-    SENT.labels(each.lane).inc(put)
+    SENT.labels(lane).inc(put)
     return True

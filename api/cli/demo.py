@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from models import account
 from models.account import Account, Role, User
 from models.assessment import Lane
-from models.assessment.unfinished import Wake
 from models.handoff import Actor, intake, moves
 from models.transaction import maintenance, transaction
 from tasks.wake import wake
@@ -117,11 +116,10 @@ def _people(session: Session, found: Account) -> dict[str, User]:
 def _hand_off(account_id: UUID, people: dict[str, User]) -> None:
     junior, senior = people["junior"].id, Actor(people["senior"].id)
     with transaction(account_id) as session:
-        past, past_assessment = intake.accept(session, account_id, RESOLVED, by=junior)
+        past, _ = intake.accept(session, account_id, RESOLVED, by=junior)
     moves.claim(account_id, past, by=senior)
     moves.resolve(account_id, past, by=senior, resolution=RESOLUTION)
-    waiting = [past_assessment]
     for told in OPEN:
         with transaction(account_id) as session:
-            waiting.append(intake.accept(session, account_id, told, by=junior)[1])
-    wake([Wake(account_id, each, Lane.INTERACTIVE) for each in waiting if each])
+            intake.accept(session, account_id, told, by=junior)
+    wake(Lane.INTERACTIVE, len(OPEN) + 1)

@@ -60,9 +60,6 @@ class Assessment(Base):
     queued_at: Mapped[CreatedAt]
     not_before: Mapped[Time] = mapped_column(server_default=func.now())
     deadline_at: Mapped[Time]
-    # When a wake-up was last sent, and how often: the sweep waits longer each time.
-    woken_at: Mapped[Time] = mapped_column(server_default=func.now())
-    wakes: Mapped[int] = mapped_column(default=0, server_default="0")
     started_at: Mapped[MaybeTime]
     lease_until: Mapped[MaybeTime]
     finished_at: Mapped[MaybeTime]
@@ -94,11 +91,12 @@ class Assessment(Base):
             "queued_at",
             postgresql_include=["handoff_id", "generation", "state"],
         ),
-        # The sweep: the few rows that have not ended, across accounts.
+        # Workers and the sweep: the few rows that have not ended, across accounts.
         Index(
             "ix_assessments_unfinished",
             "state",
-            "woken_at",
+            "lane",
+            "not_before",
             postgresql_where=text(f"state IN ({quoted(UNFINISHED)})"),
         ),
     )

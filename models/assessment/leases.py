@@ -148,10 +148,7 @@ def put_back(
     **spent: Any,
 ) -> bool:
     """Queue it again after a failed try, not before `delay_seconds`. False: the lease was lost."""
-    # Woken so long ago that the sweep wakes it as soon as it is due.
-    woken = delay_seconds - settings().requeue_after_seconds
-    changes = f"""state = 'queued', wakes = 0, not_before = now() + {delay_seconds:f} * interval '1 s',
-        woken_at = now() + {woken:f} * interval '1 s'"""
+    changes = f"state = 'queued', not_before = now() + {delay_seconds:f} * interval '1 s'"
     statement = _ending(lease, changes, spent, result=result, error_kind=error_kind)
     return runs.exec_driver_sql(*statement).first() is not None
 

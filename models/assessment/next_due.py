@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
 
+from models.assessment import Lane
 from models.assessment.leases import TAKEN, TAKING, Lease, as_lease
 from models.database import Runs
 from models.database.prepared import Prepared
@@ -18,23 +18,21 @@ SUSPECT_CRASHES = 2
 # suspect that may be tried is the same for all who ask at once, so only one of them gets it.
 # It reads every row that waits in the lane.
 _TAKE_NEXT = Prepared(f"""
-    WITH named AS (
-        SELECT lane FROM assessments WHERE account_id = %(named_account)s AND id = %(named)s
-    ), busy AS (
+    WITH busy AS (
         SELECT account_id, count(*) AS running,
             bool_or(attempts - 1 - jsonb_array_length(attempt_log) >= %(crashes)s) AS with_suspect
         FROM assessments
-        WHERE state = 'running' AND lease_until > now() AND lane = (SELECT lane FROM named) GROUP BY account_id
+        WHERE state = 'running' AND lease_until > now() AND lane = %(lane)s GROUP BY account_id
     ), suspect AS (
         SELECT id FROM assessments
-        WHERE state = 'queued' AND not_before <= now() AND lane = (SELECT lane FROM named)
+        WHERE state = 'queued' AND not_before <= now() AND lane = %(lane)s
             AND attempts >= %(crashes)s AND attempts - jsonb_array_length(attempt_log) >= %(crashes)s
             AND NOT EXISTS (SELECT FROM busy WHERE with_suspect)
         ORDER BY queued_at, id LIMIT 1
     ), next AS (
         SELECT waiting.account_id AS its_account, waiting.id AS its_id
         FROM assessments AS waiting LEFT JOIN busy USING (account_id)
-        WHERE waiting.state = 'queued' AND waiting.not_before <= now() AND waiting.lane = (SELECT lane FROM named)
+        WHERE waiting.state = 'queued' AND waiting.not_before <= now() AND waiting.lane = %(lane)s
             AND (waiting.attempts < %(crashes)s
                 OR waiting.attempts - jsonb_array_length(waiting.attempt_log) < %(crashes)s
                 OR waiting.id = (SELECT id FROM suspect))
@@ -44,7 +42,7 @@ _TAKE_NEXT = Prepared(f"""
     UPDATE assessments SET {TAKING} FROM next WHERE account_id = its_account AND id = its_id
     RETURNING {TAKEN}, EXISTS (
         SELECT FROM assessments AS other
-        WHERE other.state = 'queued' AND other.not_before <= now() AND other.lane = (SELECT lane FROM named)
+        WHERE other.state = 'queued' AND other.not_before <= now() AND other.lane = %(lane)s
             AND other.id <> its_id
     )
 """)
@@ -63,13 +61,12 @@ class Turn:
         return self.lease.crashes >= SUSPECT_CRASHES
 
 
-def take(runs: Runs, account_id: UUID, assessment_id: UUID) -> Turn | None:
-    """Lease what is due next in the lane of the assessment that was named. None: nothing that may be had.
+def take(runs: Runs, lane: Lane) -> Turn | None:
+    """Lease what is due next in the lane. None: nothing that may be had.
 
     Of the accounts with work that is due the one with the fewest running is served, and of its work the oldest.
     `runs` must see all accounts.
     """
-    named = {"named_account": str(account_id), "named": str(assessment_id)}
-    limits = {"crashes": SUSPECT_CRASHES, "lease": settings().lease_seconds}
-    row = _TAKE_NEXT(runs, named | limits).one_or_none()
+    values = {"lane": lane, "crashes": SUSPECT_CRASHES, "lease": settings().lease_seconds}
+    row = _TAKE_NEXT(runs, values).one_or_none()
     return Turn(as_lease(row[:-1]), more=row[-1]) if row else None

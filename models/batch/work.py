@@ -14,7 +14,6 @@ from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from models.assessment import UNFINISHED, Assessment, Lane, State
-from models.assessment.unfinished import Wake
 from models.batch import MOVING, Batch, BatchItem, BatchState, ItemState
 from models.database import new_id
 from models.handoff import COVERED, Handoff
@@ -69,8 +68,8 @@ def shares(batches: Sequence[Moving], *, window: int, per_account: int) -> dict[
     return given
 
 
-def drive(session: Session, account_id: UUID, batch_id: UUID, *, share: int, paced: int | None) -> list[Wake]:
-    """One step of one batch; returns the assessments to wake workers for, after the commit.
+def drive(session: Session, account_id: UUID, batch_id: UUID, *, share: int, paced: int | None) -> int:
+    """One step of one batch; returns how many assessments it has queued, for which workers are to be woken.
 
     At most `share` items are in flight afterwards; `paced` bounds how many are begun in a minute in the
     account (None: it does not matter). Another driver's batch is left alone.
@@ -82,21 +81,21 @@ def drive(session: Session, account_id: UUID, batch_id: UUID, *, share: int, pac
         .execution_options(populate_existing=True)
     ).one_or_none()
     if batch is None:
-        return []
+        return 0
     now = session.scalar(select(func.now())) or datetime.min
     budget_ran_out = _collect(session, batch)
-    wakes: list[Wake] = []
+    queued = 0
     if batch.state in MOVING:
         _begin(batch, now)
         if not _paused(batch, budget_ran_out):
             room = share - (batch.cursor - batch.done)
             if paced is not None:
                 room = min(room, paced - _begun_lately(session, account_id, now))
-            wakes = _hand_out(session, batch, room)
+            queued = _hand_out(session, batch, room)
             _end(batch, now)
     _measure(batch, now)
     batch.driven_at = now
-    return wakes
+    return queued
 
 
 def _begin(batch: Batch, now: datetime) -> None:
@@ -160,17 +159,16 @@ def _begun_lately(session: Session, account_id: UUID, now: datetime) -> int:
     )
 
 
-def _hand_out(session: Session, batch: Batch, room: int) -> list[Wake]:
-    wakes: list[Wake] = []
-    looked_at = 0
-    while len(wakes) < room and batch.cursor < batch.total and looked_at < MOST_SKIPPED:
+def _hand_out(session: Session, batch: Batch, room: int) -> int:
+    queued = looked_at = 0
+    while queued < room and batch.cursor < batch.total and looked_at < MOST_SKIPPED:
         before = batch.cursor
-        wakes += _hand_out_some(session, batch, room - len(wakes))
+        queued += _hand_out_some(session, batch, room - queued)
         looked_at += batch.cursor - before
-    return wakes
+    return queued
 
 
-def _hand_out_some(session: Session, batch: Batch, most: int) -> list[Wake]:
+def _hand_out_some(session: Session, batch: Batch, most: int) -> int:
     items = session.execute(
         select(BatchItem.position, BatchItem.handoff_id).where(
             BatchItem.account_id == batch.account_id,
@@ -196,7 +194,7 @@ def _hand_out_some(session: Session, batch: Batch, most: int) -> list[Wake]:
     batch.cursor += len(moved)
     batch.skipped += len(moved) - len(begun)
     batch.done += len(moved) - len(begun)
-    return [Wake(batch.account_id, item["assessment_id"], Lane.BULK) for item in begun]
+    return len(begun)
 
 
 def _look_at(session: Session, account_id: UUID, handoff_ids: list[UUID]) -> tuple[dict[UUID, str], dict[UUID, int]]:

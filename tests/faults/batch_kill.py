@@ -35,7 +35,7 @@ from tests.stack import Stack, running, signal_group, wait_for
 from tests.world import intake
 
 # What a killed worker had is taken over after this long, so that the run is about kills and not about waiting.
-FAST = {"LEASE_SECONDS": "3", "REQUEUE_AFTER_SECONDS": "2"}
+FAST = {"LEASE_SECONDS": "3"}
 WORDS = ("printer", "driver", "offline", "queue", "spooler", "network", "share", "login", "mail", "proxy", "disk")
 
 

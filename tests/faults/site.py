@@ -28,7 +28,6 @@ from tests.world import World
 # Short waits, so that a recovery takes seconds; the proportions are those of production.
 QUICK = {
     "LEASE_SECONDS": "2",
-    "REQUEUE_AFTER_SECONDS": "1",
     "SWEEP_SECONDS": "1",
     "ASSESS_DEADLINE_SECONDS": "60",
     "WORKER_GRACE_SECONDS": "2",

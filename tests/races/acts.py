@@ -133,8 +133,8 @@ _RESET = """
     WHERE id = s.handoff;
     UPDATE assessments SET state = CASE s.state WHEN 'expired' THEN 'running' ELSE s.state END,
         content = CASE WHEN s.state = 'succeeded' THEN '{}'::jsonb END, error_kind = NULL, attempt_log = '[]',
-        attempts = CASE WHEN s.state = 'queued' THEN 0 ELSE 1 END, wakes = 0, not_before = now() - interval '1 hour',
-        woken_at = now() - interval '1 hour', deadline_at = now() + interval '1 hour',
+        attempts = CASE WHEN s.state = 'queued' THEN 0 ELSE 1 END, not_before = now() - interval '1 hour',
+        deadline_at = now() + interval '1 hour',
         lease_until = CASE s.state WHEN 'expired' THEN now() - interval '1 hour'
             WHEN 'running' THEN now() + interval '1 hour' END
     FROM (SELECT asked, CASE WHEN n %% 2 = 0 THEN %(even_state)s ELSE %(odd_state)s END AS state FROM scene) AS s
@@ -275,7 +275,7 @@ def pause(scene: Scene, case: Case, side: int) -> None:
 
 def take(scene: Scene, case: Case, side: int) -> None:
     with maintenance_message() as message:
-        next_due.take(message, scene.account, case.asked)
+        next_due.take(message, Lane.INTERACTIVE)
 
 
 def finish(scene: Scene, case: Case, side: int) -> None:
@@ -303,7 +303,7 @@ def requeue(scene: Scene, case: Case, side: int) -> None:
     with maintenance() as session:
         unfinished.requeue_expired(session)
     with maintenance() as session:
-        unfinished.due_wakes(session, idle=list(Lane))
+        unfinished.due_by_lane(session, most=100)
 
 
 def return_claim(scene: Scene, case: Case, side: int) -> None:

@@ -17,7 +17,6 @@ import tasks.concurrency
 import tasks.wake
 from models.addresses.redis import RedisAddress
 from models.assessment import Lane, case
-from models.assessment.unfinished import Wake
 from models.redis import Script, ThreadConnections, client, connect, redis_key
 from models.settings import settings
 from tasks import message
@@ -54,8 +53,8 @@ def states(asked: list[UUID]) -> list[str]:
     return [row("assessments", each).state for each in asked]
 
 
-def serve(world: World, named: UUID) -> None:
-    tasks.assess.assess(str(world.account_id), str(named))
+def serve(lane: Lane = LANE) -> None:
+    tasks.assess.assess(lane)
 
 
 def waiting() -> int:
@@ -74,7 +73,7 @@ def serve_next() -> bool:
 
 def test_one_wake_up_serves_everything_that_waits(world: World, ample_time: None) -> None:
     asked = accepted(world, 5)
-    serve(world, asked[4])
+    serve()
     assert states(asked) == ["succeeded"] * 5
     assert waiting() == 1  # another slot was woken once, whatever became of it
     assert serve_next()
@@ -89,13 +88,13 @@ def test_another_slot_is_woken_before_the_first_has_done_its_part(
     load = case.load
     monkeypatch.setattr(case, "load", lambda *which: (seen.append(waiting()), load(*which))[1])
     asked = accepted(world, 2)
-    serve(world, asked[0])
+    serve()
     assert (states(asked), seen) == (["succeeded", "queued"], [1])
 
 
 def test_who_has_served_long_enough_leaves_the_rest_to_another(world: World, time_is_up: None) -> None:
     asked = accepted(world, 3)
-    serve(world, asked[0])
+    serve()
     assert (states(asked), waiting()) == (["succeeded", "queued", "queued"], 1)
     assert serve_next()
     assert serve_next()
@@ -104,7 +103,7 @@ def test_who_has_served_long_enough_leaves_the_rest_to_another(world: World, tim
 
 def test_who_leaves_nothing_wakes_nobody(world: World, time_is_up: None) -> None:
     (asked,) = accepted(world, 1)
-    serve(world, asked)
+    serve()
     assert (states([asked]), waiting()) == (["succeeded"], 0)
 
 
@@ -113,7 +112,7 @@ def test_without_redis_it_goes_on(world: World, time_is_up: None, monkeypatch: p
     away = Script(ThreadConnections(connect(RedisAddress.parse("redis://127.0.0.1:1/0"))), "")
     monkeypatch.setattr(message, "_put", lambda: away)
     monkeypatch.setattr(tasks.wake._Pause, "until", 0.0)
-    serve(world, asked[0])
+    serve()
     assert states(asked) == ["succeeded"] * 3
 
 
@@ -121,7 +120,7 @@ def test_one_wake_up_is_enough_for_all_suspects(world: World, time_is_up: None) 
     suspects = accepted(world, 3)
     for each in suspects:
         change("assessments", each, TWICE_IN_A_CRASH)
-    serve(world, suspects[2])
+    serve()
     assert states(suspects) == ["succeeded"] * 3
 
 
@@ -129,23 +128,27 @@ def test_a_bulk_worker_rests_after_its_work_and_others_do_not(world: World, monk
     rests: list[float] = []
     monkeypatch.setattr(tasks.concurrency, "time", SimpleNamespace(monotonic=time.monotonic, sleep=rests.append))
     _, interactive = accept(world, "T-1")
-    serve(world, interactive)
+    serve()
     assert (row("assessments", interactive).state, rests) == ("succeeded", [])
     _, bulk = accept(world, "T-2")
     change("assessments", bulk, "lane = 'bulk'")
     begin = time.monotonic()
-    serve(world, bulk)
+    serve(Lane.BULK)
     assert row("assessments", bulk).state == "succeeded"
     assert len(rests) == 1
     assert 0 < rests[0] <= settings().bulk_rest * (time.monotonic() - begin)
 
 
-def test_a_lane_s_list_grows_no_longer_than_is_of_use(world: World) -> None:
+def test_a_message_of_an_older_version_does_nothing(world: World) -> None:
     (asked,) = accepted(world, 1)
-    flood = [Wake(world.account_id, asked, LANE)] * (MOST_WAITING + 10)
-    assert wake(flood) == len(flood)
+    tasks.assess.assess(str(world.account_id), str(asked))
+    assert states([asked]) == ["queued"]
+
+
+def test_a_lane_s_list_grows_no_longer_than_is_of_use(world: World) -> None:
+    assert [wake(LANE, 3), wake(LANE, MOST_WAITING + 10)] == [3, MOST_WAITING]
     assert waiting() == MOST_WAITING
-    assert wake([Wake(world.account_id, asked, Lane.BULK)]) == 1
+    assert wake(Lane.BULK) == 1
     assert client().llen(redis_key(Lane.BULK)) == 1
 
 
@@ -163,7 +166,7 @@ def test_nothing_waits_in_the_end_however_short_the_list(
         for n in coming:
             _, each = accept(world, f"T-{n}")
             asked.append(each)
-            wake([Wake(world.account_id, each, LANE)])
+            wake(LANE)
 
     def serve_all() -> None:
         while serve_next() or not done.is_set():

@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 import tasks.sweep
+from models.addresses.redis import RedisAddress
 from models.assessment import Lane, unfinished
-from models.assessment.unfinished import Wake
 from models.handoff import Actor, leaving, moves
-from models.redis import client, redis_key
+from models.redis import client, connect, redis_key
 from models.settings import settings
 from models.transaction import maintenance
 from tasks.sweep import finish_late, requeue, return_claims, sweep_now
@@ -18,7 +18,6 @@ from tests.tasks.accepted import a_world, accept, at_once, change, events, row
 from tests.tasks.test_lease import LEASE_RAN_OUT, take
 from tests.world import World
 
-WAITED = "woken_at = now() - interval '11 seconds'"
 CLAIMED_LONG_AGO = "claimed_at = now() - interval '31 minutes'"
 
 
@@ -28,9 +27,14 @@ def world(committed: str) -> World:
     return a_world()
 
 
-def due(**how: object) -> list[UUID]:
+def due() -> dict[Lane, int]:
     with maintenance() as session:
-        return [each.assessment_id for each in unfinished.due_wakes(session, **how)]  # type: ignore[arg-type]
+        return unfinished.due_by_lane(session, most=5)
+
+
+def lying(lane: Lane) -> int:
+    """How many wake-ups lie in a lane's list."""
+    return int(client().llen(redis_key(lane)))
 
 
 def requeued() -> int:
@@ -38,37 +42,31 @@ def requeued() -> int:
         return unfinished.requeue_expired(session)
 
 
-def test_what_is_queued_too_long_is_woken_again_and_then_left_alone(world: World) -> None:
-    _, asked = accept(world)
-    assert due() == []
-    change("assessments", asked, WAITED)
-    assert due() == [asked]
-    assert due() == []
-
-
-def test_the_wake_up_lies_in_the_lane_s_own_list(world: World) -> None:
-    _, asked = accept(world)
-    change("assessments", asked, WAITED)
+def test_lanes_with_something_due_are_woken_once_their_lists_are_empty(world: World) -> None:
+    first, *others = (accept(world, f"T-{n}")[1] for n in range(8))
+    for each in others:
+        change("assessments", each, "lane = 'bulk'")
+    assert due() == {Lane.INTERACTIVE: 1, Lane.BULK: 5}
     requeue()
-    assert client().llen(redis_key("interactive")) == 1
-    assert client().llen(redis_key("bulk")) == 0
+    assert (lying(Lane.INTERACTIVE), lying(Lane.BULK)) == (1, 7)
+    requeue()
+    assert (lying(Lane.INTERACTIVE), lying(Lane.BULK)) == (1, 7)
+    client().delete(redis_key(Lane.INTERACTIVE))
+    requeue()
+    assert (lying(Lane.INTERACTIVE), lying(Lane.BULK)) == (1, 7)
+    assert take(world, first)
+    client().flushdb()
+    requeue()
+    assert (lying(Lane.INTERACTIVE), lying(Lane.BULK)) == (0, 7)
 
 
-def test_each_further_wake_up_waits_longer_while_earlier_ones_lie_in_the_list(world: World) -> None:
+def test_without_redis_nobody_is_woken_and_nothing_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     _, asked = accept(world)
-    change("assessments", asked, f"{WAITED}, wakes = 2")
-    assert due() == []
-    assert due(idle=[Lane.BULK]) == []
-    assert due(idle=[Lane.INTERACTIVE]) == [asked]
-
-
-def test_without_redis_nothing_is_marked_as_woken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, asked = accept(world)
-    change("assessments", asked, WAITED)
     before = row("assessments", asked)
-    monkeypatch.setattr(tasks.sweep, "_idle_lanes", lambda: None)
+    monkeypatch.setattr(tasks.sweep, "client", lambda: connect(RedisAddress.parse("redis://127.0.0.1:1/0")))
     requeue()
     assert row("assessments", asked) == before
+    assert lying(Lane.INTERACTIVE) == 0
 
 
 def test_an_expired_lease_is_queued_and_woken(world: World) -> None:
@@ -79,8 +77,8 @@ def test_an_expired_lease_is_queued_and_woken(world: World) -> None:
     assert requeued() == 1
     dropped = row("assessments", asked)
     assert (dropped.state, dropped.lease_until) == ("queued", None)
-    change("assessments", asked, "not_before = now(), woken_at = now() - interval '10 seconds'")
-    assert due() == [asked]
+    change("assessments", asked, "not_before = now()")
+    assert due() == {Lane.INTERACTIVE: 1}
 
 
 def test_rows_that_died_together_part(world: World) -> None:
@@ -93,19 +91,10 @@ def test_rows_that_died_together_part(world: World) -> None:
     assert len({row("assessments", each).not_before for each in asked}) == 6
 
 
-def test_a_row_is_not_queued_again_while_a_retry_is_pending(world: World) -> None:
+def test_nobody_is_woken_for_a_retry_before_its_time(world: World) -> None:
     _, asked = accept(world)
-    change("assessments", asked, f"{WAITED}, not_before = now() + interval '20 seconds'")
-    assert due(idle=list(Lane)) == []
-
-
-def test_of_many_sweeps_at_once_each_row_goes_to_one(world: World) -> None:
-    asked = {accept(world, f"T-{n}")[1] for n in range(12)}
-    for each in asked:
-        change("assessments", each, WAITED)
-    given = [each for share in at_once(8, lambda: due(most=2)) for each in share]
-    given += due()
-    assert sorted(given) == sorted(asked)
+    change("assessments", asked, "not_before = now() + interval '20 seconds'")
+    assert due() == {}
 
 
 def test_of_many_sweeps_at_once_each_dropped_row_is_queued_by_one(world: World) -> None:
@@ -114,27 +103,6 @@ def test_of_many_sweeps_at_once_each_dropped_row_is_queued_by_one(world: World) 
         assert take(world, each)
         change("assessments", each, LEASE_RAN_OUT)
     assert sum(at_once(6, requeued)) == 8
-
-
-def test_a_flood_of_one_account_does_not_delay_the_others(world: World) -> None:
-    flood = [accept(world, f"T-{n}")[1] for n in range(10)]
-    other = accept(a_world("Umbra"))[1]
-    for each in flood:
-        change("assessments", each, "woken_at = now() - interval '60 seconds'")
-    change("assessments", other, WAITED)
-    first = due(most=2)
-    assert other in first
-    assert len(first) == 2
-
-
-def test_the_fair_order_is_the_order_of_the_messages(world: World) -> None:
-    for n in range(10):
-        change("assessments", accept(world, f"T-{n}")[1], "woken_at = now() - interval '60 seconds'")
-    umbra = a_world("Umbra")
-    others = {accept(umbra, f"U-{n}")[1] for n in range(2)}
-    for each in others:
-        change("assessments", each, WAITED)
-    assert others <= set(due()[:4])
 
 
 def test_what_is_long_past_its_deadline_is_ended_by_the_sweep(world: World) -> None:
@@ -154,10 +122,10 @@ def test_one_that_cannot_be_ended_does_not_keep_the_others_from_it(
     change("assessments", second, "deadline_at = now() - interval '8 seconds'")
     finish = tasks.sweep._finish
 
-    def stuck(late: Wake) -> None:
-        if late.assessment_id == first:
+    def stuck(account_id: UUID, assessment_id: UUID) -> None:
+        if assessment_id == first:
             raise RuntimeError("a bug")
-        finish(late)
+        finish(account_id, assessment_id)
 
     monkeypatch.setattr(tasks.sweep, "_finish", stuck)
     sweep_now()

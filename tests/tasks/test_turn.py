@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from models.assessment import next_due
+from models.assessment import Lane, next_due
 from models.assessment.next_due import Turn
 from models.transaction import maintenance_message
 from tests.tasks.accepted import a_world, accept, at_once, change, row
@@ -20,30 +20,30 @@ def world(committed: str) -> World:
     return a_world()
 
 
-def take(world: World, named: UUID) -> Turn | None:
+def take(lane: Lane = Lane.INTERACTIVE) -> Turn | None:
     with maintenance_message() as message:
-        return next_due.take(message, world.account_id, named)
+        return next_due.take(message, lane)
 
 
-def taken(world: World, named: UUID) -> UUID | None:
-    due = take(world, named)
+def taken(lane: Lane = Lane.INTERACTIVE) -> UUID | None:
+    due = take(lane)
     return due and due.lease.assessment_id
 
 
-def more(world: World, named: UUID) -> bool:
-    due = take(world, named)
+def more(lane: Lane = Lane.INTERACTIVE) -> bool:
+    due = take(lane)
     assert due
     return due.more
 
 
 def test_the_messages_of_a_flood_serve_the_account_with_the_least_running(world: World) -> None:
     flood = [accept(world, f"T-{n}")[1] for n in range(6)]
-    assert [taken(world, flood[5]) for _ in range(2)] == flood[:2]
+    assert [taken() for _ in range(2)] == flood[:2]
     other = a_world("Umbra")
     ours = [accept(other, f"U-{n}")[1] for n in range(3)]
     # Two of the other's run as well; from then on they take turns, the oldest first.
-    assert [taken(world, flood[5]) for _ in range(2)] == ours[:2]
-    assert [taken(world, flood[5]) for _ in range(3)] == [flood[2], ours[2], flood[3]]
+    assert [taken() for _ in range(2)] == ours[:2]
+    assert [taken() for _ in range(3)] == [flood[2], ours[2], flood[3]]
 
 
 def test_who_takes_one_learns_whether_others_wait(world: World) -> None:
@@ -51,15 +51,14 @@ def test_who_takes_one_learns_whether_others_wait(world: World) -> None:
     other = accept(a_world("Umbra"))[1]
     change("assessments", retried, "not_before = now() + interval '1 hour'")
     change("assessments", bulk, "lane = 'bulk'")
-    assert [more(world, first) for _ in range(3)] == [True, True, False]
+    assert [more() for _ in range(3)] == [True, True, False]
     assert {row("assessments", each).state for each in (first, second, other)} == {"running"}
-    assert not more(world, bulk)
+    assert not more(Lane.BULK)
 
 
 def test_as_many_are_taken_as_were_asked_for_and_each_once(world: World) -> None:
     asked = {accept(world, f"T-{n}")[1] for n in range(8)}
-    names = iter(sorted(asked) * 2)
-    got = at_once(16, lambda: taken(world, next(names)))
+    got = at_once(16, taken)
     assert sorted(each for each in got if each) == sorted(asked)
     assert {row("assessments", each).attempts for each in asked} == {1}
 
@@ -67,23 +66,23 @@ def test_as_many_are_taken_as_were_asked_for_and_each_once(world: World) -> None
 def test_a_lane_s_message_takes_nothing_of_another_lane(world: World) -> None:
     bulk, interactive = (accept(world, f"T-{n}")[1] for n in range(2))
     change("assessments", bulk, "lane = 'bulk'")
-    assert [taken(world, interactive) for _ in range(2)] == [interactive, None]
-    assert taken(world, bulk) == bulk
+    assert [taken() for _ in range(2)] == [interactive, None]
+    assert taken(Lane.BULK) == bulk
 
 
 def test_what_waits_for_its_retry_is_not_taken_before(world: World) -> None:
     retry, other = (accept(world, f"T-{n}")[1] for n in range(2))
     change("assessments", retry, "not_before = now() + interval '1 hour'")
-    assert [taken(world, retry) for _ in range(2)] == [other, None]
+    assert [taken() for _ in range(2)] == [other, None]
 
 
 def test_what_a_dead_worker_holds_does_not_count_as_running(world: World) -> None:
     first, second = (accept(world, f"T-{n}")[1] for n in range(2))
-    assert taken(world, first) == first
+    assert taken() == first
     other = a_world("Umbra")
     later = [accept(other, f"U-{n}")[1] for n in range(2)]
     change("assessments", first, "lease_until = now() - interval '1 second'")
-    assert [taken(world, second) for _ in range(2)] == [second, later[0]]
+    assert [taken() for _ in range(2)] == [second, later[0]]
 
 
 def test_what_may_have_killed_its_worker_is_written_alone(world: World) -> None:
@@ -91,10 +90,10 @@ def test_what_may_have_killed_its_worker_is_written_alone(world: World) -> None:
     for each in suspects:
         change("assessments", each, TWICE_IN_A_CRASH)
     fresh = accept(world, "T-4")[1]
-    got = at_once(8, lambda: taken(world, fresh))
+    got = at_once(8, lambda: taken())
     assert sorted(each for each in got if each) == sorted([suspects[0], fresh])
     change("assessments", suspects[0], "state = 'failed', lease_until = NULL")
-    assert [taken(world, fresh) for _ in range(2)] == [suspects[1], None]
+    assert [taken() for _ in range(2)] == [suspects[1], None]
 
 
 def test_what_failed_without_a_crash_is_no_suspect(world: World) -> None:
@@ -102,7 +101,7 @@ def test_what_failed_without_a_crash_is_no_suspect(world: World) -> None:
     log = '[{"result": "retried"}, {"result": "retried"}]'
     for each in retried:
         change("assessments", each, f"attempts = 3, attempt_log = '{log}'")
-    assert [taken(world, retried[0]) for _ in range(2)] == retried[:2]
+    assert [taken() for _ in range(2)] == retried[:2]
     suspect = accept(a_world("Umbra"))[1]
     change("assessments", suspect, TWICE_IN_A_CRASH)
-    assert [taken(world, retried[0]) for _ in range(2)] == [suspect, retried[2]]
+    assert [taken() for _ in range(2)] == [suspect, retried[2]]

@@ -202,7 +202,7 @@ def _message(status: int, title: str, detail: str) -> Response:
 
 @blueprint.errorhandler(OperationalError)
 @blueprint.errorhandler(PoolTimeout)
-def _database_away(error: Exception) -> Response:
+def _database_away(_: Exception) -> Response:
     response = _message(503, "Not available right now", "The database does not answer. Please try again in a moment.")
     response.headers["Retry-After"] = "2"
     return response

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = "8000"
 # Everywhere is no address that a browser could open.
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, never bound to
 
 
 class WebAddressError(ValueError):

@@ -59,7 +59,7 @@ def _name_roles(connection: Connection) -> None:
     }
 
     @event.listens_for(connection, "before_cursor_execute", retval=True)
-    def own_names(_: Any, cursor: Any, statement: str, values: Any, *rest: Any) -> tuple[str, Any]:
+    def own_names(_: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> tuple[str, Any]:
         return re.sub(r"\bescalation_(app|upkeep)\b", lambda found: quoted[found[0]], statement), values
 
 

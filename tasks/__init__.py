@@ -5,7 +5,7 @@ from typing import Any
 from celery import Celery
 from celery.app.amqp import AMQP
 from celery.signals import setup_logging, task_postrun, task_prerun
-from kombu import Connection
+from kombu.connection import Connection
 
 from models import logs
 

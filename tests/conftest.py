@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -23,8 +22,6 @@ from tests import world as worlds
 from tests.leaks import pytest_runtest_logreport, pytest_sessionfinish, pytest_terminal_summary  # noqa: F401
 from tests.servers import Servers
 from tests.world import World
-
-REAL_DATA = Path(os.environ.get("REAL_DATA_DIR", "../shared/data")).resolve()
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,7 @@ class InThreads:
         """
         body = await self._read(receive, most_body) if most_body else b""
         if body is None:
-            return
+            return None
         if len(body) > most_body:
             return await self._too_long.send(send)
         loop = asyncio.get_running_loop()
@@ -81,7 +81,7 @@ class InThreads:
 
         answer = await loop.run_in_executor(self._pool, self._call, scope, body, more, is_abandoned)
         if answer is None:
-            return
+            return None
 
         async def next_piece(rest: Iterator[bytes]) -> bytes | None:
             return None if is_gone(receive) else await loop.run_in_executor(self._pool, next, rest, None)

@@ -64,7 +64,7 @@ class Joined(io.RawIOBase):
 def opened(path: str) -> Iterator[tuple[BinaryIO, bytes]]:
     """The bytes of a file, a pipe or standard input, unpacked where they are gzip, and how the file itself begins."""
     with ExitStack() as stack:
-        plain = sys.stdin.buffer if path == STANDARD else cast(BinaryIO, stack.enter_context(open(path, "rb")))
+        plain = sys.stdin.buffer if path == STANDARD else cast(BinaryIO, stack.enter_context(Path(path).open("rb")))
         head = plain.read(HEAD_BYTES)
         whole = cast(BinaryIO, io.BufferedReader(Joined(head, plain), HEAD_BYTES))
         yield (cast(BinaryIO, stack.enter_context(gzip.open(whole))) if head.startswith(GZIP) else whole), head
@@ -159,7 +159,7 @@ def _orderly_end() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
 

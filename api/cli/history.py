@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 from uuid import UUID
 
@@ -93,7 +94,7 @@ def import_history(
     with ExitStack() as stack:
         lines, head = stack.enter_context(files.opened(file))
         files.refuse_other_formats(lines)
-        to = stack.enter_context(open(errors, "w", encoding="utf-8", buffering=1)) if errors else None
+        to = stack.enter_context(Path(errors).open("w", encoding="utf-8", buffering=1)) if errors else None
         run = Import(account_id, author, hashlib.sha256(head).hexdigest(), dry_run, to)
         _load_all(run, lines, _lines_done(run) if resume else 0)
     if run.added and not dry_run:

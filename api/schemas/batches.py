@@ -20,7 +20,7 @@ def _ceiling() -> fields.Decimal:
     return fields.Decimal(allow_none=True, validate=allowed, metadata={"minimum": 0, "maximum": 9_999_999})
 
 
-class OneOrMany(fields.List):
+class OneOrMany(fields.List[Any]):
     """A list, or one of its values alone."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> list[Any]:

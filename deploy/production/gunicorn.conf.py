@@ -38,12 +38,12 @@ errorlog = "-"
 control_socket_disable = True
 
 
-def on_starting(server: object) -> None:
+def on_starting(_server: object) -> None:
     """Stop clearly before any worker starts, when what the service gives out could not be signed."""
     require_secret_key()
 
 
-def post_worker_init(worker: object) -> None:
+def post_worker_init(_worker: object) -> None:
     """Let each process ask for the keys of signed tokens before its first request."""
     from api.auth import jwts
 

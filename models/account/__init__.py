@@ -27,7 +27,7 @@ from models import feed, text
 from models.database import Base, CreatedAt, MaybeTime, Runs, new_id, stored_enum
 from models.errors import Invalid, NotFound
 
-TOKEN_PREFIX = "rf_"
+TOKEN_PREFIX = "rf_"  # noqa: S105 - what every token begins with
 
 Named = TypeVar("Named")
 

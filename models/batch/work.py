@@ -82,7 +82,7 @@ def drive(session: Session, account_id: UUID, batch_id: UUID, *, share: int, pac
     ).one_or_none()
     if batch is None:
         return 0
-    now = session.scalar(select(func.now())) or datetime.min
+    now = session.scalars(select(func.now())).one()
     budget_ran_out = _collect(session, batch)
     queued = 0
     if batch.state in MOVING:

@@ -38,7 +38,7 @@ def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UU
     """
     target_id = intake.get("target_user_id")
     if target_id is not None:
-        _refuse_as_target(session, account_id, target_id, by)
+        _refuse_as_target(session, target_id, by)
     parked = Intent(intake["intent"]) is Intent.PARK
     handoff_id, assessment_id = new_id(), None if parked else new_id()
     kept = sessions.store(session, account_id, intake["session"], draft_of=handoff_id if parked else None)
@@ -72,7 +72,7 @@ def _earlier(session: Session, account_id: UUID, kept: Kept, *, parked: bool) ->
     return of_session(session, account_id, ticket.id) if ticket else {}
 
 
-def _refuse_as_target(session: Session, account_id: UUID, target_id: UUID, by: UUID) -> None:
+def _refuse_as_target(session: Session, target_id: UUID, by: UUID) -> None:
     account.refuse_who_cannot_work(session, target_id)
     if target_id == by:
         raise Invalid("target_is_author", "A handoff is for somebody else; its author cannot take it.")

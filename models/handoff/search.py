@@ -127,11 +127,11 @@ def matches(session: Session, account_id: UUID, id_column: Any, query: str) -> C
         return false()
     people = session.execute(select(User.id, User.name).where(User.account_id == account_id))
     names = {f"person:{row.id}": row.name for row in people}
-    wanted = " | ".join("(" + " & ".join(_operand(term, all_of, names) for term in all_of) + ")" for all_of in asked)
+    wanted = " | ".join("(" + " & ".join(_operand(term, names) for term in all_of) + ")" for all_of in asked)
     return id_column.in_(select(func.search_handoffs(wanted).column_valued("id")))
 
 
-def _operand(term: Term, all_of: Sequence[Term], names: dict[str, str]) -> str:
+def _operand(term: Term, names: dict[str, str]) -> str:
     """The words, or somebody who is called so. Common words count as they stand, where there are no others."""
     persons = [f"'{person}'" for person, name in names.items() if term.is_in(name)]
     either = " | ".join([f"({term.operand(literally=term.is_common)})", *persons])

@@ -164,7 +164,7 @@ def test_data_is_utf_8_whatever_the_locale(process: Any, tmp_path: Path) -> None
 
 
 def test_a_full_disk_behind_standard_output_is_one_line(process: Any) -> None:
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         failed = process("handoffs", "export", stdout=full)
         _, errors = failed.communicate(timeout=60)
     assert failed.returncode == 1

@@ -17,6 +17,7 @@ from typing import Any
 from models.assessment.case import Case
 from tasks.assessors.extractive import Extractive
 from tasks.assessors.mail import case_as_seen
+from tests import real_data
 from tests.benchmarks import foresight, measures, rows
 from tests.benchmarks.measures import Hits, Said, mean
 from tests.benchmarks.rows import Row
@@ -287,9 +288,9 @@ def report(name: str, data: Sequence[Row], foreign: Sequence[Row]) -> None:
 
 def main(paths: Sequence[str]) -> int:
     """Score each file. Exit status 0; this measures, it does not judge."""
-    files = list(paths) or [str(rows.data_folder() / name) for name in rows.DEFAULT_FILES]
+    files = list(paths) or [str(real_data.folder() / name) for name in rows.DEFAULT_FILES]
     loaded = {path: rows.load([path]) for path in files}
-    standard = rows.load([rows.data_folder() / rows.DEFAULT_FILES[1]])
+    standard = rows.load([real_data.folder() / rows.DEFAULT_FILES[1]])
     for path, data in loaded.items():
         others = [row for other, held in loaded.items() if other != path for row in held]
         resolved = [row for row in others if row.get("resolution")] or others or standard

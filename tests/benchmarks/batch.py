@@ -38,6 +38,7 @@ from models.handoff import Handoff
 from models.redis import client, redis_key
 from models.settings import settings
 from models.transaction import maintenance, transaction
+from tests import real_data
 from tests import servers as private
 from tests.benchmarks import rows as real
 from tests.conftest import environment
@@ -50,7 +51,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 
 def history(rows: int) -> Iterator[dict[str, Any]]:
     """Lines to import: short tickets and long chats in turn; three of four are resolved."""
-    short, long = (real.load([real.data_folder() / name]) for name in FILES)
+    short, long = (real.load([real_data.folder() / name]) for name in FILES)
     texts = (row for pair in zip(cycle(short), cycle(long), strict=False) for row in pair)
     for number, row in enumerate(islice(texts, rows)):
         at = START + timedelta(minutes=number)

@@ -31,6 +31,7 @@ from models.database import new_id
 from models.handoff import search
 from models.session import TroubleshootingSession
 from models.transaction import maintenance, transaction
+from tests import real_data
 from tests import servers as private
 from tests.benchmarks import rows
 from tests.benchmarks.measures import words
@@ -241,7 +242,7 @@ def calibrated(other: Result) -> tuple[float, float]:
 
 
 def quality(paths: Sequence[str]) -> None:
-    folder = rows.data_folder()
+    folder = real_data.folder()
     chats = rows.load([folder / "sessions_irc.jsonl"])
     chats = random.Random(1).sample(chats, min(300, len(chats)))
     for path in paths or [str(folder / "tickets.jsonl")]:
@@ -269,7 +270,7 @@ def report(name: str, result: Result, other: Result, chance: float) -> None:
 
 def speed(count: int) -> None:
     """Real texts over and over until there are so many, then real queries."""
-    folder = rows.data_folder()
+    folder = real_data.folder()
     brief = rows.load([folder / "tickets_it_labelled.jsonl"])
     short = [Past("", (row["title"] or row["body"])[:200], row["body"]) for row in brief]
     long = [of_ticket(row) for row in rows.load([folder / name for name in rows.DEFAULT_FILES])]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,10 +21,6 @@ AFTERWARDS = (
     "symptoms_resolved",
     "root_cause_understood",
 )
-
-
-def data_folder() -> Path:
-    return Path(os.environ.get("REAL_DATA_DIR", "../shared/data"))
 
 
 def load(paths: Iterable[str | Path]) -> list[Row]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from tests import real_data
 from tests import world as worlds
-from tests.conftest import REAL_DATA
 from tests.e2e.post_tickets import Service, intakes, post_and_watch
 from tests.servers import Servers
 from tests.stack import Stack, running, wait_for
@@ -28,14 +28,15 @@ def people(committed: str, app: Flask) -> World:
     return worlds.create(app.test_client())
 
 
-def test_fifty_real_tickets_become_ready_and_are_seen_once_each_in_order(stack: Stack, people: World) -> None:
+def test_real_tickets_become_ready_and_are_seen_once_each_in_order(stack: Stack, people: World) -> None:
     stack.web()
     stack.worker()
     service = Service(stack.url, people.junior.token)
-    accepted, watch = post_and_watch(service, intakes(REAL_DATA / "tickets.jsonl", 50, ""), seconds=60)
-    assert len(accepted) == 50
-    assert [watch.events[each] for each in accepted] == [["handoff.created", "handoff.ready"]] * 50
-    assert watch.seqs == list(range(1, 101))
+    bodies = list(intakes(real_data.folder() / "tickets.jsonl", 50, ""))
+    accepted, watch = post_and_watch(service, iter(bodies), seconds=60)
+    assert len(accepted) == len(bodies) >= 8
+    assert [watch.events[each] for each in accepted] == [["handoff.created", "handoff.ready"]] * len(bodies)
+    assert watch.seqs == list(range(1, 2 * len(bodies) + 1))
     assert list(watch.events) == accepted
     for each in accepted:
         handoff = service.call(f"/handoffs/{each}")[1]
@@ -47,7 +48,7 @@ def test_fifty_real_tickets_become_ready_and_are_seen_once_each_in_order(stack: 
 def test_what_was_accepted_while_no_worker_ran_is_ready_after_one_starts(stack: Stack, people: World) -> None:
     stack.web()
     service = Service(stack.url, people.junior.token)
-    body = next(intakes(REAL_DATA / "tickets.jsonl", 1, ""))
+    body = next(intakes(real_data.folder() / "tickets.jsonl", 1, ""))
     assert service.call("/handoffs", body)[0] == 202
     stack.servers.redis.restart()  # it keeps nothing: the wake-up is lost
     stack.worker()

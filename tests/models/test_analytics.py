@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from models.database import new_id
 from models.handoff import TIMES, Handoff, Intent, Priority, Status
 from models.session import TroubleshootingSession
 from models.transaction import transaction
-from tests.conftest import REAL_DATA
+from tests import real_data
 from tests.world import World
 
 LONG_AGO, FAR_OFF = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -72,14 +71,14 @@ def quantile(values: Iterable[float], share: float) -> float:
 
 
 def test_the_queue_waits_of_bpi_2013_have_the_references_percentiles_to_the_second(world: World) -> None:
-    reference = json.loads((REAL_DATA / "analytics_reference.json").read_text())["bpi2013"]
+    reference = json.loads((real_data.folder() / "analytics_reference.json").read_text())["bpi2013"]
     expected = reference["queued_to_next_accepted_s"]
     rows = []
-    with gzip.open(REAL_DATA / "incident_cases_bpi2013.jsonl.gz", "rt") as lines:
+    with real_data.opened("incident_cases_bpi2013.jsonl") as lines:
         for case in map(json.loads, lines):
             opened = datetime.fromisoformat(case["opened_at"])
-            for wait in case["queue_waits_s"]:
-                rows.append({"created_at": opened, "claimed_at": opened + timedelta(seconds=wait)})
+            waits = case["queue_waits_s"]
+            rows += [{"created_at": opened, "claimed_at": opened + timedelta(seconds=wait)} for wait in waits]
     store(world, rows)
     found = measured(world)
     assert (found["n_handoffs"], found["n_claimed"]) == (expected["n"], expected["n"])
@@ -90,7 +89,7 @@ def test_the_queue_waits_of_bpi_2013_have_the_references_percentiles_to_the_seco
 
 def test_the_pick_ups_of_servicenow_replayed_by_their_own_clock_have_the_same_percentiles(world: World) -> None:
     incidents: dict[str, list[dict[str, Any]]] = {}
-    with (REAL_DATA / "incident_events_servicenow.jsonl").open() as lines:
+    with real_data.opened("incident_events_servicenow.jsonl") as lines:
         for line in map(json.loads, lines):
             incidents.setdefault(line["incident_id"], []).append(line)
     rows, waits = [], []

@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from api import feed as routes
 from api.cli import feed_client
 from api.cli.feed_client import Answer, FeedClient
-from api.feed import answers
+from api.feed import responses
 from api.feed.cursor import Cursor
 from models import database, feed
 from models import transaction as transactions
@@ -248,12 +248,12 @@ def _no_floor_check() -> Iterator[None]:
 
 @contextmanager
 def _next_is_always_the_head() -> Iterator[None]:
-    plain = answers.page
+    plain = responses.page
 
     def jumping(account_id: UUID, to: Cursor, after: int, head: int, *more: Any) -> Any:
         return plain(account_id, Cursor(to.epoch, head), after, head, *more)
 
-    with patch.object(answers, "page", jumping):
+    with patch.object(responses, "page", jumping):
         yield
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -164,7 +164,7 @@ def test_a_claim_without_an_action_comes_back_into_the_queue_as_overdue(
 def test_a_card_tells_its_age_by_the_servers_clock_and_grows_older(team: Team, page_of: PageOf) -> None:
     team.junior.ready()
     page = page_of(team.senior, "about:blank")
-    page.clock.install(time=datetime.now() + timedelta(days=3))  # a machine whose clock is wrong
+    page.clock.install(time=datetime.now(UTC) + timedelta(days=3))  # a machine whose clock is wrong
     page.goto("/queue")
     live(page)
     age = page.locator(".card .age")

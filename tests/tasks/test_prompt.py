@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +12,7 @@ import pytest
 from models.assessment.case import Case, CaseStep
 from tasks.assessors.model import prompt
 from tasks.assessors.model.prompt import SYSTEM, input_hash, keep_steps, render, repair
+from tests import real_data
 from tests.tasks.provider_case import PAST_ID, a_case
 
 
@@ -167,8 +166,7 @@ def test_the_input_hash_changes_with_the_prompt(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_real_tickets_fit_into_their_prompt() -> None:
-    folder = Path(os.environ.get("REAL_DATA_DIR", "../shared/data"))
-    lines = (folder / "tickets.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (real_data.folder() / "tickets.jsonl").read_text(encoding="utf-8").splitlines()
     for ticket in map(json.loads, lines):
         steps = tuple(CaseStep(step["seq"], "note", step["text"]) for step in ticket["steps"])
         body = fenced(a_case(title=ticket["title"], problem=ticket["body"] or "-", steps=steps))

@@ -46,7 +46,7 @@ def trimmed(value: str) -> str:
 _OPENING = {")": "(", "]": "[", "}": "{"}
 
 
-def anything(value: str) -> bool:
+def anything(_: str) -> bool:
     return True
 
 

@@ -1,0 +1,30 @@
+"""Where real tickets and incident logs lie: none of them is copied into the project.
+
+`REAL_DATA_DIR`, by default `../shared/data`. Where neither is there, a small sample written by hand stands in.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+SAMPLE = Path(__file__).parent / "sample"
+
+
+def folder() -> Path:
+    """The folder; a variable that is set is taken at its word."""
+    named = os.environ.get("REAL_DATA_DIR")
+    found = Path(named or "../shared/data").resolve()
+    return found if named or found.is_dir() else SAMPLE
+
+
+@contextmanager
+def opened(name: str) -> Iterator[TextIO]:
+    """The lines of a file, whether it lies there as it is or as gzip."""
+    path = folder() / name
+    with path.open(encoding="utf-8") if path.exists() else gzip.open(f"{path}.gz", "rt", encoding="utf-8") as lines:
+        yield lines

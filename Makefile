@@ -7,7 +7,7 @@ BIN := .venv/bin
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help run test proofs faults bench bench-assessment check lint format migration shell
+.PHONY: help run test quick constraints proofs faults bench bench-assessment check lint format migration shell
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -17,6 +17,9 @@ run: .venv/stamp ## run the whole service on http://127.0.0.1:8000 (PORT=… for
 
 test: .venv/stamp ## run the whole test suite, two processes with private servers each (args="…" goes to pytest, args="-n 0" for one)
 	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(args)
+
+quick: .venv/stamp ## the tests that need no server, no process and no browser, in seconds
+	@exec $(BIN)/python -m pytest --quick -n 2 tests/models tests/tasks tests/api tests/deploy $(args)
 
 proofs: .venv/stamp ## the long versions of the feed's proofs; writes docs/feed-proofs.md
 	@PROOFS=long exec $(BIN)/python -m pytest tests/proofs $(args)
@@ -38,6 +41,10 @@ lint: .venv/stamp ## ruff
 bench-assessment: .venv/stamp ## how good assessments and the search for past cases are (args="FILE …" for other tickets)
 	$(BIN)/python -m tests.benchmarks.assessment $(args)
 	$(BIN)/python -m tests.benchmarks.retrieval $(args)
+
+constraints: .venv/stamp ## write constraints.txt anew after a change of the requirements
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make constraints" \
+		--output-file constraints.txt requirements-dev.txt requirements-bench.txt
 
 format: .venv/stamp ## format the code, mend what ruff can
 	$(BIN)/python -m ruff check --fix .

@@ -23,6 +23,27 @@ from tests.leaks import pytest_runtest_logreport, pytest_sessionfinish, pytest_t
 from tests.servers import Servers
 from tests.world import World
 
+# What needs more than this process: private servers, or programs that a test starts by itself.
+SLOW_FIXTURES = {"servers", "process", "browser", "page_of"}
+SLOW_FILES = {f"test_{name}.py" for name in ("build", "database", "processes", "quiet", "run", "servers", "stop", "web")}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="only tests that need no server, no process and no browser")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--quick"):
+        os.environ |= {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
+    """Leave out what --quick has no time for."""
+    if config.getoption("--quick"):
+        left_out = [item for item in items if SLOW_FIXTURES & {*item.fixturenames} or item.path.name in SLOW_FILES]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:

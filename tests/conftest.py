@@ -25,7 +25,9 @@ from tests.world import World
 
 # What needs more than this process: private servers, or programs that a test starts by itself.
 SLOW_FIXTURES = {"servers", "process", "browser", "page_of"}
-SLOW_FILES = {f"test_{name}.py" for name in ("build", "database", "processes", "quiet", "run", "servers", "stop", "web")}
+SLOW_FILES = {
+    f"test_{name}.py" for name in ("build", "database", "processes", "quiet", "run", "servers", "stop", "web")
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

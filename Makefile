@@ -12,8 +12,8 @@ export
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
-run: .venv/stamp ## run the whole service on http://127.0.0.1:8000 (PORT=… for another port); Ctrl-C stops it
-	@exec $(BIN)/python -m deploy.local
+run: .venv/stamp ## run the whole service on http://127.0.0.1:8000 (PORT=… for another port, args="-v" to see the logs); Ctrl-C stops it
+	@exec $(BIN)/python -m deploy.local $(args)
 
 test: .venv/stamp ## run the whole test suite, two processes with private servers each (args="…" goes to pytest, args="-n 0" for one)
 	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(args)

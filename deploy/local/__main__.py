@@ -8,6 +8,7 @@ stopping = StopSignal()
 if __name__ == "__main__":
     stopping.listen()  # ahead of the slow imports: a signal in the middle of them has to end this quietly, too
 
+import argparse
 import fcntl
 import io
 import json
@@ -190,7 +191,6 @@ def start_servers(servers: list[Server]) -> tuple[str, str]:
     if not database_url:
         postgres = Postgres(Path(FOLDER, "postgres"), durable=True, is_stopping=lambda: stopping.is_set)
         servers.append(postgres)
-        say("starting PostgreSQL")
         postgres.start()
         database_url = own_database(postgres)
     stop_if_asked()
@@ -218,7 +218,6 @@ def prepare(environment: dict[str, str]) -> dict[str, Any]:
     Changes DATABASE_URL in the environment from the owner's to the service's.
     """
     owner_url = environment["DATABASE_URL"]
-    say("migrating")
     flask(environment, "db", "upgrade")
     facts = {
         "url": read(environment).url,
@@ -247,20 +246,20 @@ def is_ready(url: str) -> bool:
 def announce(facts: dict[str, Any]) -> None:
     token = facts["tokens"]["senior"]
     say(
-        f"\nReady: {facts['url']}\n"
-        f"  sign in as the senior engineer with the token   {token}\n"
-        f'  or   curl -H "Authorization: Bearer {token}" {facts["url"]}/api/v1/queue\n'
-        f"  the other tokens, the address of the metrics: {FOLDER}/demo.json   logs: {FOLDER}/logs/   stop: Ctrl-C\n"
+        f"Ready: {facts['url']}\n"
+        f"Sign in as the senior engineer with the token {token} (more of them: {FOLDER}/demo.json), or ask the API: "
+        f'curl -H "Authorization: Bearer {token}" {facts["url"]}/api/v1/queue\n'
+        "Stop with Ctrl-C."
     )
 
 
 class Supervised:
     """supervisord with the service's processes, what they log, and whether they came up."""
 
-    def __init__(self, environment: dict[str, str], url: str) -> None:
+    def __init__(self, environment: dict[str, str], url: str, *, verbose: bool) -> None:
         self._environment = environment
         self._url = url
-        self._logs = processes.LogFollower(Path(FOLDER, "logs"), say)
+        self._logs = processes.LogFollower(Path(FOLDER, "logs"), say, whole=verbose)
         self._supervisor: subprocess.Popen[bytes] | None = None
         self.is_up = False
 
@@ -293,9 +292,9 @@ class Supervised:
         self._logs.follow()
 
 
-def keep_running(environment: dict[str, str], servers: list[Server], facts: dict[str, Any]) -> None:
+def keep_running(environment: dict[str, str], servers: list[Server], facts: dict[str, Any], *, verbose: bool) -> None:
     """Start the processes and restart whatever dies, until a signal comes. Ends the processes at the end."""
-    supervised = Supervised(environment, facts["url"])
+    supervised = Supervised(environment, facts["url"], verbose=verbose)
     try:
         while not stopping.is_set:
             was_up = supervised.is_up
@@ -319,17 +318,18 @@ def revive(servers: list[Server]) -> None:
                 say(str(error))
 
 
-def run(servers: list[Server]) -> None:
+def run(servers: list[Server], *, verbose: bool) -> None:
     """Everything from nothing to a signal."""
     processes.sweep(MARK[processes.MARK])
     address = read(os.environ)
     check_address_is_free(address)
+    say(f"Starting; the logs are in {FOLDER}/logs" + ("" if verbose else ', and here with args="-v"'))
     if not os.environ.get("DATABASE_URL"):
         forget_libpq(os.environ)
     environment = base_environment(address)
     environment["DATABASE_URL"], environment["REDIS_URL"] = start_servers(servers)
     facts = prepare(environment)
-    keep_running(environment, servers, facts)
+    keep_running(environment, servers, facts, verbose=verbose)
 
 
 def end(servers: list[Server]) -> None:
@@ -341,6 +341,9 @@ def end(servers: list[Server]) -> None:
 
 def main() -> int:
     """Run until a signal. 0 after a clean stop, 1 when the service cannot run, with the reason on stderr."""
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what the processes log")
+    verbose = parser.parse_args().verbose
     os.chdir(ROOT)
     for name in [name for name, value in os.environ.items() if not value.strip()]:
         del os.environ[name]  # empty means not given
@@ -351,7 +354,7 @@ def main() -> int:
     try:
         with only_one():
             try:
-                run(servers)
+                run(servers, verbose=verbose)
             finally:
                 end(servers)
     except StopAskedError:

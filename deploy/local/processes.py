@@ -35,7 +35,8 @@ FOREIGN = (
     "CONFIG_MODULE",
 )
 
-# supervisord's log lines for a program that could not be started, or that exited with an error.
+# supervisord's log lines for a program that ended by itself; that could not be started, or exited with an error.
+DIED = re.compile(r"exited: .*not expected|gave up: ")
 FAILED = re.compile(r"(?:exited: (\w+) \(exit status \d+; not expected\)|spawnerr: .*)$")
 REASON = re.compile(r"(?:[\w.]+(?:Error|Exception|Exit)\b|settings: |Error: ).*")
 
@@ -177,13 +178,17 @@ def sweep(value: str) -> None:
 
 
 class LogFollower:
-    """Shows on the terminal what the processes write to their logs from now on, with the process's name."""
+    """Follows what the processes write to their logs from now on.
+
+    `show` gets each line with the process's name, or, unless the `whole` logs are wanted, only that one has died.
+    """
 
     most = 200  # lines of each that are remembered
 
-    def __init__(self, folder: Path, show: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, show: Callable[[str], None], *, whole: bool) -> None:
         self._folder = folder
         self._show = show
+        self._whole = whole
         self._read = {path: path.stat().st_size for path in folder.glob("*.log")}
         self._latest: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=self.most))
 
@@ -204,4 +209,5 @@ class LogFollower:
             for line in lines:
                 text = line.decode(errors="replace").rstrip()
                 self._latest[path.stem].append(text)
-                self._show(f"{path.stem:11} | {text}")
+                if self._whole or (path.stem == "supervisord" and DIED.search(text)):
+                    self._show(f"{path.stem:11} | {text}")

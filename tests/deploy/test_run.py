@@ -62,12 +62,12 @@ class Stack:
     def facts(self) -> dict[str, Any]:
         return dict(json.loads((self.folder / ".local" / "demo.json").read_text()))
 
-    def run(self, **variables: str) -> subprocess.Popen[bytes]:
+    def run(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in os.environ.items() if name not in OURS}
         self.runs += 1
         with self.folder.with_name(f"output-{self.runs}").open("wb") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "deploy.local"],
+                [sys.executable, "-m", "deploy.local", *arguments],
                 cwd=self.folder,
                 env={**environment, "PORT": str(self.port), **variables},
                 stdout=output,
@@ -75,8 +75,8 @@ class Stack:
                 start_new_session=True,
             )
 
-    def start(self, **variables: str) -> None:
-        self.main = self.run(**variables)
+    def start(self, *arguments: str, **variables: str) -> None:
+        self.main = self.run(*arguments, **variables)
         until(lambda: "Ready: " in self.output or self.main is None or self.main.poll() is not None)
         assert "Ready: " in self.output, self.output
 
@@ -180,6 +180,24 @@ def test_all_of_it_runs_and_ends_with_the_main_process(stack: Stack) -> None:
     assert stack.processes() == []
 
 
+def test_the_terminal_shows_four_lines_and_what_has_died_unless_the_logs_are_asked_for(stack: Stack) -> None:
+    stack.start()
+    until(stack.ready)
+    starting, ready, sign_in, stop = stack.output.splitlines()
+    assert starting.startswith("Starting")
+    assert ready == f"Ready: {stack.facts['url']}"
+    assert stack.facts["tokens"]["senior"] in sign_in
+    assert "Ctrl-C" in stop
+    victim = stack.find("bulk@")
+    assert victim
+    victim.kill()
+    until(lambda: "exited: bulk" in stack.output)
+    assert stack.end() == 0
+    stack.start("-v")
+    until(lambda: "maintenance@" in stack.output)
+    assert stack.end() == 0
+
+
 def test_what_dies_is_started_again(stack: Stack) -> None:
     stack.start()
     for name in ("gunicorn", "bin/postgres", "bin/redis-server", "bulk@", "supervisord"):
@@ -209,7 +227,7 @@ def test_a_start_after_kill_9_continues_with_the_same_data(stack: Stack) -> None
 
 def test_a_signal_during_the_start_stops_it(stack: Stack) -> None:
     stack.main = stack.run()
-    until(lambda: "starting PostgreSQL" in stack.output)
+    until(lambda: "Starting" in stack.output)
     assert stack.end() == 0
     assert "Ready" not in stack.output
     assert stack.processes() == []

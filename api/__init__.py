@@ -14,7 +14,7 @@ from api.auth import cookie
 from api.cli import batches as cli_batches
 from api.cli import history
 from api.http import answers, cors, errors
-from api.http.retry import PatientFlask
+from api.http.retry import RetryingFlask
 from api.openapi import page
 from models import logs
 from models.errors import NotFound
@@ -46,7 +46,7 @@ class OnceApi(Api):
 def create_app() -> Flask:
     """The web application and its commands."""
     logs.set_up()
-    app = PatientFlask(__name__)
+    app = RetryingFlask(__name__)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,

@@ -35,11 +35,11 @@ from models import handoff
 from models.assessment import Lane, feedback
 from models.assessment.feedback import Rating
 from models.feed import card
-from models.feed.card import Whole
+from models.feed.card import Representation
 from models.handoff import Handoff, Priority, Status, idempotency, intake, listing, moves
 from models.handoff.listing import Filter
 from models.handoff.timeline import timeline, with_texts
-from models.transaction import numbered, transaction
+from models.transaction import append_and_represent, transaction
 from tasks.wake import wake
 
 TIMELINE_PAGE = 50  # entries whose texts are read at once
@@ -63,7 +63,7 @@ def create(headers: dict[str, Any], told: dict[str, Any]) -> Response:
             if first is not None:
                 return _accepted(first, UUID(first["id"]), first["seq"], Idempotent_Replayed="true")
         handoff_id, assessment_id = intake.accept(session, account_id, told, by=by)
-        shown = numbered(session, account_id, handoff_id)
+        shown = append_and_represent(session, account_id, handoff_id)
         if key:
             idempotency.remember(session, account_id, by, key, json.loads(shown.text))
     _wake(assessment_id)
@@ -128,7 +128,7 @@ def read(handoff_id: UUID) -> Response:
     """One handoff with its assessment. Its ETag begins with its version."""
     with transaction(caller().account_id) as session:
         handoff.find(session, caller().account_id, handoff_id, seen_by=actor())
-        shown = card.whole(session, caller().account_id, handoff_id)
+        shown = card.representation(session, caller().account_id, handoff_id)
     return versioned(shown)
 
 
@@ -144,7 +144,7 @@ def _wanted_version(handoff_id: UUID) -> int | None:
     return now if now in versions else versions.pop()
 
 
-def _moved(handoff_id: UUID, move: Callable[..., Whole], **how: Any) -> Response:
+def _moved(handoff_id: UUID, move: Callable[..., Representation], **how: Any) -> Response:
     """Make a move as the caller and answer with the handoff as it is now."""
     shown = move(caller().account_id, handoff_id, by=actor(), version=_wanted_version(handoff_id), **how)
     return answer(shown.text, Feed_Seq=shown.seq)
@@ -210,7 +210,7 @@ def escalate(_: dict[str, Any], handoff_id: UUID) -> Response:
     account_id, version = caller().account_id, _wanted_version(handoff_id)
     with transaction(account_id) as session:
         assessment_id = moves.escalate(session, account_id, handoff_id, by=actor(), version=version)
-        shown = numbered(session, account_id, handoff_id)
+        shown = append_and_represent(session, account_id, handoff_id)
     _wake(assessment_id)
     return _accepted(shown.text, handoff_id, shown.seq)
 
@@ -226,7 +226,7 @@ def reassess(_: dict[str, Any], handoff_id: UUID) -> Response:
     account_id, version = caller().account_id, _wanted_version(handoff_id)
     with transaction(account_id) as session:
         found, assessment_id = moves.reassess(session, account_id, handoff_id, by=actor(), version=version)
-        shown = card.whole(session, account_id, handoff_id)
+        shown = card.representation(session, account_id, handoff_id)
     _wake(assessment_id)
     body = json.loads(shown.text) | {"generation": found.generation}
     return answer(body, 200 if assessment_id is None else 202, Feed_Seq=shown.seq)

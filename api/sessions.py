@@ -19,7 +19,7 @@ from models import session as sessions
 from models.feed import card
 from models.handoff import Handoff, listing, moves, timeline
 from models.handoff.listing import Filter
-from models.transaction import number, transaction
+from models.transaction import append_now, transaction
 
 PAGE = 50  # steps that are read at once
 
@@ -75,7 +75,7 @@ def add_step(which: dict[str, Any], step: dict[str, Any], external_id: str) -> R
         )
         added = sessions.append_step(session, kept, step, by=by)
         moves.note_steps(session, account_id, kept.id, [step], by=by)
-        made = number(session).get(account_id)
+        made = append_now(session).get(account_id)
         head = made.head if made else feed.tail(session, account_id)[1]
         body = card.step(added, {by: caller().name})
     return answer(body, 201, Feed_Seq=head)

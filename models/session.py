@@ -108,7 +108,7 @@ class SessionStep(Base):
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredSession:
     """A session whose row is locked until commit. `steps_count`: as it was before."""
 
     id: UUID
@@ -122,7 +122,9 @@ class Kept:
     is_new: bool
 
 
-def store(session: Session, account_id: UUID, details: dict[str, Any], *, draft_of: UUID | None = None) -> Kept:
+def store(
+    session: Session, account_id: UUID, details: dict[str, Any], *, draft_of: UUID | None = None
+) -> StoredSession:
     """Make or refresh the session named by `external_id`, and keep its row locked until commit.
 
     The lock makes two handoffs of one session wait for each other. What was not sent stays as it was. With
@@ -133,7 +135,7 @@ def store(session: Session, account_id: UUID, details: dict[str, Any], *, draft_
     sent = tuple(name for name in DETAILS if name in details)
     row = _store(sent)(session.connection(), values).one()
     shown = row.title, row.problem, row.client, row.asset, row.category
-    return Kept(row.id, details["external_id"], *shown, row.steps_count, str(row.id) == new)
+    return StoredSession(row.id, details["external_id"], *shown, row.steps_count, str(row.id) == new)
 
 
 @cache
@@ -153,7 +155,7 @@ def authors(steps: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def new_steps(
-    session: Session, account_id: UUID, kept: Kept, steps: Sequence[T], identity: Callable[[T], Identity]
+    session: Session, account_id: UUID, kept: StoredSession, steps: Sequence[T], identity: Callable[[T], Identity]
 ) -> Sequence[T]:
     """Those of `steps` that the session does not have yet, in their order.
 
@@ -194,7 +196,7 @@ def lock(session: Session, account_id: UUID, session_id: UUID) -> Troubleshootin
     ).one()
 
 
-def publish(session: Session, account_id: UUID, draft_id: UUID) -> Kept:
+def publish(session: Session, account_id: UUID, draft_id: UUID) -> StoredSession:
     """Add a draft's details and steps to the ticket's session, which is made where there is none, and lock that.
 
     The draft is then empty; discard() it once its handoff has left it. Conflict when the session would become too
@@ -245,7 +247,7 @@ ADD_STEPS = """
 
 
 def step_values(
-    account_id: UUID, kept: Kept | TroubleshootingSession, steps: Sequence[dict[str, Any]], *, by: UUID
+    account_id: UUID, kept: StoredSession | TroubleshootingSession, steps: Sequence[dict[str, Any]], *, by: UUID
 ) -> dict[str, Any]:
     """What ADD_STEPS takes. Conflict when the session would become too long."""
     _refuse_too_many(kept.steps_count + len(steps))

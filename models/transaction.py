@@ -1,4 +1,4 @@
-"""The unit of work: one scope of row-level security, one commit, and the feed numbered as its last act."""
+"""The unit of work: one scope of row-level security, one commit, and events appended just before it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from models.account import Caller
 from models.database.conflicts import repeated
 from models.database.prepared import Prepared
 from models.feed import append, card
-from models.feed.append import Changed, Numbered
-from models.feed.card import Whole
+from models.feed.append import Appended, Changed
+from models.feed.card import Representation
 from models.feed.head import Writing, heads
 
 # The logged-in role owns nothing; each transaction takes one of these two for its own length. How this database
@@ -120,54 +120,54 @@ def _scoped(kind: Kind, account_id: UUID | None) -> Iterator[Session]:
         try:
             yield session
             session.flush()
-            number(session)
+            append_now(session)
         except BaseException:
             for announced, each in writing.items():
                 heads().withdraw(announced, each)
             raise
         session.commit()  # who fails here may have committed all the same, and stays announced
         for announced, each in writing.items():
-            to: Numbered = session.info["heads"][announced]
+            to: Appended = session.info["heads"][announced]
             heads().committed(announced, each, to.head, to.epoch, to.pace)
 
 
-def number(session: Session) -> dict[UUID, Numbered]:
-    """Number what was collected so far. Only for a caller that needs its number inside the transaction."""
-    return _number(session, show=False)
+def append_now(session: Session) -> dict[UUID, Appended]:
+    """Append the events collected so far. Only for a caller that needs their numbers inside the transaction."""
+    return _append(session, show=False)
 
 
-def numbered(session: Session, account_id: UUID, handoff_id: UUID) -> Whole:
-    """Number what was collected so far, of this handoff alone, and return it in full, with its number.
+def append_and_represent(session: Session, account_id: UUID, handoff_id: UUID) -> Representation:
+    """Append the event collected for this handoff, and return the handoff in full with the event's number.
 
     The card of the event and the answer to the caller come from one read.
     """
-    made = _number(session, show=True)
+    made = _append(session, show=True)
     shown = made[account_id].whole if account_id in made else None
-    return shown or card.whole(session, account_id, handoff_id)
+    return shown or card.representation(session, account_id, handoff_id)
 
 
-def _number(session: Session, *, show: bool) -> dict[UUID, Numbered]:
-    """Announce it in Redis, then number."""
+def _append(session: Session, *, show: bool) -> dict[UUID, Appended]:
+    """Announce the write in Redis, then append."""
     writing: dict[UUID, Writing] = session.info["writing"]
     for account_id in feed.collected(session) - writing.keys():
         writing[account_id] = heads().announce(account_id)
-    made = append.number(session, show=show)
+    made = append.append_events(session, show=show)
     session.info.setdefault("heads", {}).update(made)
     return made
 
 
 @repeated
 def change(account_id: UUID, what: Prepared, values: Mapping[str, Any], *, show: bool = False) -> Changed:
-    """A change of one handoff with the event that it tells, as a transaction of one message (numbering.change)."""
+    """Carry out a change of one handoff and append its event, as a transaction of a single message."""
     writing = heads().announce(account_id)
     try:
         with one_message(account_id) as message:
-            changed = append.change(message, what, values, show=show)
+            changed = append.change_and_append(message, what, values, show=show)
     except Exception as error:
         if not database.is_away(error):  # else it may have committed all the same, and stays announced
             heads().withdraw(account_id, writing)
         raise
-    if to := changed.numbered:
+    if to := changed.appended:
         heads().committed(account_id, writing, to.head, to.epoch, to.pace)
     else:
         heads().withdraw(account_id, writing)

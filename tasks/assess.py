@@ -20,7 +20,7 @@ from tasks.assessors import build
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.extractive import Extractive
 from tasks.assessors.model.prompt import input_hash
-from tasks.concurrency import rest, working
+from tasks.concurrency import rest, slot
 from tasks.leases import held
 from tasks.wake import wake
 
@@ -42,12 +42,12 @@ def assess(lane: str, *_: str) -> None:
     repeated by the sweep.
     """
     if lane in LANES:
-        serving = _Serving(Lane(lane))
+        serving = _DrainLoop(Lane(lane))
         while serving.go_on():
             pass
 
 
-class _Serving:
+class _DrainLoop:
     """What one message sets going. Who leaves something due wakes another slot before it begins with its own, so
     not every row needs a wake-up (docs/decisions/0002).
     """
@@ -59,7 +59,7 @@ class _Serving:
 
     def go_on(self) -> bool:
         """One attempt of whatever is due next. False: that was all, or long enough."""
-        with working() as work:
+        with slot() as work:
             with maintenance_message() as message:
                 due = next_due.take(message, self._lane)
             if due is None:
@@ -80,7 +80,7 @@ def run(account_id: UUID, assessment_id: UUID, *, late: bool = False) -> bool:
     `late` takes what is past its deadline even when a retry of it is due later. The attempt is committed
     before anything of the handoff is read, so that one which kills the process is counted.
     """
-    with working():
+    with slot():
         with one_message(account_id) as message:
             lease = leases.take(message, account_id, assessment_id, late=late)
         return lease is not None and _hold(lease)
@@ -98,7 +98,7 @@ def _attempt(lease: Lease) -> bool:
         subject = retry.until(lease, _load)
         return _assess(lease, subject)
     except Exception as error:
-        if retry.is_passing(error):
+        if retry.is_transient(error):
             raise  # the database is away: the lease runs out and another attempt follows
         # The message could quote the ticket, so only the kind of error is told.
         log.error("assessment crashed", error=type(error).__name__)

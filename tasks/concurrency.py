@@ -21,7 +21,7 @@ _own = threading.local()
 
 
 @dataclass
-class Work:
+class Slot:
     """What a thread does in its place. `seconds`: for how long it did, without its waiting()."""
 
     seconds: float = 0.0
@@ -37,10 +37,10 @@ class Work:
 
 
 @contextmanager
-def working() -> Iterator[Work]:
+def slot() -> Iterator[Slot]:
     """Wait for a place, and keep it but for waiting()."""
     with _places:
-        work = _own.work = Work()
+        work = _own.work = Slot()
         work.begin()
         try:
             yield work
@@ -49,9 +49,9 @@ def working() -> Iterator[Work]:
 
 
 @contextmanager
-def waiting() -> Iterator[None]:
+def yielding() -> Iterator[None]:
     """Let others work meanwhile; does nothing for a thread that has no place."""
-    work: Work | None = getattr(_own, "work", None)
+    work: Slot | None = getattr(_own, "work", None)
     if work is None or work.since is None:
         yield
         return
@@ -70,7 +70,7 @@ def alone() -> Iterator[None]:
 
     Several at once would end no sooner, and a short one would get a small part of the interpreter beside them.
     """
-    with waiting():
+    with yielding():
         _one_long.acquire()
     try:
         yield
@@ -78,6 +78,6 @@ def alone() -> Iterator[None]:
         _one_long.release()
 
 
-def rest(work: Work, share: float) -> None:
+def rest(work: Slot, share: float) -> None:
     """Do nothing for so long after this work, as a share of its time."""
     time.sleep(share * work.seconds)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from models import logs
 from models.assessment.leases import Lease
 from models.database import is_passing as is_database_away
-from tasks.concurrency import waiting
+from tasks.concurrency import yielding
 
 log = logs.logger(__name__)
 
@@ -21,7 +21,7 @@ PAUSE_SECONDS = 0.5
 LONGEST_SECONDS = 60.0
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether a later try can help: the database is away, restarts, or was too busy."""
     return isinstance(error, PoolTimeout) or is_database_away(error)
 
@@ -37,8 +37,8 @@ def until(lease: Lease, act: Callable[[Lease], T]) -> T:
         try:
             return act(lease)
         except Exception as error:
-            if not is_passing(error) or time.monotonic() > end:
+            if not is_transient(error) or time.monotonic() > end:
                 raise
             log.warning("database away", error=type(error).__name__)
-        with waiting():
+        with yielding():
             time.sleep(PAUSE_SECONDS)

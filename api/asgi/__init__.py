@@ -23,7 +23,7 @@ from api.asgi.threads import Answer, InThreads, Receive, Scope, Send
 from api.auth import cookie
 from api.feed import cursor, responses
 from api.feed.cursor import CursorError
-from api.feed.responses import COUNTED, Said, caught_up
+from api.feed.responses import COUNTED, FeedResponse, caught_up
 from api.http import answers, errors
 from models import account, logs
 from models.account import Caller
@@ -87,7 +87,7 @@ class Front:
         except HTTPException:
             return False  # Flask says why
 
-    async def _poll(self, scope: Scope) -> tuple[Said | None, Polled | None]:
+    async def _poll(self, scope: Scope) -> tuple[FeedResponse | None, Polled | None]:
         """The answer to a caught-up poll; None: Flask shall answer. And what Redis said, if it was asked."""
         headers = dict(scope["headers"])
         asked = PLAIN.fullmatch(scope["query_string"])

@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Known:
+class CachedCaller:
     """Whom a token or a login was found to prove, and when (time.monotonic) the question was asked."""
 
     caller: Caller
@@ -47,11 +47,11 @@ class Known:
     is_stored: bool
 
 
-def _believed_until(_: str, known: Known, __: float) -> float:
+def _believed_until(_: str, known: CachedCaller, __: float) -> float:
     return known.asked_at + random.uniform(*BELIEVED_SECONDS)
 
 
-_verified: TLRUCache[str, Known] = TLRUCache(maxsize=20_000, ttu=_believed_until)
+_verified: TLRUCache[str, CachedCaller] = TLRUCache(maxsize=20_000, ttu=_believed_until)
 _ageing: set[str] = set()
 _lock = threading.Lock()
 
@@ -198,7 +198,7 @@ def verify_again() -> None:
     _remember(proofs, _stored(proofs))
 
 
-def _remember(proofs: list[str], found: Mapping[str, Known]) -> None:
+def _remember(proofs: list[str], found: Mapping[str, CachedCaller]) -> None:
     with _lock:
         for proof in proofs:
             if proof in found:
@@ -207,20 +207,20 @@ def _remember(proofs: list[str], found: Mapping[str, Known]) -> None:
                 _verified.pop(proof, None)
 
 
-def _authenticated(secret: str) -> Known | None:
+def _authenticated(secret: str) -> CachedCaller | None:
     if not jwts.looks_like_one(secret):
         digest = account.digest(secret)
         return _stored([digest]).get(digest)
     asked_at = time.monotonic()
     found = jwts.authenticate(secret)
-    return Known(*found, asked_at, is_stored=False) if found else None
+    return CachedCaller(*found, asked_at, is_stored=False) if found else None
 
 
-def _stored(proofs: list[str]) -> dict[str, Known]:
+def _stored(proofs: list[str]) -> dict[str, CachedCaller]:
     asked_at = time.monotonic()
     with maintenance_message() as message:
         found = account.authenticate(message, proofs)
-    return {proof: Known(*known, asked_at, is_stored=True) for proof, known in found.items()}
+    return {proof: CachedCaller(*known, asked_at, is_stored=True) for proof, known in found.items()}
 
 
 def forget_verified() -> None:

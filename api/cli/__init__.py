@@ -12,7 +12,7 @@ from alembic import command as alembic
 from flask import Flask
 
 from api.cli import demo
-from api.cli.errors import told
+from api.cli.errors import one_line_errors
 from api.cli.feed import feed
 from models import account
 from models.account import ApiToken, Role, User
@@ -30,7 +30,7 @@ def accounts() -> None:
 
 @accounts.command("create")
 @click.argument("name")
-@told
+@one_line_errors
 def create_account(name: str) -> None:
     """Create the account NAME and print its id."""
     with maintenance() as session:
@@ -48,7 +48,7 @@ def create_account(name: str) -> None:
     help="How long a claim may stay without a first action before it is overdue; 0: as the installation says.",
 )
 @click.argument("name", metavar="ACCOUNT")
-@told
+@one_line_errors
 def set_account(claim_lease_minutes: int, name: str) -> None:
     """Change a setting of ACCOUNT (id or name)."""
     with maintenance() as session:
@@ -67,7 +67,7 @@ def users() -> None:
 @click.option("--account", "account_name", required=True, metavar="A", help="Id or name of the account.")
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True)
 @click.argument("name")
-@told
+@one_line_errors
 def create_user(account_name: str, role: str, name: str) -> None:
     """Create the person NAME and print their id."""
     with maintenance() as session:
@@ -82,7 +82,7 @@ def create_user(account_name: str, role: str, name: str) -> None:
 @click.option("--force", is_flag=True, help="Also for the account's last admin.")
 @click.argument("user")
 @click.argument("role", type=click.Choice([role.value for role in Role]))
-@told
+@one_line_errors
 def set_role(account_name: str, user: str, role: str, force: bool) -> None:
     """Give USER (id or name) another ROLE. What a new viewer has claimed goes back to the queue."""
     found = _find(account_name, user)
@@ -94,7 +94,7 @@ def set_role(account_name: str, user: str, role: str, force: bool) -> None:
 @click.option("--account", "account_name", required=True, metavar="A", help="Id or name of the account.")
 @click.option("--force", is_flag=True, help="Also the account's last admin.")
 @click.argument("user")
-@told
+@one_line_errors
 def delete_user(account_name: str, user: str, force: bool) -> None:
     """Take the access of USER (id or name) away. Their handoffs keep their name."""
     found = _find(account_name, user)
@@ -120,7 +120,7 @@ def tokens() -> None:
 @click.option("--account", "account_name", metavar="A", help="Id or name of the account, where names repeat.")
 @click.option("--expires-days", type=click.IntRange(1, 3650), metavar="N", help=f"Default: {TOKEN_DAYS}.")
 @click.option("--never", is_flag=True, help="A token that works until it is revoked.")
-@told
+@one_line_errors
 def issue_token(user: str, account_name: str | None, expires_days: int | None, never: bool) -> None:
     """Issue a token; the last line is the token alone."""
     if never and expires_days:
@@ -137,7 +137,7 @@ def issue_token(user: str, account_name: str | None, expires_days: int | None, n
 
 @tokens.command("list")
 @click.option("--account", "account_name", required=True, metavar="A", help="Id or name of the account.")
-@told
+@one_line_errors
 def list_tokens(account_name: str) -> None:
     """List the tokens of an account, the newest first: id, start, person, role, state, last use."""
     with maintenance() as session:
@@ -161,7 +161,7 @@ def _state(token: ApiToken, user: User) -> str:
 
 @tokens.command("revoke")
 @click.argument("token_id", type=click.UUID, metavar="ID")
-@told
+@one_line_errors
 def revoke_token(token_id: UUID) -> None:
     """End the token ID; every process has noticed within 30 s."""
     with maintenance() as session:
@@ -176,7 +176,7 @@ def db() -> None:
 
 @db.command("upgrade")
 @click.argument("revision", default="head")
-@told
+@one_line_errors
 def upgrade(revision: str) -> None:
     """Bring the database to REVISION (default: the newest)."""
     alembic.upgrade(migrations.config(), revision)
@@ -184,14 +184,14 @@ def upgrade(revision: str) -> None:
 
 
 @db.command("current")
-@told
+@one_line_errors
 def current() -> None:
     """Print the revision of the database."""
     alembic.current(migrations.config())
 
 
 @db.command("check")
-@told
+@one_line_errors
 def check() -> None:
     """Exit with 1 if models and migrations differ."""
     alembic.check(migrations.config())
@@ -199,7 +199,7 @@ def check() -> None:
 
 @db.command("revision")
 @click.option("-m", "--message", required=True, help="What it does.")
-@told
+@one_line_errors
 def revision(message: str) -> None:
     """Write a new migration from what differs."""
     newest = migrations.expected_revision() or "0000"
@@ -209,7 +209,7 @@ def revision(message: str) -> None:
 @click.command("demo")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 @click.option("--new-tokens", is_flag=True, help="Issue new tokens for a demo that exists.")
-@told
+@one_line_errors
 def make_demo(as_json: bool, new_tokens: bool) -> None:
     """Create a small demo account with people, tokens and sessions. A second run changes nothing."""
     made: dict[str, Any] = demo.create(new_tokens=new_tokens)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from api.batches import show
-from api.cli.errors import told
+from api.cli.errors import one_line_errors
 from api.schemas.batches import FilterSchema, selection
 from models import account, batch
 from models.assessment.feedback import Rating
@@ -64,7 +64,7 @@ def backfill() -> None:
 
 @backfill.command("assessments")
 @_starting
-@told
+@one_line_errors
 def backfill_assessments(account_name: str, **how: Any) -> None:
     """Assess every handoff that has no good assessment: none at all, or only the offline fallback."""
     _start(account_name, {"without_assessment": True}, **how)
@@ -86,7 +86,7 @@ def batches() -> None:
 @click.option("--rated", type=click.Choice([each.value for each in Rating]), help="Whose assessment was rated so.")
 @click.option("--imported", is_flag=True, help="Loaded from a file.")
 @click.option("--without-assessment", is_flag=True, help="With no good assessment.")
-@told
+@one_line_errors
 def reassess(
     account_name: str, priority: tuple[str, ...], imported: bool, without_assessment: bool, **how: Any
 ) -> None:
@@ -174,7 +174,7 @@ def _print_estimate(account_id: UUID, wanted: Selection, as_json: bool) -> None:
 @ACCOUNT
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @AS_JSON
-@told
+@one_line_errors
 def list_batches(account_name: str, limit: int, as_json: bool) -> None:
     """The newest batches of an account."""
     with maintenance() as session:
@@ -188,7 +188,7 @@ def list_batches(account_name: str, limit: int, as_json: bool) -> None:
 @batches.command("watch")
 @ID
 @AS_JSON
-@told
+@one_line_errors
 def watch(batch_id: UUID, as_json: bool) -> None:
     """Show how far ID is until it ends. Ctrl-C stops watching, not the batch.
 
@@ -200,7 +200,7 @@ def watch(batch_id: UUID, as_json: bool) -> None:
 @batches.command("pause")
 @ID
 @AS_JSON
-@told
+@one_line_errors
 def pause(batch_id: UUID, as_json: bool) -> None:
     """Begin nothing more of ID for now."""
     _move(batch_id, batch.pause, as_json)
@@ -210,7 +210,7 @@ def pause(batch_id: UUID, as_json: bool) -> None:
 @ID
 @click.option("--max-cost", type=click.FLOAT, metavar="C", help="A new cost ceiling.")
 @AS_JSON
-@told
+@one_line_errors
 def resume(batch_id: UUID, max_cost: float | None, as_json: bool) -> None:
     """Go on with ID where it was paused."""
     _move(batch_id, batch.resume, as_json, cost_ceiling=None if max_cost is None else Decimal(str(max_cost)))
@@ -219,7 +219,7 @@ def resume(batch_id: UUID, max_cost: float | None, as_json: bool) -> None:
 @batches.command("cancel")
 @ID
 @AS_JSON
-@told
+@one_line_errors
 def cancel(batch_id: UUID, as_json: bool) -> None:
     """End ID for good; what was written stays."""
     _move(batch_id, batch.cancel, as_json)

@@ -22,7 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def told(run: Callable[P, T]) -> Callable[P, T]:
+def one_line_errors(run: Callable[P, T]) -> Callable[P, T]:
     """Turn what a user can cause into one line and exit status 1, never a traceback."""
 
     @wraps(run)

@@ -14,7 +14,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.cli.errors import told
+from api.cli.errors import one_line_errors
 from api.cli.feed_client import FeedBroken, FeedClient, FeedRefused, Step, http
 from models import account
 from models import feed as feeds
@@ -35,7 +35,7 @@ def feed() -> None:
 
 @feed.command("doctor")
 @click.option("--account", "name", metavar="A", help="Id or name of one account. Default: all.")
-@told
+@one_line_errors
 def doctor(name: str | None) -> None:
     """Check numbers, cards, hint and locks. Exit status 1: something is wrong."""
     with maintenance() as session:
@@ -69,7 +69,7 @@ def _in_words(report: Report) -> str:
 @click.option("--token", envvar="FEED_TOKEN", metavar="T", help="Default: one of the account's, ended afterwards.")
 @click.option("--once", is_flag=True, help="Stop when there is nothing more at the moment.")
 @click.option("--cursor", metavar="C", help="Go on from here. Default: load the queue, then what follows.")
-@told
+@one_line_errors
 def tail(name: str, url: str | None, token: str | None, once: bool, cursor: str | None) -> None:
     """Follow the feed as a client does, over HTTP, until Ctrl-C. Proves that no number is missing."""
     address = url or f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
@@ -139,7 +139,7 @@ def _least(session: Session, account_id: UUID) -> User:
 
 
 @feed.command("prune")
-@told
+@one_line_errors
 def prune() -> None:
     """Forget what is past its retention, as the clock does every minute."""
     with maintenance() as session:
@@ -149,7 +149,7 @@ def prune() -> None:
 
 
 @feed.command("rotate-epoch")
-@told
+@one_line_errors
 def rotate_epoch() -> None:
     """Begin a new epoch after a restore: every client loads its snapshot again within 10 s."""
     with maintenance() as session:
@@ -159,7 +159,7 @@ def rotate_epoch() -> None:
 
 @feed.command("pace")
 @click.argument("factor", type=click.FloatRange(0, 100))
-@told
+@one_line_errors
 def pace(factor: float) -> None:
     """Multiply every client's poll interval by FACTOR: 1 is normal, 0 tells clients to stop."""
     if math.isnan(factor):

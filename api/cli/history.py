@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from api.cli import files
 from api.cli.batches import ACCOUNT, begin
-from api.cli.errors import told
+from api.cli.errors import one_line_errors
 from api.cli.history_lines import Bad, parse, raw_lines
 from api.schemas import Time
 from models import account, history
@@ -74,7 +74,7 @@ class Import:
 @click.option("--resume", is_flag=True, help="Go on after the last stored line of this file.")
 @click.option("--assess", is_flag=True, help="Start a batch over what has no assessment afterwards.")
 @click.option("--errors", metavar="FILE", help="Write bad lines here as well.")
-@told
+@one_line_errors
 def import_history(
     file: str,
     account_name: str,
@@ -236,7 +236,7 @@ def _assess(account_id: UUID) -> None:
 @ACCOUNT
 @click.option("--since", metavar="D", help="Created at or after this day or RFC 3339 time.")
 @click.option("-o", "--output", metavar="FILE", default="-", help="Default: standard output; .gz is compressed.")
-@told
+@one_line_errors
 def export_history(account_name: str, since: str | None, output: str) -> None:
     """Write every handoff as a JSON line that `flask handoffs import` reads back, the oldest first.
 

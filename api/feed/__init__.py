@@ -15,7 +15,7 @@ from api.auth import caller, requires
 from api.feed import cursor as cursors
 from api.feed import responses
 from api.feed.cursor import Cursor, CursorError
-from api.feed.responses import COUNTED, Said, caught_up
+from api.feed.responses import COUNTED, FeedResponse, caught_up
 from api.http import answers
 from api.http.answers import page_position, page_token
 from api.http.errors import Problem
@@ -85,7 +85,7 @@ def poll(query: dict[str, str]) -> Response:
     return _sent(_news(account_id, at, page, ask))
 
 
-def _nothing_new(account_id: UUID, at: Cursor, pace: float, quiet_seconds: float) -> Said:
+def _nothing_new(account_id: UUID, at: Cursor, pace: float, quiet_seconds: float) -> FeedResponse:
     return responses.nothing_new(account_id, at, pace, quiet_seconds, request.headers.get("If-None-Match"))
 
 
@@ -134,7 +134,7 @@ def _refuse_what_cannot_continue(at: Cursor, page: feed.Page) -> None:
     )
 
 
-def _news(account_id: UUID, at: Cursor, page: feed.Page, ask: Ask) -> Said:
+def _news(account_id: UUID, at: Cursor, page: feed.Page, ask: Ask) -> FeedResponse:
     events = page.events[: ask.limit]
     more = len(page.events) > ask.limit
     to = events[-1][0] if more else page.head
@@ -146,7 +146,7 @@ def _news(account_id: UUID, at: Cursor, page: feed.Page, ask: Ask) -> Said:
     )
 
 
-def _sent(said: Said) -> Response:
+def _sent(said: FeedResponse) -> Response:
     return Response(said.body or None, status=said.status, headers=said.headers)
 
 

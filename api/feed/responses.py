@@ -28,7 +28,7 @@ def caught_up(at: Cursor, polled: Polled) -> Hint | None:
 
 
 @dataclass(frozen=True)
-class Said:
+class FeedResponse:
     """A status, its headers and its body, for whoever sends it."""
 
     status: int
@@ -36,13 +36,15 @@ class Said:
     body: str = ""
 
 
-def nothing_new(account_id: UUID, at: Cursor, pace: float, quiet_seconds: float, if_none_match: str | None) -> Said:
+def nothing_new(
+    account_id: UUID, at: Cursor, pace: float, quiet_seconds: float, if_none_match: str | None
+) -> FeedResponse:
     """The client has everything: 304 where it names what it has, else an empty page."""
     # `*` would match anything, also what the client has never seen, and is not taken.
     if _tag(at.epoch, at.seq) in etags.named(if_none_match):
-        return Said(304, _headers(at.epoch, at.seq, _interval(pace, quiet_seconds)))
+        return FeedResponse(304, _headers(at.epoch, at.seq, _interval(pace, quiet_seconds)))
     headers = {"Content-Type": "application/json"} | _headers(at.epoch, at.seq, _interval(pace, quiet_seconds))
-    return Said(200, headers, _empty_page(account_id, at, answers.signing_keys()))
+    return FeedResponse(200, headers, _empty_page(account_id, at, answers.signing_keys()))
 
 
 @lru_cache(maxsize=cursors.REMEMBERED)  # every open page of an account asks for the same one
@@ -52,13 +54,13 @@ def _empty_page(account_id: UUID, at: Cursor, keys: tuple[str, ...]) -> str:
 
 def page(
     account_id: UUID, to: Cursor, after: int, head: int, events: list[str], pace: float, quiet_seconds: float
-) -> Said:
+) -> FeedResponse:
     """The numbers from after+1 to to.seq, put together from events that are JSON already."""
     more = to.seq < head
     interval = "0" if more and pace else _interval(pace, quiet_seconds)
     headers = {"Content-Type": "application/json"} | _headers(to.epoch, head, interval)
     cursor = cursors.encode(to, account_id, answers.signing_keys())
-    return Said(200, headers, _body(after, to.seq, events, cursor, more=more, head=head))
+    return FeedResponse(200, headers, _body(after, to.seq, events, cursor, more=more, head=head))
 
 
 def _body(after: int, to: int, events: list[str], cursor: str, *, more: bool, head: int) -> str:

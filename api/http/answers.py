@@ -14,7 +14,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from api.http import etags
 from api.http.errors import Problem
 from models.database import dump_json
-from models.feed.card import Whole
+from models.feed.card import Representation
 from models.settings import require_secret_key, settings
 
 # Nothing of an account is for a cache; who asks again with If-None-Match has kept the answer by itself.
@@ -56,7 +56,7 @@ def in_pieces(pages: Iterator[list[Any]], name: str, **others: Any) -> Response:
     return Response(text(), mimetype="application/json")
 
 
-def versioned(shown: Whole) -> Response:
+def versioned(shown: Representation) -> Response:
     """A handoff with a weak ETag; 304 when the client has it."""
     response = answer(shown.text)
     digest = hashlib.sha256(response.get_data()).hexdigest()[:16]

@@ -17,7 +17,7 @@ WAIT_SECONDS = 5.0
 PAUSE_SECONDS = 0.25
 
 
-class PatientFlask(Flask):
+class RetryingFlask(Flask):
     """Flask, for a database that may be away for some seconds.
 
     A read is answered by the second try, and so is a request with an Idempotency-Key, since its repetition

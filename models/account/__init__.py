@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models import feed, text
-from models.database import Base, CreatedAt, MaybeTime, Runs, new_id, stored_enum
+from models.database import Base, CreatedAt, Executor, MaybeTime, new_id, stored_enum
 from models.errors import Invalid, NotFound
 
 TOKEN_PREFIX = "rf_"  # noqa: S105 - what every token begins with
@@ -183,7 +183,7 @@ _AUTHENTICATE = """
 """
 
 
-def authenticate(runs: Runs, proofs: list[str]) -> dict[str, tuple[Caller, datetime | None]]:
+def authenticate(runs: Executor, proofs: list[str]) -> dict[str, tuple[Caller, datetime | None]]:
     """The callers by what proves them, and when that expires. Missing: unknown, ended, or a deleted user.
 
     A proof is the digest of a token, or the key of a login, which ends with its token.

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from models.database import Runs, quoted
+from models.database import Executor, quoted
 from models.database.prepared import Prepared
 from models.session import Outcome
 
@@ -146,7 +146,7 @@ _CASE = Prepared(f"""
 _PAST = Prepared(f"SELECT {_SIMILAR.format(words='%(words)s', besides='%(besides)s')}")
 
 
-def load(runs: Runs, account_id: UUID, handoff_id: UUID, assessment_id: UUID) -> Case:
+def load(runs: Executor, account_id: UUID, handoff_id: UUID, assessment_id: UUID) -> Case:
     """The case of a handoff, with the past cases that are like it."""
     values = {"account": str(account_id), "handoff": str(handoff_id), "most": MOST_SIMILAR, "least": LEAST_SCORE}
     found: Any = _CASE(runs, values).one()
@@ -180,7 +180,7 @@ def _past(found: list[list[Any]] | None) -> list[PastCase]:
 
 
 def similar(
-    runs: Runs,
+    runs: Executor,
     account_id: UUID,
     words: str,
     *,

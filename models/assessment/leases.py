@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, update
 from sqlalchemy.orm import Session
 
 from models.assessment import Assessment, Lane, State
-from models.database import Runs, dump_json
+from models.database import Executor, dump_json
 from models.database.prepared import Prepared
 from models.settings import settings
 
@@ -65,7 +65,7 @@ _TAKE = Prepared(f"""
 """)
 
 
-def take(runs: Runs, account_id: UUID, assessment_id: UUID, *, late: bool = False) -> Lease | None:
+def take(runs: Executor, account_id: UUID, assessment_id: UUID, *, late: bool = False) -> Lease | None:
     """Become the one who writes this generation; counts an attempt. None: it has ended, waits, or is taken.
 
     All comparisons use the database's clock, so that a worker with a wrong one harms nobody. `late` does not
@@ -139,7 +139,7 @@ def finishing(lease: Lease, state: State, values: Mapping[str, Any], *, when: st
 
 
 def put_back(
-    runs: Runs,
+    runs: Executor,
     lease: Lease,
     *,
     delay_seconds: float,
@@ -153,7 +153,7 @@ def put_back(
     return runs.exec_driver_sql(*statement).first() is not None
 
 
-def give_back(runs: Runs, lease: Lease) -> bool:
+def give_back(runs: Executor, lease: Lease) -> bool:
     """Queue it again at once, because this worker stops; the try does not count. False: the lease was lost."""
     return put_back(runs, lease, delay_seconds=0, error_kind=None, result=GIVEN_BACK)
 

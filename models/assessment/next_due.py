@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models.assessment import Lane
 from models.assessment.leases import TAKEN, TAKING, Lease, as_lease
-from models.database import Runs
+from models.database import Executor
 from models.database.prepared import Prepared
 from models.settings import settings
 
@@ -49,7 +49,7 @@ _TAKE_NEXT = Prepared(f"""
 
 
 @dataclass(frozen=True)
-class Turn:
+class NextDue:
     """What was leased. `more`: others were due as well."""
 
     lease: Lease
@@ -61,7 +61,7 @@ class Turn:
         return self.lease.crashes >= SUSPECT_CRASHES
 
 
-def take(runs: Runs, lane: Lane) -> Turn | None:
+def take(runs: Executor, lane: Lane) -> NextDue | None:
     """Lease what is due next in the lane. None: nothing that may be had.
 
     Of the accounts with work that is due the one with the fewest running is served, and of its work the oldest.
@@ -69,4 +69,4 @@ def take(runs: Runs, lane: Lane) -> Turn | None:
     """
     values = {"lane": lane, "crashes": SUSPECT_CRASHES, "lease": settings().lease_seconds}
     row = _TAKE_NEXT(runs, values).one_or_none()
-    return Turn(as_lease(row[:-1]), more=row[-1]) if row else None
+    return NextDue(as_lease(row[:-1]), more=row[-1]) if row else None

@@ -89,7 +89,7 @@ def quoted(values: Iterable[StrEnum]) -> str:
     return ", ".join(f"'{value.value}'" for value in values)
 
 
-class Runs(Protocol):
+class Executor(Protocol):
     """What statements written as SQL are sent through: a connection, or a transaction's Message."""
 
     def exec_driver_sql(self, sql: str, values: Any, /) -> Result[Any]:

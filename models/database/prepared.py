@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Result
 
-from models.database import Runs
+from models.database import Executor
 
 
 class Prepared:
@@ -27,12 +27,12 @@ class Prepared:
         self.preparing = f"PREPARE {self.name} AS {body}"
         self.executing = f"EXECUTE {self.name}({', '.join(f'%({name})s' for name in names)})"
 
-    def __call__(self, runs: Runs, values: Mapping[str, Any]) -> Result[Any]:
+    def __call__(self, runs: Executor, values: Mapping[str, Any]) -> Result[Any]:
         """Carry it out; the result is the statement's own. Values that it does not name are left aside."""
         return together(runs, (self,), values)
 
 
-def together(runs: Runs, statements: Sequence[Prepared], values: Mapping[str, Any]) -> Result[Any]:
+def together(runs: Executor, statements: Sequence[Prepared], values: Mapping[str, Any]) -> Result[Any]:
     """Carry them out one after the other, sent in one message; the result is the last one's."""
     known: set[str] = runs.info.setdefault("prepared", set())
     for each in statements:

@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.database import Base, Runs, Time, as_rfc3339, stored_enum
+from models.database import Base, Executor, Time, as_rfc3339, stored_enum
 from models.database.prepared import Prepared
 
 MAX_SEQ = 2**63 - 1
@@ -192,7 +192,7 @@ _ROWS = {
 _PAGES = {collapse: Prepared(_PAGE.format(rows=rows)) for collapse, rows in _ROWS.items()}
 
 
-def read_page(connection: Runs, account_id: UUID, *, after: int, limit: int, collapse: str) -> Page:
+def read_page(connection: Executor, account_id: UUID, *, after: int, limit: int, collapse: str) -> Page:
     """The feed after a number, in one statement and so in one snapshot. `collapse`: none | entity."""
     rows: Sequence[Any] = _PAGES[collapse](
         connection, {"account": str(account_id), "after": after, "limit": limit + 1}

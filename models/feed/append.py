@@ -1,7 +1,7 @@
-"""The last statement before commit: gives the events of a transaction their numbers and cards, and writes them.
+"""Append events to the feed: the last statement before commit numbers them, writes their cards and stores them.
 
-One statement, so that an account's counter is locked for one round trip and the commit. A change that says by itself
-what it tells is sent with it, in one message: then it is locked for no longer than PostgreSQL needs.
+It is a single statement, so that an account's counter is locked for one round trip and the commit. A change that
+produces its own event travels in the same message, so the counter is locked only while PostgreSQL works.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from models.database import Runs, dump_json
+from models.database import Executor, dump_json
 from models.database.prepared import Prepared, together
 from models.feed import Pending
-from models.feed.card import CARD, FACTS, Whole, whole_as
+from models.feed.card import CARD, FACTS, Representation, representation_as
 
 MAX_EVENTS = 200  # in one transaction: what is numbered at once is locked at once
 
 
 @dataclass(frozen=True)
-class Numbered:
-    """What one account's feed became in a transaction. `whole`: the handoff of its only event, where asked for."""
+class Appended:
+    """The state of an account's feed after an append. `whole`: the handoff of its only event, where asked for."""
 
     head: int
     epoch: str
     pace: float
-    whole: Whole | None
+    whole: Representation | None
 
 
 # An event of a handoff that is not there has no version, which the table refuses: hence the LEFT JOIN.
-def _write(item: str, named: str, *, whole: str = "NULL", told: str = "NULL", when: str = "true") -> str:
+def _write(item: str, named: str, *, whole: str = "NULL", event: str = "NULL", when: str = "true") -> str:
     return f"""
         WITH counter AS (
             UPDATE feeds SET head = head + %(k)s, changed_at = clock_timestamp()
@@ -50,12 +50,12 @@ def _write(item: str, named: str, *, whole: str = "NULL", told: str = "NULL", wh
             WHERE item.last AND handoffs.account_id = %(account)s AND handoffs.id = item.id
         )
         SELECT counter.head, control.epoch, control.pace, (SELECT whole FROM made LIMIT 1) AS whole,
-            (SELECT version FROM made LIMIT 1) AS version, {told} AS told
+            (SELECT version FROM made LIMIT 1) AS version, {event} AS event
         FROM feed_control AS control LEFT JOIN counter ON true
     """
 
 
-_SHOWN = f"{whole_as('counter.head')}::text"
+_SHOWN = f"{representation_as('counter.head')}::text"
 
 
 def _write_one(type: str = "%(type)s::text", **more: str) -> Prepared:
@@ -71,53 +71,56 @@ def _write_one(type: str = "%(type)s::text", **more: str) -> Prepared:
 _WRITE_ONE, _WRITE_ONE_AND_SHOW = _write_one(), _write_one(whole=_SHOWN)
 _WRITE_MANY = _write(
     """
-        SELECT counter.head - %(k)s + told.n AS seq, told.*
+        SELECT counter.head - %(k)s + listed.n AS seq, listed.*
         FROM counter, jsonb_to_recordset(CAST(%(items)s AS jsonb))
-            AS told(n int, last bool, type text, id uuid, actor_id uuid, note text)
+            AS listed(n int, last bool, type text, id uuid, actor_id uuid, note text)
     """,
     "ANY(%(ids)s::uuid[])",
 )
 
-# A change leaves in this setting of its transaction what it tells: a type of event, or that there is nothing to tell.
-_TOLD = "current_setting('app.told')"
+# The change and the append are two statements of one message, because a statement does not see what its own WITH
+# items have changed. The first leaves the type of its event in a setting of the transaction, for the second to read.
+_EVENT = "current_setting('app.event')"
 _REFUSED = ""
-QUIET = "quiet"
-_IS_EVENT = f"{_TOLD} NOT IN ('{_REFUSED}', '{QUIET}')"
-_TELL, _TELL_AND_SHOW = (_write_one(_TOLD, told=_TOLD, when=_IS_EVENT, **more) for more in ({}, {"whole": _SHOWN}))
+NO_EVENT = "quiet"
+_IS_EVENT = f"{_EVENT} NOT IN ('{_REFUSED}', '{NO_EVENT}')"
+_APPEND, _APPEND_AND_SHOW = (
+    _write_one(_EVENT, event=_EVENT, when=_IS_EVENT, **more) for more in ({}, {"whole": _SHOWN})
+)
 
 
-def telling(parts: str) -> Prepared:
-    """A change of at most one handoff that says what it tells, of WITH items.
+def with_event(parts: str) -> Prepared:
+    """A change of at most one handoff, made of WITH items, together with the type of its event.
 
-    The one named `changed` is the change, and its row has `told`: an EventType or QUIET. That is the result; empty:
-    the change was refused.
+    The item named `changed` is the change. Its row has the column `event`: an EventType or NO_EVENT. No row means
+    that the change was refused.
     """
     return Prepared(f"""
-        WITH {parts} SELECT set_config('app.told', coalesce((SELECT told FROM changed), '{_REFUSED}'), true)
+        WITH {parts} SELECT set_config('app.event', coalesce((SELECT event FROM changed), '{_REFUSED}'), true)
     """)
 
 
 @dataclass(frozen=True)
 class Changed:
-    """What became of a change. `numbered`: the feed, if it was told."""
+    """The outcome of a change. `appended`: its event, if it has one."""
 
     happened: bool
-    numbered: Numbered | None
+    appended: Appended | None
 
 
-def change(runs: Runs, what: Prepared, values: Mapping[str, Any], *, show: bool) -> Changed:
-    """Carry out what telling() made and number what it tells, in one message.
+def change_and_append(runs: Executor, what: Prepared, values: Mapping[str, Any], *, show: bool) -> Changed:
+    """Carry out a change made by with_event() and append its event, in one message.
 
-    `values` are those of the change, with `account`, `handoff`, `by` (whose act it is) and `note`. `show` asks for
-    the handoff in full.
+    `values` are those of the change, with `account`, `handoff`, `by` (the person who acts) and `note`. `show` asks
+    for the handoff in full.
     """
-    write = _TELL_AND_SHOW if show else _TELL
+    write = _APPEND_AND_SHOW if show else _APPEND
     row: Any = together(runs, (what, write), {**values, "k": 1}).one()
-    return Changed(row.told != _REFUSED, None if row.head is None else _numbered(row))
+    return Changed(row.event != _REFUSED, None if row.head is None else _numbered(row))
 
 
-def number(session: Session, *, show: bool = False) -> dict[UUID, Numbered]:
-    """Number and write what was collected; the last statements before commit. Returns the new heads.
+def append_events(session: Session, *, show: bool = False) -> dict[UUID, Appended]:
+    """Number and store the collected events; the last statements before commit. Returns the new heads.
 
     Accounts go in sorted order, so that two transactions over the same accounts cannot deadlock. `show` asks for the
     handoff in full, where an account has a single event.
@@ -131,10 +134,10 @@ def number(session: Session, *, show: bool = False) -> dict[UUID, Numbered]:
     by_account: dict[UUID, list[Pending]] = defaultdict(list)
     for event in pending:
         by_account[event.account_id].append(event)
-    return {account_id: _number(session, by_account[account_id], show=show) for account_id in sorted(by_account)}
+    return {account_id: _append(session, by_account[account_id], show=show) for account_id in sorted(by_account)}
 
 
-def _number(session: Session, events: list[Pending], *, show: bool) -> Numbered:
+def _append(session: Session, events: list[Pending], *, show: bool) -> Appended:
     connection = session.connection()
     if len(events) == 1:
         write = _WRITE_ONE_AND_SHOW if show else _WRITE_ONE
@@ -144,15 +147,15 @@ def _number(session: Session, events: list[Pending], *, show: bool) -> Numbered:
     return _numbered(row)
 
 
-def _numbered(row: Any) -> Numbered:
-    whole = None if row.whole is None else Whole(row.whole, row.version, row.head)
-    return Numbered(row.head, row.epoch, row.pace, whole)
+def _numbered(row: Any) -> Appended:
+    whole = None if row.whole is None else Representation(row.whole, row.version, row.head)
+    return Appended(row.head, row.epoch, row.pace, whole)
 
 
 def _values(event: Pending) -> dict[str, Any]:
     by = event.actor_id and str(event.actor_id)
-    told = {"handoff": str(event.handoff_id), "type": event.type, "by": by, "note": event.note}
-    return {"k": 1, "account": str(event.account_id), **told}
+    item = {"handoff": str(event.handoff_id), "type": event.type, "by": by, "note": event.note}
+    return {"k": 1, "account": str(event.account_id), **item}
 
 
 def _values_of_many(events: list[Pending]) -> dict[str, Any]:

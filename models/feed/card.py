@@ -97,13 +97,13 @@ CARD = _form(
 )
 
 
-def whole_as(seq: str) -> str:
+def representation_as(seq: str) -> str:
     """The full form, with this as its number."""
     return _form("f.problem", _GENERATION, seq)
 
 
 _CARDS = f"SELECT f.id, {CARD} FROM ({FACTS} = ANY(%(ids)s::uuid[])) AS f"
-_WHOLE = Prepared(f"SELECT {whole_as('f.seq')}::text, f.version, f.seq FROM ({FACTS} = %(id)s) AS f")
+_WHOLE = Prepared(f"SELECT {representation_as('f.seq')}::text, f.version, f.seq FROM ({FACTS} = %(id)s) AS f")
 _GENERATIONS = f"""
     SELECT {_GENERATION} FROM (
         SELECT a.*, s.steps_count FROM assessments AS a
@@ -117,7 +117,7 @@ Keys = Collection[tuple[UUID, UUID]]  # (account, handoff)
 
 
 @dataclass(frozen=True)
-class Whole:
+class Representation:
     """One handoff in full, as JSON text. It goes to the caller as it is: nothing reads and writes it again."""
 
     text: str
@@ -139,12 +139,12 @@ def cards(session: Session, keys: Keys) -> Mapping[tuple[UUID, UUID], dict[str, 
     }
 
 
-def whole(session: Session, account_id: UUID, handoff_id: UUID) -> Whole:
+def representation(session: Session, account_id: UUID, handoff_id: UUID) -> Representation:
     """One handoff in full. The caller has checked that it exists and may be seen."""
     session.flush()
     named = {"account": str(account_id), "id": str(handoff_id)}
     shown: Any = _WHOLE(session.connection(), named).one()
-    return Whole(*shown)
+    return Representation(*shown)
 
 
 def generations(session: Session, account_id: UUID, handoff_id: UUID) -> list[dict[str, Any]]:

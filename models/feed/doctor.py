@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import feed
-from models.database import Runs
+from models.database import Executor
 from models.feed.head import heads
 
 LONGEST_LOCK_SECONDS = 10.0  # a transaction that idles longer is ended by PostgreSQL
@@ -87,6 +87,6 @@ _LOCKS = """
 """
 
 
-def oldest_lock_seconds(runs: Runs) -> float:
+def oldest_lock_seconds(runs: Executor) -> float:
     """How long the oldest transaction that writes to a feed has been running; 0: there is none."""
     return float(runs.exec_driver_sql(_LOCKS, {}).scalar_one())

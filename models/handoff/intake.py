@@ -15,7 +15,7 @@ from models.database.prepared import Prepared
 from models.errors import Invalid
 from models.feed import EventType
 from models.handoff import Intent, Priority, Status, of_session, refuse_second_open, search
-from models.session import Kept
+from models.session import StoredSession
 
 # All that a handoff adds, in one message: every statement costs a round trip and a plan.
 _ACCEPT = Prepared(f"""
@@ -66,7 +66,7 @@ def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UU
     return handoff_id, assessment_id
 
 
-def _earlier(session: Session, account_id: UUID, kept: Kept, *, parked: bool) -> dict[UUID, Status]:
+def _earlier(session: Session, account_id: UUID, kept: StoredSession, *, parked: bool) -> dict[UUID, Status]:
     """The handoffs of the ticket so far."""
     ticket = sessions.ticket(session, account_id, kept.external_id) if parked else None if kept.is_new else kept
     return of_session(session, account_id, ticket.id) if ticket else {}
@@ -78,10 +78,10 @@ def _refuse_as_target(session: Session, target_id: UUID, by: UUID) -> None:
         raise Invalid("target_is_author", "A handoff is for somebody else; its author cannot take it.")
 
 
-def _details(kept: Kept, intake: dict[str, Any]) -> list[str | None]:
+def _details(kept: StoredSession, intake: dict[str, Any]) -> list[str | None]:
     return [kept.client, kept.asset, kept.category, *sessions.authors(intake["session"].get("steps", []))]
 
 
-def _search_texts(kept: Kept, intake: dict[str, Any]) -> list[str]:
+def _search_texts(kept: StoredSession, intake: dict[str, Any]) -> list[str]:
     steps = [step["text"] for step in intake["session"].get("steps", [])]
     return [kept.external_id, kept.problem, intake["reason"], intake.get("ask") or "", *steps]

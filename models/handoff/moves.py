@@ -1,7 +1,7 @@
 """Every move of a handoff.
 
-A move is one conditional update and one feed event, which travel as one message and are one transaction. Where it was
-refused, it is tried once more with the row locked, so that the caller is told the very state that refused it, and not
+A move is one conditional update and one feed event, which travel as one message and are one transaction. A move that
+was refused is tried once more with the row locked, so that the answer names the very state that refused it, and not
 one that came a moment later.
 """
 
@@ -25,8 +25,8 @@ from models.database import quoted
 from models.database.prepared import Prepared
 from models.errors import Conflict, Forbidden, VersionMismatch
 from models.feed import EventType, card
-from models.feed.append import QUIET, telling
-from models.feed.card import Whole
+from models.feed.append import NO_EVENT, with_event
+from models.feed.card import Representation
 from models.handoff import (
     OPEN,
     WAITING,
@@ -40,19 +40,19 @@ from models.handoff import (
     search,
 )
 from models.settings import settings
-from models.transaction import change, numbered, transaction
+from models.transaction import append_and_represent, change, transaction
 
 FENCED = Counter("escalation_fenced_finishes", "Results that came after somebody else's attempt had begun")
 
 
 def _move(event: EventType, changes: str, allowed: str, *, and_then: str = "") -> Prepared:
     """A conditional update and the event that it tells. The caller may name the version that it has seen."""
-    return telling(f"""
+    return with_event(f"""
         changed AS (
             UPDATE handoffs SET version = version + 1, {changes}
             WHERE account_id = %(account)s AND id = %(handoff)s AND {allowed}
                 AND (%(version)s::int IS NULL OR version = %(version)s)
-            RETURNING '{event}' AS told
+            RETURNING '{event}' AS event
         ){and_then}
     """)
 
@@ -113,7 +113,7 @@ _RELEASE_ALL = f"""
 """
 
 
-def claim(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> Whole:
+def claim(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> Representation:
     """Take the handoff. Conflict names the winner; taking it twice is fine."""
     return _make(_CLAIM, account_id, handoff_id, _explain_lost_claim, by=by, version=version)
 
@@ -139,7 +139,7 @@ def _explain_lost_claim(session: Session, found: Handoff, by: Actor, version: in
 
 def release(
     account_id: UUID, handoff_id: UUID, *, by: Actor, reason: str | None = None, version: int | None = None
-) -> Whole:
+) -> Representation:
     """Give a claimed handoff back to the queue."""
     return _make(_RELEASE, account_id, handoff_id, _refuse_unless_claimer, by=by, version=version, note=reason)
 
@@ -152,14 +152,14 @@ def reassign(
     to: UUID,
     reason: str | None = None,
     version: int | None = None,
-) -> Whole:
+) -> Representation:
     """Hand a claim over to somebody else. Invalid: they cannot take work. To who has it already: nothing happens."""
     with transaction(account_id) as session:
         found = find(session, account_id, handoff_id, seen_by=by)
         _refuse_unless_claimer(session, found, by, version)
         account.refuse_who_cannot_work(session, to)
         if found.claimed_by_id == to:
-            return card.whole(session, account_id, handoff_id)
+            return card.representation(session, account_id, handoff_id)
     if found.handed_off_by_id == to:
         raise Conflict("own_handoff", "A handoff cannot go back to the one who handed it off; withdraw it.")
 
@@ -179,14 +179,14 @@ def resolve(
     resolution: str,
     root_cause: str | None = None,
     version: int | None = None,
-) -> Whole:
+) -> Representation:
     """Close the handoff with what fixed it. From now on it is a past case that assessments may cite."""
     fixed = {"resolution": resolution, "root_cause": root_cause}
     fixed |= search.extension_values([resolution, root_cause or ""])
     return _make(_RESOLVE, account_id, handoff_id, _refuse_unless_claimer, by=by, version=version, **fixed)
 
 
-def withdraw(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> Whole:
+def withdraw(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> Representation:
     """Take the handoff back. An assessment that has not ended is ended with it."""
     return _make(_WITHDRAW, account_id, handoff_id, _explain_no_withdrawal, by=by, version=version)
 
@@ -317,7 +317,7 @@ def return_overdue_claim(session: Session, account_id: UUID, handoff_id: UUID) -
 
 
 # The handoff is locked before its assessment, as every move does it, so that none waits for the other: hence
-# _LOCKED. What the generation became decides whether it is shown, and whether it is told.
+# _LOCKED. The state of the generation decides whether it is shown, and whether there is an event.
 _LOCKED = "EXISTS (SELECT FROM before)"
 _END = f"""
     before AS (
@@ -328,36 +328,36 @@ _END = f"""
     ), ended AS ({{finishing}}), became AS (
         SELECT before.unready, before.unready OR ended.lane = 'interactive'
                 OR (before.state, before.content, before.source)
-                    IS DISTINCT FROM (ended.state, ended.content, ended.source) AS told,
+                    IS DISTINCT FROM (ended.state, ended.content, ended.source) AS event,
             CASE WHEN ended.state = 'succeeded' OR ended.state = 'fallback'
                 AND before.state IS DISTINCT FROM 'succeeded' THEN ended.generation END AS shown
         FROM before, ended
     ), changed AS (
         UPDATE handoffs SET shown_generation = coalesce(became.shown, shown_generation),
             status = CASE WHEN ready_at IS NULL AND status = 'pending' THEN 'ready' ELSE status END,
-            ready_at = coalesce(ready_at, now()), version = version + became.told::int
+            ready_at = coalesce(ready_at, now()), version = version + became.event::int
         FROM became WHERE account_id = %(account)s AND id = %(handoff)s
-        RETURNING CASE WHEN became.unready THEN '{EventType.READY}' WHEN became.told THEN '{EventType.REASSESSED}'
-            ELSE '{QUIET}' END AS told
+        RETURNING CASE WHEN became.unready THEN '{EventType.READY}' WHEN became.event THEN '{EventType.REASSESSED}'
+            ELSE '{NO_EVENT}' END AS event
     )
 """
 
 
 @cache  # one for each way to end
 def _end(finishing: str) -> Prepared:
-    return telling(_END.format(finishing=finishing))
+    return with_event(_END.format(finishing=finishing))
 
 
 def complete(lease: Lease, state: State, **values: Any) -> bool:
-    """Write the result of a leased generation and tell the feed.
+    """Write the result of a leased generation and append its event.
 
     False: the lease was lost, nothing was written. The first generation makes the handoff ready, once; a
     later one is told when it changed something, or when a person asked for it. A generation without good
     content leaves the last good one shown.
     """
     sql, ending = leases.finishing(lease, state, values, when=_LOCKED)
-    told = {"handoff": str(lease.handoff_id), "by": None, "note": None}
-    if not change(lease.account_id, _end(sql), {**ending, **told}).happened:
+    values_of_event = {"handoff": str(lease.handoff_id), "by": None, "note": None}
+    if not change(lease.account_id, _end(sql), {**ending, **values_of_event}).happened:
         FENCED.inc()
         return False
     return True
@@ -372,19 +372,19 @@ def _make(
     by: Actor,
     version: int | None,
     **more: Any,
-) -> Whole:
+) -> Representation:
     """Make a move; returns the handoff after it. `explain` raises why it was refused; True: it is so already."""
     values = _values(account_id, handoff_id, by, version, **more)
-    made = change(account_id, move, values, show=True).numbered
+    made = change(account_id, move, values, show=True).appended
     if made and made.whole:
         return made.whole
     with transaction(account_id) as session:
         lock(session, account_id, handoff_id)
-        if told := move(session.connection(), values).scalar_one():
-            feed.collect(session, account_id, handoff_id, EventType(told), by=by.user_id, note=values["note"])
+        if event := move(session.connection(), values).scalar_one():
+            feed.collect(session, account_id, handoff_id, EventType(event), by=by.user_id, note=values["note"])
         elif not explain(session, find(session, account_id, handoff_id, seen_by=by), by, version):
             raise AssertionError("a move was refused without a reason")
-        return numbered(session, account_id, handoff_id)
+        return append_and_represent(session, account_id, handoff_id)
 
 
 def _values(account_id: UUID, handoff_id: UUID, by: Actor, version: int | None, **more: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ GIVE_BACK_SECONDS = 3.0
 MISSED_SWEEPS = 3
 
 
-class Ear:
+class Heartbeat:
     """What this worker has heard, by its monotonic clock."""
 
     slots = 1
@@ -45,7 +45,7 @@ class Ear:
 @celery.task(name="heartbeat", ignore_result=True)
 def heartbeat(name: str) -> None:
     """A message of a worker to itself: it came all the way through Redis and the pool."""
-    Ear.heard_at = time.monotonic()
+    Heartbeat.heard_at = time.monotonic()
     try:
         heartbeats.note_heartbeat(name)
     except (RedisError, OSError) as error:
@@ -72,7 +72,7 @@ def _begin(sender: Any, **_: object) -> None:
         # In other processes nothing that is heard would be known here, and a healthy worker would end as deaf.
         log.error("this service is made for workers with -P threads")
         return
-    Ear.heard_at, Ear.slots = time.monotonic(), sender.pool.num_processes
+    Heartbeat.heard_at, Heartbeat.slots = time.monotonic(), sender.pool.num_processes
     name, queues = sender.hostname, set(sender.app.amqp.queues.consume_from)
     threading.Thread(target=_listen, args=[name], name="heartbeat", daemon=True).start()
     if "maintenance" in queues:
@@ -81,31 +81,31 @@ def _begin(sender: Any, **_: object) -> None:
 
 def _listen(name: str) -> None:
     while not _is_deaf():
-        _knock(name)
+        _ping(name)
         time.sleep(settings().worker_deaf_seconds / 4)
     log.error("no message reaches this worker; it ends to be started anew")
     _leave(DEAF_EXIT_CODE)
 
 
-def _knock(name: str) -> None:
+def _ping(name: str) -> None:
     try:
         client().ping()
         send("heartbeat", name, queue=worker_direct(name).name)
     except (RedisError, OSError):
-        Ear.redis_since = None
+        Heartbeat.redis_since = None
         return
-    if Ear.redis_since is None:
-        Ear.redis_since = time.monotonic()
+    if Heartbeat.redis_since is None:
+        Heartbeat.redis_since = time.monotonic()
 
 
 def _is_deaf() -> bool:
     """Whether Redis answers for long and yet nothing came. While Redis is away nobody is to blame."""
-    if Ear.redis_since is None:
+    if Heartbeat.redis_since is None:
         return False
     limit = settings().worker_deaf_seconds
-    if len(state.active_requests) >= Ear.slots:
+    if len(state.active_requests) >= Heartbeat.slots:
         limit += settings().model_call_seconds  # busy is not deaf: the longest call may pass before one is free
-    return time.monotonic() - max(Ear.heard_at, Ear.redis_since) > limit
+    return time.monotonic() - max(Heartbeat.heard_at, Heartbeat.redis_since) > limit
 
 
 def _keep_sweeping() -> None:

@@ -269,7 +269,7 @@ def test_every_query_finds_nothing_when_it_names_another_account(world: World, f
         "account.active_user": lambda s: not_found(lambda: account.active_user(s, theirs, foreign.world.admin.id)),
         "feed.tail": lambda s: s.execute(select(feed.Feed).where(feed.Feed.account_id == theirs)).all(),
         "moves.claim": lambda s: (
-            append.change(
+            append.change_and_append(
                 s.connection(), moves._CLAIM, moves._values(theirs, handoff_id, who, None), show=False
             ).happened
         ),

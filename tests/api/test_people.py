@@ -44,7 +44,7 @@ def test_me_tells_user_role_and_account(world: World) -> None:
 
 
 def test_a_token_is_believed_for_less_than_the_thirty_seconds_that_are_promised() -> None:
-    known = auth.Known(None, None, 100.0, is_stored=True)  # type: ignore[arg-type]
+    known = auth.CachedCaller(None, None, 100.0, is_stored=True)  # type: ignore[arg-type]
     until = [auth._verified.ttu("", known, 110.0) for _ in range(200)]
     assert 100 < min(until) < max(until) < 130
     assert max(until) <= 100 + max(auth.BELIEVED_SECONDS)

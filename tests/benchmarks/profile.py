@@ -47,7 +47,7 @@ def assess(service: Service, client: FlaskClient) -> Run:
     task.build = instant  # type: ignore[assignment]
     for body in islice(intakes("p"), RUNS * 2):
         _post(client, "/handoffs", body, token(1))
-    serving = task._Serving(account_id(1), UUID(service.ask("SELECT min(id::text) FROM assessments")))
+    serving = task._DrainLoop(account_id(1), UUID(service.ask("SELECT min(id::text) FROM assessments")))
     return lambda n: serving.go_on()
 
 

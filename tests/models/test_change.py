@@ -18,7 +18,7 @@ from models import feed, transaction
 from models.database.prepared import Prepared
 from models.errors import Conflict
 from models.feed import EventType
-from models.feed.append import QUIET, telling
+from models.feed.append import NO_EVENT, with_event
 from models.feed.head import Heads, heads
 from models.handoff import Actor, moves
 from models.redis import redis_key
@@ -53,10 +53,10 @@ def announced(world: World) -> int:
 
 
 def test_a_change_tells_what_it_says(world: World, handoff: UUID) -> None:
-    made = make(telling(f"{UPDATE} RETURNING '{EventType.OVERDUE}' AS told)"), world, handoff)
+    made = make(with_event(f"{UPDATE} RETURNING '{EventType.OVERDUE}' AS event)"), world, handoff)
     assert made.happened
-    assert made.numbered
-    assert (made.numbered.head, made.numbered.whole) == (2, None)
+    assert made.appended
+    assert (made.appended.head, made.appended.whole) == (2, None)
     assert events(handoff) == ["handoff.created", "handoff.overdue"]
     assert row("handoffs", handoff).seq == 2
     assert row("handoffs", handoff).card["overdue"]
@@ -64,23 +64,23 @@ def test_a_change_tells_what_it_says(world: World, handoff: UUID) -> None:
 
 
 def test_one_that_has_nothing_to_tell_happens_all_the_same(world: World, handoff: UUID) -> None:
-    made = make(telling(f"{UPDATE} RETURNING '{QUIET}' AS told)"), world, handoff)
-    assert (made.happened, made.numbered) == (True, None)
+    made = make(with_event(f"{UPDATE} RETURNING '{NO_EVENT}' AS event)"), world, handoff)
+    assert (made.happened, made.appended) == (True, None)
     assert row("handoffs", handoff).overdue
     assert events(handoff) == ["handoff.created"]
     assert announced(world) == 0
 
 
 def test_one_that_was_refused_tells_nothing_even_after_one_that_did(world: World, handoff: UUID) -> None:
-    assert make(telling(f"{UPDATE} RETURNING '{EventType.OVERDUE}' AS told)"), world, handoff).happened
-    made = make(telling(f"{UPDATE} AND false RETURNING '{EventType.OVERDUE}' AS told)"), world, handoff)
-    assert (made.happened, made.numbered) == (False, None)
+    assert make(with_event(f"{UPDATE} RETURNING '{EventType.OVERDUE}' AS event)"), world, handoff).happened
+    made = make(with_event(f"{UPDATE} AND false RETURNING '{EventType.OVERDUE}' AS event)"), world, handoff)
+    assert (made.happened, made.appended) == (False, None)
     assert len(events(handoff)) == 2
     assert announced(world) == 0
 
 
 def test_nothing_is_told_of_a_handoff_that_is_not_there(world: World, handoff: UUID) -> None:
-    nothing = telling(f"changed AS (SELECT '{EventType.OVERDUE}' AS told WHERE %(handoff)s::uuid IS NOT NULL)")
+    nothing = with_event(f"changed AS (SELECT '{EventType.OVERDUE}' AS event WHERE %(handoff)s::uuid IS NOT NULL)")
     with pytest.raises(DBAPIError, match="null value"):
         make(nothing, world, UUID(int=1))
     with maintenance() as session:
@@ -125,7 +125,7 @@ def test_a_move_that_becomes_possible_while_it_waits_for_the_handoff_is_made(
 
 
 def test_a_server_that_refuses_a_change_has_surely_not_committed_it(world: World, handoff: UUID) -> None:
-    broken = telling(f"{UPDATE} AND 1 / (version - 1) > 0 RETURNING '{EventType.OVERDUE}' AS told)")
+    broken = with_event(f"{UPDATE} AND 1 / (version - 1) > 0 RETURNING '{EventType.OVERDUE}' AS event)")
     with pytest.raises(DBAPIError, match="division by zero"):
         make(broken, world, handoff)
     assert announced(world) == 0
@@ -134,7 +134,7 @@ def test_a_server_that_refuses_a_change_has_surely_not_committed_it(world: World
 def test_who_loses_the_connection_may_have_committed_and_stays_announced(
     servers: Servers, committed: str, world: World, handoff: UUID
 ) -> None:
-    slow = telling(f"{UPDATE} AND pg_sleep(60) IS NOT NULL RETURNING '{EventType.OVERDUE}' AS told)")
+    slow = with_event(f"{UPDATE} AND pg_sleep(60) IS NOT NULL RETURNING '{EventType.OVERDUE}' AS event)")
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(make, slow, world, handoff)
         kill_when(servers, committed, "wait_event = 'PgSleep'")
@@ -149,7 +149,7 @@ def test_who_loses_the_connection_may_have_committed_and_stays_announced(
 def test_a_transaction_that_fails_takes_its_announcement_back(world: World, handoff: UUID) -> None:
     with suppress(KeyError), transaction.transaction(world.account_id) as session:
         feed.collect(session, world.account_id, handoff, EventType.UPDATED, by=None)
-        transaction.number(session)
+        transaction.append_now(session)
         assert announced(world) == 1
         raise KeyError
     assert announced(world) == 0
@@ -161,7 +161,7 @@ def test_one_whose_commit_is_lost_stays_announced(
     def lose_it() -> None:
         with transaction.transaction(world.account_id) as session:
             feed.collect(session, world.account_id, handoff, EventType.UPDATED, by=None)
-            transaction.number(session)
+            transaction.append_now(session)
             kill_when(servers, committed, "state = 'idle in transaction'")
 
     with pytest.raises(DBAPIError):
@@ -249,7 +249,7 @@ def test_a_move_that_is_refused_without_a_reason_is_never_a_success(
     world: World, handoff: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moves.claim(world.account_id, handoff, by=Actor(world.senior.id))
-    never = telling(f"{UPDATE} AND false RETURNING '{EventType.RELEASED}' AS told)")
+    never = with_event(f"{UPDATE} AND false RETURNING '{EventType.RELEASED}' AS event)")
     monkeypatch.setattr(moves, "_RELEASE", never)
     with pytest.raises(AssertionError, match="without a reason"):
         moves.release(world.account_id, handoff, by=Actor(world.senior.id))

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from models import feed
 from models.feed import EventType, card
-from models.transaction import maintenance, number, transaction
+from models.transaction import append_now, maintenance, transaction
 from tests.tasks.accepted import row
 from tests.world import World
 
@@ -52,9 +52,9 @@ def test_a_handoff_shows_the_number_of_its_last_event(world: World) -> None:
 def test_heads_are_those_of_the_transaction(world: World) -> None:
     made = UUID(world.junior.hand_off()["id"])
     with transaction(world.account_id) as session:
-        assert number(session) == {}
+        assert append_now(session) == {}
         feed.collect(session, world.account_id, made, EventType.UPDATED, by=None)
-        assert number(session)[world.account_id].head == 2
+        assert append_now(session)[world.account_id].head == 2
 
 
 @pytest.mark.parametrize(
@@ -108,4 +108,4 @@ def test_a_time_is_written_as_everywhere_else(world: World, fraction: int) -> No
         session.execute(text("UPDATE handoffs SET claimed_at = :at"), {"at": at})
         key = (world.account_id, UUID(made["id"]))
         assert card.cards(session, [key])[key]["claimed_at"] == at.isoformat()
-        assert json.loads(card.whole(session, *key).text)["claimed_at"] == at.isoformat()
+        assert json.loads(card.representation(session, *key).text)["claimed_at"] == at.isoformat()

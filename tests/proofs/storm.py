@@ -42,7 +42,7 @@ class CounterRow:
         """Collect and number as a request does; the commit follows in `finish`."""
         for (account_id, handoff_id), note in events:
             feed.collect(session, account_id, handoff_id, EventType.UPDATED, by=None, note=note)
-        transaction.number(session)
+        transaction.append_now(session)
 
     def after(self, message: Message, account_id: UUID, cursor: int) -> list[int]:
         """The numbers after a cursor, and proof that each page is whole."""

@@ -27,10 +27,10 @@ from models.handoff.moves import complete
 from models.history import Line
 from models.history import load as history_load
 from models.transaction import (
+    append_and_represent,
+    append_now,
     maintenance,
     maintenance_message,
-    number,
-    numbered,
     one_message,
     only_while,
     transaction,
@@ -209,7 +209,7 @@ def withdraw(scene: Scene, case: Case, side: int) -> None:
 def escalate(scene: Scene, case: Case, side: int) -> None:
     with transaction(scene.account) as session:
         moves.escalate(session, scene.account, case.parked, by=Actor(scene.world.junior.id))
-        numbered(session, scene.account, case.parked)
+        append_and_represent(session, scene.account, case.parked)
 
 
 def reassess(scene: Scene, case: Case, side: int) -> None:
@@ -223,7 +223,7 @@ def step(scene: Scene, case: Case, side: int) -> None:
         row = handoff.find_session(session, scene.account, case.name, seen_by=Actor(by), locked=True)
         sessions.append_step(session, row, body, by=by)
         moves.note_steps(session, scene.account, row.id, [body], by=by)
-        number(session)
+        append_now(session)
 
 
 def step_of_draft(scene: Scene, case: Case, side: int) -> None:
@@ -246,7 +246,7 @@ def hand_off(scene: Scene, case: Case, side: int, intent: str = "escalate") -> N
     body = worlds.intake(case.name, intent=intent, steps=steps)
     with transaction(scene.account) as session:
         made, _ = intake.accept(session, scene.account, body, by=scene.people(side)[0].id)
-        numbered(session, scene.account, made)
+        append_and_represent(session, scene.account, made)
 
 
 def park(scene: Scene, case: Case, side: int) -> None:
@@ -259,7 +259,7 @@ def hand_off_with_key(scene: Scene, case: Case, side: int) -> None:
         if idempotency.begin(session, scene.account, by, key, "hash") is None:
             target = {"target_user_id": scene.people(side)[1].id}
             made, _ = intake.accept(session, scene.account, worlds.intake(case.name) | target, by=by)
-            numbered(session, scene.account, made)
+            append_and_represent(session, scene.account, made)
             idempotency.remember(session, scene.account, by, key, {"id": str(made)})
 
 

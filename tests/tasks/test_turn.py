@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from models.assessment import Lane, next_due
-from models.assessment.next_due import Turn
+from models.assessment.next_due import NextDue
 from models.transaction import maintenance_message
 from tests.tasks.accepted import a_world, accept, at_once, change, row
 from tests.world import World
@@ -20,7 +20,7 @@ def world(committed: str) -> World:
     return a_world()
 
 
-def take(lane: Lane = Lane.INTERACTIVE) -> Turn | None:
+def take(lane: Lane = Lane.INTERACTIVE) -> NextDue | None:
     with maintenance_message() as message:
         return next_due.take(message, lane)
 

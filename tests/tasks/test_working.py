@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 import tasks.concurrency
-from tasks.concurrency import AT_ONCE, alone, waiting, working
+from tasks.concurrency import AT_ONCE, alone, slot, yielding
 from tests.stack import wait_for
 from tests.tasks.accepted import at_once
 from tests.tasks.conftest import Provider
@@ -43,7 +43,7 @@ def most_at_work() -> int:
     room = Room()
 
     def work() -> None:
-        with working():
+        with slot():
             room.enter()
             wait_for(lambda: room.most > AT_ONCE or waiters() == THREADS - AT_ONCE or room.gone, "all others to wait")
             room.leave()
@@ -67,7 +67,7 @@ def test_who_waits_lets_others_work() -> None:
     count = AT_ONCE + 3
 
     def wait() -> None:
-        with working(), waiting():
+        with slot(), yielding():
             room.enter()
             wait_for(lambda: room.now == count, "everybody to wait", seconds=10)
 
@@ -77,17 +77,17 @@ def test_who_waits_lets_others_work() -> None:
 
 def test_an_error_gives_the_place_back() -> None:
     for _ in range(AT_ONCE + 1):
-        with pytest.raises(ValueError, match="at work"), working():
+        with pytest.raises(ValueError, match="at work"), slot():
             raise ValueError("at work")
-        with pytest.raises(ValueError, match="waiting"), working(), waiting():
+        with pytest.raises(ValueError, match="waiting"), slot(), yielding():
             raise ValueError("waiting")
     assert most_at_work() == AT_ONCE
 
 
 def test_waiting_without_a_place_makes_none() -> None:
-    with waiting(), waiting():
+    with yielding(), yielding():
         pass
-    with working(), waiting(), waiting():
+    with slot(), yielding(), yielding():
         pass
     assert most_at_work() == AT_ONCE
 
@@ -95,12 +95,12 @@ def test_waiting_without_a_place_makes_none() -> None:
 def test_the_time_of_work_is_that_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 60, 10))
     monkeypatch.setattr(tasks.concurrency, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
-    with working() as work:  # 0
-        with waiting():  # 10
+    with slot() as work:  # 0
+        with yielding():  # 10
             pass  # 20
         assert work.seconds == 10
     assert work.seconds == 20
-    with working() as other:  # 40
+    with slot() as other:  # 40
         pass
     assert (work.seconds, other.seconds) == (20, 10)
 
@@ -112,7 +112,7 @@ def test_calls_of_a_model_are_made_at_once(provider: Provider, redis: Redis) -> 
     kinds: list[str] = []
 
     def ask() -> None:
-        with working():
+        with slot():
             kinds.append(desk.failure(seconds=8, account_id=uuid4()).kind)
 
     threads = [threading.Thread(target=ask) for _ in range(count)]
@@ -131,14 +131,14 @@ def test_what_computes_long_goes_alone_and_keeps_no_place_while_it_waits() -> No
     go_on = threading.Event()
 
     def compute() -> None:
-        with working(), alone():
+        with slot(), alone():
             inside.append(1)
             most.append(len(inside))
             go_on.wait()
             inside.pop()
 
     def pass_through() -> None:
-        with working():
+        with slot():
             passed.append(1)
 
     threads = [threading.Thread(target=compute) for _ in range(AT_ONCE * 3)]

@@ -22,7 +22,7 @@ from tasks.assessors.model.breaker import Breaker
 from tasks.assessors.model.budget import Budget, Lease
 from tasks.assessors.model.prompt import PROMPT_VERSION, Prompt, render, repair
 from tasks.assessors.model.redaction import Redaction
-from tasks.concurrency import waiting
+from tasks.concurrency import yielding
 
 RETRIES = 2
 FIRST_BACKOFF_SECONDS = 0.5
@@ -155,7 +155,7 @@ class _Conversation:
                 pause = self.pause_after(failure)
                 if pause is None:
                     raise self.error(failure) from None
-            with waiting():
+            with yielding():
                 time.sleep(pause)
 
     def pause_after(self, failure: CallFailed) -> float | None:
@@ -178,7 +178,7 @@ class _Conversation:
         self.calls += 1
         failed = False
         try:
-            with waiting():
+            with yielding():
                 reply = self.call(self.prompt, max(0.01, self.end - time.monotonic()))
         except CallFailed as failure:
             failed = failure.kind in PROVIDER_FAILURES

@@ -1,4 +1,4 @@
-"""What gunicorn serves and what `flask` finds."""
+"""The application, for gunicorn and for the `flask` command."""
 
 from api import create_app
 

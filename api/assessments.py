@@ -1,4 +1,4 @@
-"""Assessments: what of a case was shown to a provider."""
+"""Assessments: the record of what was sent to a provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches: assessing many handoffs again, watched and steered while it goes."""
+"""Batches: re-assess many handoffs, watch and control the run."""
 
 from __future__ import annotations
 

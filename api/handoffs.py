@@ -1,4 +1,4 @@
-"""Handoffs: intake, reading, lists, and the moves."""
+"""Handoffs: intake, reading, lists, moves."""
 
 from __future__ import annotations
 

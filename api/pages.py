@@ -1,4 +1,4 @@
-"""The screens: server-rendered shells that plain ES modules fill from the JSON API."""
+"""The screens: server-rendered shells, filled by ES modules from the JSON API."""
 
 from __future__ import annotations
 

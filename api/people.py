@@ -1,4 +1,4 @@
-"""The caller, and the people that work may go to."""
+"""The caller, and the people who can be given work."""
 
 from __future__ import annotations
 

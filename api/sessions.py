@@ -1,4 +1,4 @@
-"""Troubleshooting sessions and the steps that are added to them."""
+"""Troubleshooting sessions and their steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the web process listens: HOST and PORT, as gunicorn and as a browser write them."""
+"""The address of the web process, HOST and PORT, as gunicorn and as a browser write it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long handoffs wait: to be ready, to be claimed, to see a first action. Computed in SQL, from the rows."""
+"""Escalation metrics: how long handoffs wait until they are ready, claimed, and first acted on. Computed in SQL."""
 
 from __future__ import annotations
 

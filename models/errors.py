@@ -1,4 +1,4 @@
-"""What a verb may answer instead of doing it. The HTTP floor turns each into a status."""
+"""Domain errors. The HTTP layer maps each to a status code."""
 
 from __future__ import annotations
 

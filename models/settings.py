@@ -1,4 +1,4 @@
-"""Every environment variable, read once into one frozen object; a bad value stops the start clearly."""
+"""All environment variables, read once into a frozen object; a bad value stops the start with a clear message."""
 
 from __future__ import annotations
 

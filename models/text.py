@@ -1,4 +1,4 @@
-"""Human text in one form: what counts as visible, and when two ids are the same."""
+"""Normal forms of human text: what is visible, and when two ids are the same."""
 
 from __future__ import annotations
 

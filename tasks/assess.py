@@ -1,4 +1,4 @@
-"""Writes one assessment of one handoff and makes the handoff ready."""
+"""Write an assessment and make its handoff ready."""
 
 from __future__ import annotations
 

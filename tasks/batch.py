@@ -1,4 +1,4 @@
-"""Drives batches: keeps a few assessments of each in flight, and counts what has ended."""
+"""Drive batches: keep a few assessments of each in flight, and count what has ended."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How many assessments a process works on at once, however many wait for a model.
+"""Limit how many assessments a process works on at once, however many wait for a model.
 
-Calls that began together end together, and then sixteen threads, each with its own process of PostgreSQL, stood in
-the way of whoever handed off meanwhile; they go a few at a time now, and their next calls end apart. All threads of a
-process share one interpreter, so more at once would hardly be faster.
+Model calls that start together finish together. To keep that burst from slowing intake down, only a few threads do
+local work at once; their next calls then finish apart. All threads of a process share one interpreter, so more at
+once would hardly be faster.
 """
 
 from __future__ import annotations

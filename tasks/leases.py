@@ -1,4 +1,4 @@
-"""Keeps the leases of this process alive while their assessments are written; gives them back when it stops."""
+"""Renew the leases of this process while their assessments are written, and give them back when it stops."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A message to Celery's workers, put into Redis in one call.
+"""Publish a message to Celery's workers with a single call to Redis.
 
-Celery's own way there is dear for an intake, since it makes a client of Redis anew for each message
-(docs/decisions/0004). What a worker reads is documented: Celery's message protocol 2, in the envelope of kombu's
-transport for Redis.
+Celery's own way is expensive for an intake, because it creates a new Redis client for each message
+(docs/decisions/0004). The format is documented: Celery's message protocol 2, in the envelope of kombu's transport for
+Redis.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Waits for a database that is away for a moment, without holding a connection meanwhile."""
+"""Wait for a database that is briefly unavailable, without holding a connection meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds what the broker lost or a worker dropped, ends what ran out of time, prunes, and counts words."""
+"""The sweep: recover what the broker lost or a worker dropped, end what ran out of time, prune, count words."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Sends wake-ups to the workers: bounded in time, and never a reason to fail.
+"""Wake workers: bounded in time, and never a reason to fail.
 
-The rows are committed before, and the sweep sends again what was lost. A publish that raised may still have
-been delivered, so nothing is ever undone for it.
+The rows are committed before, and the sweep rings again for what was lost. A publish that raised may still have been
+delivered, so nothing is ever undone for it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a web process serves: polls that find nothing new from its event loop, everything else by Flask in threads.
+"""Serve a web process: the event loop answers polls that find nothing new, threads run Flask for everything else.
 
-Nearly every request is such a poll. It needs a token that was verified a moment ago, a cursor and a word of Redis,
-and the loop asks Redis once for all polls that came together; a thread, Flask and a schema around each would cost
-many times as much (docs/decisions/0003). Whatever is not plainly such a poll goes on to Flask, whose answers are the
-same: both are made by api.feed.responses.
+Nearly every request is such a poll. It needs a recently verified token, a cursor and one value from Redis, and the
+loop asks Redis once for all polls that arrived together. A thread, Flask and a schema around each would cost many
+times as much (docs/decisions/0003). Anything that is not plainly such a poll goes to Flask, which gives the same
+answers: both are built by api.feed.responses.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One client's connection: uvicorn's protocol, for clients that are not to be trusted.
+"""A client's connection: uvicorn's protocol, hardened against clients that cannot be trusted.
 
-Whatever way its bytes arrive, a request has a bounded length and time. One at a time is worked on; what comes after
-it waits unread. A client that does not read its answer holds a bounded part of it, and not for long.
+However its bytes arrive, a request is bounded in length and time. One request at a time is handled; pipelined ones
+wait unread. A client that does not read its answer holds a bounded part of it, and not for long.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the head of a request must be before anything is done with it (RFC 9110, RFC 9112)."""
+"""Validation of a request's head before anything else happens (RFC 9110, RFC 9112)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connections of one process: how many there may be, who goes first when they are too many, when time is up."""
+"""Limits on the connections of a process: how many, which are closed first when there are too many, and timeouts."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A WSGI application behind an event loop: each request runs in a thread, once all of it is here.
+"""Run a WSGI application behind an event loop: each request takes a thread only once it has arrived completely.
 
-The loop has read the request before a thread is taken and sends the answer after the thread was given back, so a
-slow client costs a connection and no thread. (a2wsgi reads and writes piece by piece from within the thread.) Of a
-long answer a thread makes one piece at a time.
+The loop reads the request before a thread is taken and sends the answer after the thread was given back, so a slow
+client costs a connection and no thread. (a2wsgi reads and writes piece by piece from within the thread.) A thread
+produces a long answer one piece at a time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""gunicorn's worker: its processes, and in each of them uvicorn's event loop before the threads of Flask."""
+"""gunicorn's worker: in each process uvicorn's event loop in front of Flask's threads."""
 
 from __future__ import annotations
 

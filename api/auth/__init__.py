@@ -1,4 +1,4 @@
-"""Who is calling, and what they may do."""
+"""Authentication and roles."""
 
 from __future__ import annotations
 

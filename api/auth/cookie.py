@@ -1,4 +1,4 @@
-"""The browser's side of a login: a signed cookie that names a row of the database, and the check of forged writes.
+"""The browser's side of a login: a signed cookie naming a row of the database, and the check against forged writes.
 
 The cookie proves nothing without our signature and nothing without the row, so signing out ends every copy of it.
 """

@@ -1,7 +1,7 @@
-"""The keys that the main product signs its JWTs with: fetched beside the requests, never within one.
+"""Public keys of the main product's JWTs, fetched in the background and never within a request.
 
-A key server that is slow, silent or gone costs a background thread and no request. What it said last goes on being
-used for a while, a failure is remembered, and nobody's token can make it be asked more often than planned.
+A key server that is slow, silent or down costs a background thread and no request. Its last answer stays in use for a
+while, a failure is remembered, and no token can make us ask more often than planned.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Signed tokens (JWT) of the main product, as another way to prove who is calling.
+"""JWTs of the main product as another way to authenticate.
 
-`sub` is the person's id here, and the claim that JWT_ACCOUNT_CLAIM names is the account's. A token says who
-somebody is and nothing more: the person must exist, and the role is the one stored here.
+`sub` is the person's id here, and the claim named by JWT_ACCOUNT_CLAIM is the account's. A token identifies somebody
+and nothing more: the person must exist, and the role is the one stored here.
 """
 
 from __future__ import annotations

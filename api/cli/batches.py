@@ -1,4 +1,4 @@
-"""Batches on the command line: start, watch, steer. Works on the database; no web process is needed."""
+"""Batches on the command line: start, watch, control. Needs the database and no web process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small hand-written account to look around in: five people and a few handoffs."""
+"""A small hand-written demo account: five people and a few handoffs."""
 
 from __future__ import annotations
 

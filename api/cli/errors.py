@@ -1,4 +1,4 @@
-"""How commands fail: with one line and exit status 1; and that Ctrl-C ends them."""
+"""Report expected errors of commands as a single line with exit status 1, and let Ctrl-C end them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`flask feed`: examine it, follow it, prune it, begin a new epoch, slow its clients down."""
+"""`flask feed`: examine, follow and prune a feed, rotate its epoch, slow its clients down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that commands read and write: whatever a path names, in UTF-8, whole or not at all where that can be."""
+"""Files that commands read and write: any path, UTF-8, written completely or not at all where that is possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handoffs from and to files on the command line: import of history, and export."""
+"""Import and export of handoffs on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads JSON lines of history from a file that may be damaged anywhere: every line is good, or bad with a reason."""
+"""Parse JSON lines of history from files that may be damaged anywhere: each line is good, or bad with a reason."""
 
 from __future__ import annotations
 

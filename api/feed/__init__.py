@@ -1,4 +1,4 @@
-"""The feed (cursor) and the queue (snapshot and cursor)."""
+"""Routes of the feed (cursor) and of the queue (snapshot and cursor)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the feed answers, without Flask: headers, rhythm, and the body that says "nothing new"."""
+"""Responses of the feed, independent of Flask: headers, poll interval, and the page without news."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What HTTP needs beside the routes: strict parsing, one shape for errors and answers, repeats, CORS."""
+"""Shared HTTP machinery: strict parsing, one shape of errors and answers, retries, CORS."""

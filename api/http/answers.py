@@ -1,4 +1,4 @@
-"""What every route answers with: bodies as JSON text, lists with page tokens, versions as ETags."""
+"""Answers of all routes: bodies as JSON text, lists with page tokens, versions as ETags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which other origins' pages may call the API: none, unless CORS_ORIGINS names them."""
+"""CORS: no other origin may call the API unless CORS_ORIGINS names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One error shape: application/problem+json (RFC 9457) with a `code` for machines that never changes."""
+"""One shape of errors: application/problem+json (RFC 9457) with a stable `code` for machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The entity tags that If-Match and If-None-Match name: one, several, and as a proxy that compresses renames them."""
+"""Parse the entity tags of If-Match and If-None-Match: one or several, also with the suffix of compressing proxies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads requests strictly: what cannot be parsed is 400, what is not JSON is 415, what is unknown is 422."""
+"""Parse requests strictly: 400 for what cannot be parsed, 415 for what is not JSON, 422 for what is unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A restart of PostgreSQL in the middle of a request: what may be repeated is repeated here, unseen by the client."""
+"""Retry requests that PostgreSQL interrupted by a restart, where that is safe and invisible to the client."""
 
 from __future__ import annotations
 

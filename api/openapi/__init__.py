@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond the schemas: every error and its codes, headers, examples."""
+"""Additions to the generated OpenAPI document: errors with their codes, headers, examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Examples of the OpenAPI document: one bad morning at a clinic, told request by request."""
+"""Examples for the OpenAPI document: one bad morning at a clinic, request by request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/docs`: the API for people, as Swagger UI over the OpenAPI document. Everything comes from this server."""
+"""`/docs`: the API for people, as Swagger UI. Everything is served from this server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every request and response of the handoff API, as marshmallow schemas; the OpenAPI document comes from them."""
+"""Requests and responses of the handoff API as marshmallow schemas; the OpenAPI document is generated from them."""
 
 from __future__ import annotations
 

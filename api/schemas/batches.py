@@ -1,4 +1,4 @@
-"""Requests and responses about batches."""
+"""Requests and responses of the batch API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service's processes: supervisord keeps them running; leftovers of a killed run are found and ended."""
+"""The service's processes: supervisord keeps them running, and leftovers of a killed run are found and ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis out of wheels, as private servers in a folder: for `make run` and for the tests."""
+"""PostgreSQL and Redis from wheels, as private servers in a folder: for `make run` and for the tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shell, or one command, with the addresses and keys of the stack that `make run` made in .local/."""
+"""Open a shell, or run one command, with the addresses and keys of the stack in .local/."""
 
 from __future__ import annotations
 

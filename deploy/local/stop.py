@@ -1,4 +1,4 @@
-"""Remembers that a signal asked this process to stop, for loops that look now and then."""
+"""Remember stop signals for loops that check between steps."""
 
 from __future__ import annotations
 

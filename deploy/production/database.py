@@ -1,4 +1,4 @@
-"""What the database needs around its migrations: itself, its owner, and the login the service uses.
+"""Set up what migrations need and what follows them: the database, its owner, and the login of the service.
 
 `python -m deploy.production.database owner`   before the migrations, with an administrator's address
 `python -m deploy.production.database`         after them

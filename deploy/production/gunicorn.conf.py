@@ -1,4 +1,4 @@
-"""How gunicorn serves wsgi:app. Everything that depends on the machine comes from the environment."""
+"""gunicorn's settings for wsgi:app. Everything that depends on the machine comes from the environment."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Accounts, their people, and the tokens that prove who is calling."""
+"""Accounts, their people, and API tokens."""
 
 from __future__ import annotations
 

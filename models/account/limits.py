@@ -1,9 +1,8 @@
-"""How many requests a token and an account may make, and how many wrong tokens an address may send.
+"""Rate limits: requests per token and per account, and wrong tokens per address.
 
-They are counted in Redis, and nobody waits for it.
-
-Fixed windows of a minute, because what they are for is a client that runs away: one call of Redis a request. The
-feed has a limit of its own, in the one call that its poll makes (models/feed/head.py).
+They are counted in Redis in fixed windows of a minute, with one call per request, because their purpose is to stop
+clients that run away. Requests are never held up by Redis. The feed has a limit of its own, which is part of the one
+call that a poll makes (models/feed/head.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Browsers that people are signed in with. A browser's cookie names a row here, and is nothing without it."""
+"""Logins of browsers. A browser's cookie names a row here and is worthless without it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Addresses of servers, taken apart once, so that all clients mean the same server by them."""
+"""Addresses of servers, parsed once so that all clients agree on their meaning."""

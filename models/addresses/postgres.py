@@ -1,4 +1,4 @@
-"""A PostgreSQL address, taken apart by libpq's own parser; connections are made from the parts and not from text."""
+"""PostgreSQL addresses, parsed by libpq itself; connections are made from the parts, never from rendered text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Redis address, taken apart once, so that Celery and our own clients mean the same server by it."""
+"""Redis addresses, parsed once so that Celery and our own clients agree on their meaning."""
 
 from __future__ import annotations
 

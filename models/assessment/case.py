@@ -1,4 +1,4 @@
-"""What an assessor is given: one handed-off session and the past cases it may cite."""
+"""The input of an assessor: a handed-off session and the past cases that it may cite."""
 
 from __future__ import annotations
 

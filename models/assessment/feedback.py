@@ -1,4 +1,4 @@
-"""What readers say of an assessment."""
+"""Feedback of readers on an assessment."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The lease that lets exactly one worker write a generation.
+"""Leases: exactly one worker may write a generation.
 
-The row is the truth and a message only a wake-up: a task may run twice, at once, on two machines. Taking the
-lease counts an attempt, and completing is conditional on that attempt (a fencing token), so that a worker
-which was presumed dead cannot write after another took over.
+The row is the truth and a message only a wake-up: a task may run twice, at once, on two machines. Taking the lease
+counts an attempt, and completing is conditional on that attempt (a fencing token), so a worker that was presumed dead
+cannot write after another took over.
 """
 
 from __future__ import annotations

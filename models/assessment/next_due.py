@@ -1,4 +1,4 @@
-"""Whose turn it is: a worker that was woken serves the account that has the least running, whoever woke it."""
+"""Fair scheduling: a woken worker takes the oldest due assessment of the account with the fewest running."""
 
 from __future__ import annotations
 

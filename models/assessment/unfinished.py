@@ -1,4 +1,4 @@
-"""Assessments that have not ended, across accounts: what waits, what was dropped, what is past its deadline."""
+"""Unfinished assessments across accounts: due, dropped by a worker, past their deadline."""
 
 from __future__ import annotations
 

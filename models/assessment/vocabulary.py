@@ -1,4 +1,4 @@
-"""What the search for similar past cases reads: their words, and how common each word is in an account.
+"""Words of past cases and their frequencies in an account, for the search for similar past cases.
 
 The search itself is the database function `similar_handoffs` (migration 0008).
 """

@@ -1,8 +1,8 @@
-"""Batches: many handoffs assessed again, a few at a time, and what a person may do with one.
+"""Batches: many handoffs re-assessed a few at a time, and how people control them.
 
-A batch is frozen when it is made: its items name every handoff it covers. `cursor` is the position of the
-last item that was handed to the workers or skipped; it moves in the transaction that queues the work, so a
-driver that is killed leaves nothing half done and nothing to do twice.
+A batch is frozen when it is made: its items name every handoff it covers. `cursor` is the position of the last item
+that was handed to the workers or skipped. It moves in the transaction that queues the work, so a driver that is
+killed leaves nothing half done and nothing to do twice.
 """
 
 from __future__ import annotations

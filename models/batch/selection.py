@@ -1,4 +1,4 @@
-"""Which handoffs a batch covers, and what assessing them may cost."""
+"""The handoffs that a batch covers, and an estimate of its cost."""
 
 from __future__ import annotations
 

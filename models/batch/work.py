@@ -1,4 +1,4 @@
-"""How a batch goes forward: collect what has ended, hand out the next items, end when nothing is left."""
+"""Drive a batch: collect finished items, queue the next ones, end when none is left."""
 
 from __future__ import annotations
 

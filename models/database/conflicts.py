@@ -1,4 +1,4 @@
-"""Transactions that PostgreSQL ends in favour of another one are repeated: nobody has to be told of a deadlock."""
+"""Retry transactions that PostgreSQL ended in favour of another one; callers never see a deadlock."""
 
 from __future__ import annotations
 

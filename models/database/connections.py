@@ -1,7 +1,7 @@
-"""The one way to connect to PostgreSQL: for the service, for migrations and for what sets a database up.
+"""The one way to connect to PostgreSQL: for the service, for migrations and for the set-up of a database.
 
-What the code relies on is set on every connection, whatever the server, the database or the login have as their
-defaults. It is sent as a statement: a pooler may refuse or drop the options of a start-up message.
+Every setting that the code relies on is made on each connection, whatever the defaults of the server, the database or
+the login. It is sent as a statement, because a pooler may refuse or drop the options of a start-up message.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The driver's connection, with transactions that begin in the message of their first statement.
+"""psycopg2's connection, with transactions that begin in the message of their first statement.
 
-The driver sends BEGIN by itself and waits for the answer, and a scope after it would be one more message. Here both
-go ahead of whatever is sent first.
+The driver sends BEGIN by itself and waits for the answer, and setting a scope would take one more round trip. Here
+both travel ahead of the first statement.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the migrations are and which one this code needs."""
+"""The folder of the migrations, and the revision that this code needs."""
 
 from __future__ import annotations
 

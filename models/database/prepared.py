@@ -1,8 +1,8 @@
-"""Statements that PostgreSQL plans once a connection, and not every time they are sent.
+"""Prepared statements: PostgreSQL plans them once per connection instead of each time they are sent.
 
-The driver sends text, which the server would read and plan anew each time. A plan is made for any values (see
-plan_cache_mode in models/database), and anew when its tables change or are analyzed, so that it follows their growth.
-A pooler between the service and PostgreSQL has to keep a connection for the length of a session.
+The driver sends text, which the server would parse and plan each time. A plan is generic (see plan_cache_mode in
+models/database), and is made again when its tables change or are analyzed, so that it follows their growth. A pooler
+between the service and PostgreSQL has to keep a connection for the length of a session.
 """
 
 from __future__ import annotations

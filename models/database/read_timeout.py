@@ -1,8 +1,8 @@
-"""A limit for how long a connected PostgreSQL may say nothing: a frozen one would be waited for for ever.
+"""A read timeout for connected servers. Without it, a frozen PostgreSQL would block us forever.
 
-The kernel of a stopped server goes on to acknowledge what it receives, so neither keepalives nor TCP's own timeouts
-notice, and the limits of statements are kept by the server that is stopped. libpq waits without end; with a wait
-callback psycopg2 leaves the waiting to us. It costs two microseconds a statement.
+The kernel of a stopped server goes on acknowledging what it receives, so neither keepalives nor TCP's own timeouts
+notice, and the limits of statements are enforced by the very server that is stopped. libpq waits without end; with a
+wait callback psycopg2 leaves the waiting to us. It costs two microseconds per statement.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""How a handoff is shown: the card of feed, queue and lists, and the full form of one handoff.
+"""Representations of a handoff: the card of feed, queue and lists, and the full form.
 
-Both have the same keys. A card carries less text: the start of the problem, and of the assessment only what
-tells a reader whether to open it. PostgreSQL writes both, so that the statement that numbers an event can write its
-card as well.
+Both have the same keys. A card carries less text: the start of the problem, and of the assessment only what tells a
+reader whether to open it. PostgreSQL writes both, so that the statement that appends an event can write its card too.
 """
 
 from __future__ import annotations

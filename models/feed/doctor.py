@@ -1,4 +1,4 @@
-"""Examines a feed: whether its numbers are whole, its cards current and its hint in Redis not too low."""
+"""Check a feed: are its numbers complete, its cards current, and its hint in Redis not too low?"""
 
 from __future__ import annotations
 

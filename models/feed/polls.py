@@ -1,4 +1,4 @@
-"""Polls of one event loop: those that came in one turn of it are counted and answered by Redis in one call."""
+"""Polls of one event loop: those that arrived in the same turn are counted and answered by Redis in one call."""
 
 from __future__ import annotations
 

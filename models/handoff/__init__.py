@@ -1,4 +1,4 @@
-"""The handoff: its table, its states, and which of them a person may see."""
+"""The handoff: its table, its states, and who may see it."""
 
 from __future__ import annotations
 

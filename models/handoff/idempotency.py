@@ -1,4 +1,4 @@
-"""Keys that make a repeated intake answer as the first one did."""
+"""Idempotency keys: a repeated intake gets the answer of the first one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intake: a session, what is new of its steps, a handoff of it, and the assessment that shall be written."""
+"""Intake: store a session, its new steps and a handoff, and queue the assessment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People who lose their access, or some of it: they write nothing more, and what they had claimed goes back."""
+"""People who lose access, or some of it: they write nothing more, and their claims go back to the queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which handoffs a list shows."""
+"""Filters of the lists of handoffs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who did what when: read from the feed, the steps and the assessments, kept nowhere else."""
+"""The timeline of a handoff, read from the feed, the steps and the assessments."""
 
 from __future__ import annotations
 

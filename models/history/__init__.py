@@ -1,4 +1,4 @@
-"""History loaded from files: what a line stands for, which handoffs came from one, how far a file was read."""
+"""Imported history: the meaning of a line, which handoffs were imported, and how far a file was read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handoffs as lines that an import reads back, page by page so that any number fits in memory."""
+"""Export handoffs as lines that can be imported again, page by page so that any number fits in memory."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Loads lines of history: a chunk is stored with a handful of statements, in one transaction.
+"""Import lines of history: a chunk is stored with a handful of statements in one transaction.
 
-What a line stands for is named by its key, so loading it again adds nothing.
+A line is identified by its key, so importing it again adds nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Redis client of everything that would rather go without than wait. (Celery has connections of its own.)"""
+"""The Redis client for everything that prefers doing without over waiting. (Celery has connections of its own.)"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When each worker last proved, by executing a message of its own, that messages still reach it. Kept in Redis."""
+"""Heartbeats of workers: when each last executed a message of its own, kept in Redis."""
 
 from __future__ import annotations
 

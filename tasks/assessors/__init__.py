@@ -1,4 +1,4 @@
-"""Which assessor writes the assessments of this process."""
+"""Build the assessor of this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one shape of every assessor, and the one error they raise."""
+"""The interface of assessors and the one error they raise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The content of an assessment: its schema, the JSON Schema models are asked for, and its verification."""
+"""The content of an assessment: its schema, the JSON Schema for models, and its verification."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A worker process: how it lives, and how it tells its consumer of free slots."""
+"""A worker process: its lifecycle, and how its consumer learns of free slots."""

@@ -1,8 +1,8 @@
-"""Tells a worker's consumer at once that a slot is free.
+"""Tell a worker's consumer at once that a slot is free.
 
-The consumer takes no message while every slot is busy (worker_disable_prefetch), and sees that one is free only
-when its event loop turns. A pool of threads does not turn it: with a full queue each slot stood idle for up to a
-second after every task (celery/celery issue 6941), which is four tasks a second in a worker of four threads.
+The consumer takes no message while every slot is busy (worker_disable_prefetch), and notices a free one only when its
+event loop turns. A pool of threads does not turn it: with a full queue each slot stood idle for up to a second after
+every task (celery/celery issue 6941), which is four tasks a second in a worker of four threads.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A worker's life: it proves that messages reach it, ends when they no longer do, and leaves in time when told to.
+"""Worker lifecycle: pings itself through the broker, exits when the pings stop arriving, and shuts down in time.
 
-Celery's own means do not fit the thread pool. A warm shutdown waits for every thread, and a cold one too: a
+Celery's own means do not fit the thread pool. A warm shutdown waits for every thread, and so does a cold one: a
 thread cannot be ended, and the pool joins them all. And a consumer that lost its broker without noticing still
-answers pings. So one thread here looks after both, and the supervisor starts a process anew that has ended.
+answers pings. So one thread here looks after both, and the supervisor restarts a process that has ended.
 """
 
 from __future__ import annotations

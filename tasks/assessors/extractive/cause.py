@@ -1,4 +1,4 @@
-"""The cause that a session itself states, or that a similar past case had."""
+"""The likely cause, as stated in the session or taken from a similar past case."""
 
 from __future__ import annotations
 

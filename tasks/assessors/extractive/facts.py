@@ -1,4 +1,4 @@
-"""Which sentences of a session a senior would miss most."""
+"""Choose the sentences of a session that a senior would miss most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions of a session that nobody answered, and basics that nobody gave."""
+"""Open questions: those that nobody answered, and basics that are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ten-second summary: problem, state now, what is needed; whole sentences, at most 600 characters."""
+"""The ten-second summary: problem, state, what is needed; whole sentences, at most 600 characters."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a person sees of a text that mail has brought: without its headers, unpacked from its encodings, as a page.
+"""Read text that came by mail as a person sees it: without headers, decoded, rendered.
 
-The ticket keeps its text as it came; this is what assessors read of it.
+The ticket keeps its text as it came; this is only what assessors read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What mail packs texts into, found within a text and unpacked: encoded words, base64, uuencode and quoted-printable.
+"""Decode what mail packs text into, wherever it stands: encoded words, base64, uuencode, quoted-printable.
 
-What unpacks to no text, a picture or a key, nobody sees more of than that it is there. Every expression here is linear:
-each looks no further than a bounded number of characters.
+Data that decodes to no text, such as a picture or a key, is replaced by a mark. Every expression is linear: it looks
+at a bounded number of characters.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Markdown as a person sees it. Code keeps its characters; only the marks around it go.
 
-Every expression here is linear: each looks no further than a bounded number of characters.
+Every expression is linear: it looks at a bounded number of characters.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""HTML as a person sees it: what is hidden is left out, what is shown stays in its order.
+"""HTML as a person sees it: hidden parts are left out, visible parts keep their order.
 
-The text of a ticket is no document: a path, a placeholder or a line of code may look like mark-up. So a fragment of
-HTML is taken for one only by the elements that mails are made of, and whatever is not known stays as it stands.
-Every expression here is linear: each looks no further than a bounded number of characters.
+The text of a ticket is no document: a path, a placeholder or a line of code may look like mark-up. So a fragment
+counts as HTML only if it uses the elements that mails are made of, and unknown tags stay as they are. Every
+expression is linear: it looks at a bounded number of characters.
 """
 
 from __future__ import annotations

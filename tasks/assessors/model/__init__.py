@@ -1,4 +1,4 @@
-"""What every model has in common: retries, repair, limits, validation and the bill, around one small call."""
+"""The common part of all models: retries, repair, limits, validation and billing around one small call."""
 
 from __future__ import annotations
 

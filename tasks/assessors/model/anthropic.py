@@ -1,4 +1,4 @@
-"""Anthropic's messages, with its native structured output."""
+"""Anthropic's Messages API with its native structured output."""
 
 from __future__ import annotations
 

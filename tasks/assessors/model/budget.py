@@ -1,4 +1,4 @@
-"""What one account may spend on models: calls at once, calls per minute, tokens per day. Kept in Redis.
+"""The budget of an account for models: concurrent calls, calls per minute, tokens per day. Kept in Redis.
 
 Without Redis nothing is limited, and a log line counts it: limits protect the bill, not the data.
 """

@@ -1,8 +1,8 @@
-"""An HTTP call that really ends: one total deadline, a bounded body, no redirects.
+"""HTTP calls with a total deadline, a bounded body and no redirects.
 
-The timeouts of an HTTP client start anew with every byte, so a server that drips holds a call for ever, and
-a name lookup knows no timeout at all. Here the call runs in another thread, the caller waits no longer
-than the deadline, and the connection is then shut, which ends the call there too.
+The timeouts of an HTTP client start again with every byte, so a server that drips holds a call forever, and a name
+lookup has no timeout at all. Here the call runs in another thread, the caller waits no longer than the deadline, and
+the connection is then shut, which ends the call there too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pure: a case becomes a prompt. Ticket text is data in one fenced JSON block and never an instruction."""
+"""Pure: turn a case into a prompt. Ticket text is data in one fenced JSON block and never an instruction."""
 
 from __future__ import annotations
 

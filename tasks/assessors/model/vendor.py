@@ -1,4 +1,4 @@
-"""What the two vendors' SDKs share: they were generated alike, so their errors have the same names."""
+"""The common part of both vendors' SDKs, which are generated alike and share the names of their errors."""
 
 from __future__ import annotations
 

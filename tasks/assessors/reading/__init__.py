@@ -1,1 +1,1 @@
-"""Reads what people write in tickets: sentences, attempts and how they ended, proposals, answers. English."""
+"""Read what people write in tickets: sentences, attempts and outcomes, proposals, replies. English only."""

@@ -1,4 +1,4 @@
-"""What was tried in a session and how it ended, read from the words when nobody said it outright."""
+"""Attempts of a session and their outcomes, inferred from the words when nobody stated them."""
 
 from __future__ import annotations
 

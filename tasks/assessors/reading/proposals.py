@@ -1,4 +1,4 @@
-"""The words of a proposal: who is told to try what."""
+"""Words that mark a proposal: who is asked to try what."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of an answer: what came of something that was tried or proposed before."""
+"""Words that mark a reply: the outcome of something tried or proposed before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether two phrases tell the same action."""
+"""Compare phrases: do two of them name the same action?"""
 
 from __future__ import annotations
 

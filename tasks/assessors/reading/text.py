@@ -1,7 +1,7 @@
-"""Reading hostile text: cleaning, sentences, noise, and the signs that a sentence carries a fact.
+"""Read hostile text: cleaning, sentences, noise, and signs that a sentence carries a fact.
 
-Every expression here is linear: no repeated group holds another repetition, and texts are cut to a window
-before they are searched.
+Every expression is linear: no repeated group contains another repetition, and texts are cut to a window before they
+are searched.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is read of a case: its sentences, within bounds that no case can exceed.
+"""The sentences of a case, within bounds that no case can exceed.
 
-The work of everything that follows grows with the sentences read here, and so does the time for which one account's
-assessment keeps a processor from the others.
+All later work grows with the sentences read here, and so does the time for which one account's assessment keeps a
+processor from the others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The words of troubleshooting: what was done, what was proposed, and how it ended.
+"""The vocabulary of troubleshooting: actions, proposals and outcomes.
 
-The lists are English. Text in another language finds no match and is taken as plain statements.
-Every expression is linear: no repeated group holds another unbounded repetition.
+The lists are English. Text in another language matches nothing and is taken as plain statements. Every expression is
+linear: no repeated group contains another unbounded repetition.
 """
 
 from __future__ import annotations

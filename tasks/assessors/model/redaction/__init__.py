@@ -1,4 +1,4 @@
-"""Pure: personal data and secrets become placeholders before a text leaves, and come back in the reply."""
+"""Pure: replace personal data and secrets by placeholders before a text leaves, and restore them in the reply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pure: one rule of what must not leave, and how it looks for that in a text."""
+"""Pure: one redaction rule and how it searches a text."""
 
 from __future__ import annotations
 

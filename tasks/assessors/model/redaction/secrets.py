@@ -1,4 +1,4 @@
-"""Secrets that the words around them give away: in sentences, files, commands, headers, links and configurations."""
+"""Secrets recognised by the words around them: in sentences, files, commands, headers, links and configurations."""
 
 from __future__ import annotations
 

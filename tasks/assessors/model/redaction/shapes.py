@@ -1,6 +1,6 @@
-"""Tokens and keys that give themselves away by how they look: the shapes that vendors and tools document.
+"""Tokens and keys recognised by their documented shapes.
 
-One line each: a name, what its lower-case text holds for certain, the shape in lower case, an example that opens nothing.
+One line each: a name, what its lower-case text holds for certain, the shape in lower case, and a harmless example.
 """
 
 from __future__ import annotations

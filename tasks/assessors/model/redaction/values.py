@@ -1,4 +1,4 @@
-"""Pure: whether what stands where a secret could stand is one. Values come folded, in the case they were written in."""
+"""Pure: decide whether a value is a secret. Values come folded, in their original case."""
 
 from __future__ import annotations
 

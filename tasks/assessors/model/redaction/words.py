@@ -1,6 +1,6 @@
 """Words that announce a secret, in several languages, and words that follow them without being one.
 
-All are spelled as tasks.assessors.model.redaction.fold spells a text in lower case: without accents. "ß" stays.
+They are spelled as tasks.assessors.model.redaction.fold spells a text in lower case: without accents. "ß" stays.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parse the entity tags of If-Match and If-None-Match: one or several, also with the suffix of compressing proxies."""
+"""Parse the entity tags of If-Match and If-None-Match: one or several, also as compressing proxies rename them."""
 
 from __future__ import annotations
 

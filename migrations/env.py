@@ -1,20 +1,28 @@
 """Runs the migrations as the owner, each in a transaction of its own."""
 
 import re
+import time
 from typing import Any
 
 from alembic import context
+from alembic.runtime.migration import MigrationContext
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, create_engine, event, pool
+from sqlalchemy.exc import OperationalError
 
 from models import account, assessment, batch, feed, handoff, history, session
 from models.assessment import feedback, vocabulary
-from models.database import Base, connections, roles
+from models.database import Base, connections, roles, sqlstate
 from models.handoff import idempotency
 from models.settings import settings
 
 # Importing the tables is what fills the metadata.
 TABLES = (account, assessment, batch, feed, feedback, handoff, history, idempotency, session, vocabulary)
+
+LOCK_SECONDS = 5
+LOCK_NOT_AVAILABLE = "55P03"
+ATTEMPTS = 12
+PAUSE_SECONDS = 2.0
 
 
 def run() -> None:
@@ -29,10 +37,34 @@ def run() -> None:
             compare_server_default=False,
         )
         connection.exec_driver_sql("SELECT pg_advisory_lock(727274)")
+        # Who waits for a lock on a table makes all others wait behind it, so a migration does not wait for long.
+        connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         connection.commit()
+        _refuse_unknown_revision(connection)
         _name_roles(connection)
-        with context.begin_transaction():
-            context.run_migrations()
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with context.begin_transaction():
+                    context.run_migrations()
+                return
+            except OperationalError as error:
+                if sqlstate(error) != LOCK_NOT_AVAILABLE:
+                    raise
+                if attempt == ATTEMPTS:
+                    raise CommandError("a table is in use by others; migrate again when it is not") from error
+                time.sleep(PAUSE_SECONDS)
+
+
+def _refuse_unknown_revision(connection: Connection) -> None:
+    """Raise CommandError for a database that a version without a way to this one has migrated."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    connection.rollback()
+    known = {each.revision for each in context.script.walk_revisions()}
+    if found is not None and found not in known:
+        raise CommandError(
+            f"this database is at revision {found} of another version, from which there is no way to {max(known)};"
+            " begin with a new database (for `make run`: move the folder .local away)"
+        )
 
 
 def _connect() -> Any:

@@ -1,6 +1,6 @@
 """Words of past cases and their frequencies in an account, for the search for similar past cases.
 
-The search itself is the database function `similar_handoffs` (migration 0008).
+The search itself is the database function `similar_handoffs` (migrations/sql).
 """
 
 from __future__ import annotations

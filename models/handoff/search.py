@@ -17,11 +17,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, false, func, select, text
+from sqlalchemy import ColumnElement, false, func, select
 from sqlalchemy.orm import Session
 
 from models.account import User
-from models.database import dump_json
 from models.handoff import search_words
 from models.handoff.search_words import Term
 
@@ -81,40 +80,6 @@ def account_lexeme(account_id: UUID) -> str:
 def bounded(texts: Sequence[str | None]) -> str:
     """The texts as one, cut where a document would become too large."""
     return "\n".join(text for text in texts if text)[:MAX_CHARS]
-
-
-CHUNK = 500
-
-# Handoffs with all their texts, from the one after (:account, :id) on.
-_TEXTS = text("""
-    SELECT h.account_id, h.id, concat_ws(E'\\n', s.title, s.client, s.asset, s.category, steps.authors, h.resolution,
-        h.root_cause, s.external_id, s.problem, h.reason, h.ask, steps.texts) AS texts
-    FROM handoffs AS h
-    JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id,
-    LATERAL (
-        SELECT string_agg(DISTINCT author, E'\\n') AS authors, string_agg(text, E'\\n' ORDER BY seq) AS texts
-        FROM session_steps AS step WHERE step.account_id = s.account_id AND step.session_id = s.id
-    ) AS steps
-    WHERE (h.account_id, h.id) > (:account, :id) ORDER BY h.account_id, h.id LIMIT :most
-""")
-_SET_WORDS = text("""
-    UPDATE handoffs SET words = row.words
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS row(account_id uuid, id uuid, words tsvector)
-    WHERE handoffs.account_id = row.account_id AND handoffs.id = row.id
-""")
-
-
-def index_anew(connection: Connection) -> None:
-    """Write the words of all handoffs of all accounts anew, by a connection of the owner's."""
-    last = UUID(int=0), UUID(int=0)
-    while rows := connection.execute(_TEXTS, {"account": last[0], "id": last[1], "most": CHUNK}).all():
-        words = [{"account_id": str(row.account_id), "id": str(row.id), "words": _vector(row.texts)} for row in rows]
-        connection.execute(_SET_WORDS, {"rows": dump_json(words)})
-        last = rows[-1].account_id, rows[-1].id
-
-
-def _vector(texts: str) -> str:
-    return search_words.vector(texts[:MAX_CHARS])
 
 
 def matches(session: Session, account_id: UUID, id_column: Any, query: str) -> ColumnElement[bool]:

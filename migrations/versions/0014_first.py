@@ -1,16 +1,119 @@
-"""The first tables."""
+"""The schema: tables, roles with row-level security behind every account, functions, the first epoch.
+
+It stands for the fourteen migrations of version 0.1.0, whose last one had its number.
+"""
+
+from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0001"
+revision = "0014"
 down_revision = None
 branch_labels = None
 depends_on = None
 
+FUNCTIONS = Path(__file__).parents[1] / "sql"
+SCOPE = "nullif(current_setting('app.account_id', true), '')::uuid"
+
+# The rights of the role that sees one account. The one that sees all may read and write every row.
+OF_ONE_ACCOUNT = {
+    "accounts": "SELECT",
+    "assessment_feedback": "SELECT, INSERT, UPDATE",
+    "assessments": "SELECT, INSERT, UPDATE",
+    "batch_items": "SELECT, INSERT, UPDATE",
+    "batches": "SELECT, INSERT, UPDATE",
+    "feed_events": "SELECT, INSERT, DELETE",
+    "feeds": "SELECT, INSERT, UPDATE",
+    "handoffs": "SELECT, INSERT, UPDATE",
+    "idempotency_keys": "SELECT, INSERT, UPDATE",
+    "import_positions": "SELECT, INSERT, UPDATE",
+    "imported_handoffs": "SELECT, INSERT",
+    "session_steps": "SELECT, INSERT, DELETE, UPDATE (session_id, seq)",
+    "sessions": "SELECT, INSERT, UPDATE, DELETE",
+    "users": "SELECT",
+}
+OF_ALL_ACCOUNTS = {"api_tokens": "", "logins": "SELECT, INSERT, DELETE", "past_cases": "", "vocabularies": ""}
+TABLES = (
+    *("assessment_feedback", "past_cases", "logins", "imported_handoffs", "batch_items", "assessments"),
+    *("session_steps", "idempotency_keys", "handoffs", "batches", "api_tokens", "vocabularies", "users", "sessions"),
+    *("import_positions", "feeds", "feed_events", "feed_control", "accounts"),
+)
+CALLERS = {
+    "analyze_history": "escalation_upkeep",
+    "may_work": "escalation_app",
+    "refuse_changed_caller": "escalation_app",
+    "remember_case": "",
+    "search_handoffs": "escalation_app",
+    "searched_words": "escalation_app, escalation_upkeep",  # whoever writes a handoff writes its index
+    "similar_handoffs": "escalation_app",
+}
+
 
 def upgrade() -> None:
+    for role in ("escalation_app", "escalation_upkeep"):  # made by env.py, where an administrator has not made them
+        op.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
+    op.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+    _create_function("searched_words")  # an index uses it
+    _create_tables()
+    _set_storage()
+    for name in CALLERS:
+        if name != "searched_words":
+            _create_function(name)
+    _remember_resolved_handoffs()
+    for table in (*OF_ONE_ACCOUNT, *OF_ALL_ACCOUNTS):
+        _protect(table)
+    op.execute("GRANT SELECT ON feed_control TO escalation_app")
+    op.execute("GRANT SELECT, UPDATE ON feed_control TO escalation_upkeep")
+    op.execute("GRANT SELECT ON alembic_version TO escalation_upkeep")  # readiness
+    op.execute("INSERT INTO feed_control (epoch) VALUES (substr(md5(gen_random_uuid()::text), 1, 8))")
+
+
+def _create_function(name: str) -> None:
+    op.execute((FUNCTIONS / f"{name}.sql").read_text())
+    op.execute(f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC")
+    if CALLERS[name]:
+        op.execute(f"GRANT EXECUTE ON FUNCTION {name} TO {CALLERS[name]}")
+
+
+def _set_storage() -> None:
+    # Room in the pages for the next versions of rows that are updated often.
+    op.execute("ALTER TABLE feeds SET (fillfactor = 50)")
+    op.execute("ALTER TABLE handoffs SET (fillfactor = 60)")
+    # The words of a case are only read when it is compared.
+    op.execute("ALTER TABLE past_cases SET (toast_tuple_target = 128)")
+    # Each search would read the list of entries that are not in the index yet.
+    for index in ("ix_handoffs_words", "ix_past_cases_said"):
+        op.execute(f"ALTER INDEX {index} SET (fastupdate = off)")
+
+
+def _remember_resolved_handoffs() -> None:
+    for event, is_resolved in (
+        ("INSERT", "NEW.status = 'resolved'"),
+        ("UPDATE OF status", "OLD.status <> 'resolved' AND NEW.status = 'resolved'"),
+    ):
+        op.execute(
+            f"CREATE TRIGGER remember_case_{event.split()[0].lower()} AFTER {event} ON handoffs"
+            f" FOR EACH ROW WHEN ({is_resolved}) EXECUTE FUNCTION remember_case()"
+        )
+
+
+def _protect(table: str) -> None:
+    op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    if rights := OF_ONE_ACCOUNT.get(table):
+        own = f"{'id' if table == 'accounts' else 'account_id'} = {SCOPE}"
+        op.execute(f"GRANT {rights} ON {table} TO escalation_app")
+        op.execute(f"CREATE POLICY account ON {table} TO escalation_app USING ({own}) WITH CHECK ({own})")
+    rights = OF_ALL_ACCOUNTS.get(table) or "SELECT, INSERT, UPDATE, DELETE"
+    op.execute(f"GRANT {rights} ON {table} TO escalation_upkeep")
+    op.execute(f"CREATE POLICY upkeep ON {table} TO escalation_upkeep USING (true) WITH CHECK (true)")
+    # FORCE binds the owner too; migrations and the searches run as the owner.
+    op.execute(f"CREATE POLICY owner ON {table} TO CURRENT_USER USING (true) WITH CHECK (true)")
+
+
+def _create_tables() -> None:
     op.create_table(
         "accounts",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -78,6 +181,15 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": "50"},
     )
     op.create_table(
+        "import_positions",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("file_digest", sa.String(length=64), nullable=False),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_import_positions_account_id")),
+        sa.PrimaryKeyConstraint("account_id", "file_digest", name=op.f("pk_import_positions")),
+    )
+    op.create_table(
         "sessions",
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -90,10 +202,17 @@ def upgrade() -> None:
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("steps_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("draft_of", sa.Uuid(), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_sessions_account_id")),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_sessions")),
     )
-    op.create_index("ix_sessions_external_id", "sessions", ["account_id", "external_id"], unique=True)
+    op.create_index(
+        "uq_sessions_external_id",
+        "sessions",
+        ["account_id", "external_id", "draft_of"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    )
     op.create_table(
         "users",
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -108,6 +227,15 @@ def upgrade() -> None:
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_users_account_id")),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_users")),
+    )
+    op.create_table(
+        "vocabularies",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("cases", sa.Integer(), nullable=False),
+        sa.Column("shares", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("counted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_vocabularies_account_id")),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_vocabularies")),
     )
     op.create_table(
         "api_tokens",
@@ -126,6 +254,74 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_api_tokens")),
     )
     op.create_index("ix_api_tokens_digest", "api_tokens", ["digest"], unique=True)
+    op.create_table(
+        "batches",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("filter", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("identity", sa.String(length=64), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "queued",
+                "running",
+                "paused",
+                "completed",
+                "cancelled",
+                "failed",
+                name="state",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("paused_reason", sa.String(length=64), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("started_by_id", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("driven_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("cursor", sa.Integer(), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("succeeded", sa.Integer(), nullable=False),
+        sa.Column("fallback", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("skipped", sa.Integer(), nullable=False),
+        sa.Column("tokens_in", sa.BigInteger(), nullable=False),
+        sa.Column("tokens_out", sa.BigInteger(), nullable=False),
+        sa.Column("cost", sa.Numeric(precision=14, scale=6), nullable=False),
+        sa.Column("cost_ceiling", sa.Numeric(precision=14, scale=6), nullable=True),
+        sa.Column("rate", sa.Double(), nullable=True),
+        sa.Column("rate_from", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("rate_done", sa.Integer(), nullable=False),
+        sa.CheckConstraint("0 <= done AND done <= cursor AND cursor <= total", name=op.f("ck_batches_progress")),
+        sa.CheckConstraint("succeeded + fallback + failed + skipped = done", name=op.f("ck_batches_sum")),
+        sa.ForeignKeyConstraint(
+            ["account_id", "started_by_id"],
+            ["users.account_id", "users.id"],
+            name=op.f("fk_batches_account_id_started_by_id"),
+        ),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_batches_account_id")),
+        sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_batches")),
+    )
+    op.create_index(
+        "ix_batches_moving",
+        "batches",
+        ["driven_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('queued', 'running') OR done < cursor"),
+    )
+    op.create_index(
+        "uq_batches_unfinished",
+        "batches",
+        ["account_id", "identity"],
+        unique=True,
+        postgresql_where=sa.text("state IN ('queued', 'running', 'paused')"),
+    )
     op.create_table(
         "handoffs",
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -187,6 +383,7 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=True),
         sa.Column("card", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("search", postgresql.TSVECTOR(), nullable=False),
+        sa.Column("words", postgresql.TSVECTOR(), server_default="", nullable=False),
         sa.CheckConstraint(
             "(status = 'claimed') <= (claimed_by_id IS NOT NULL)", name=op.f("ck_handoffs_claimed_by")
         ),
@@ -219,7 +416,28 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status = 'claimed' AND first_action_at IS NULL"),
     )
-    op.create_index("ix_handoffs_created_at", "handoffs", ["account_id", "created_at"], unique=False)
+    op.create_index(
+        "ix_handoffs_created_at",
+        "handoffs",
+        ["account_id", "created_at"],
+        unique=False,
+        postgresql_include=[
+            "id",
+            "status",
+            "generation",
+            "escalated_at",
+            "ready_at",
+            "claimed_at",
+            "first_action_at",
+        ],
+    )
+    op.create_index(
+        "ix_handoffs_escalated_at",
+        "handoffs",
+        ["account_id", "escalated_at"],
+        unique=False,
+        postgresql_where=sa.text("escalated_at IS NOT NULL"),
+    )
     op.create_index("ix_handoffs_handed_off_by", "handoffs", ["account_id", "handed_off_by_id", "id"], unique=False)
     op.create_index(
         "ix_handoffs_open",
@@ -228,8 +446,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status IN ('pending', 'ready', 'claimed')"),
     )
-    op.create_index("ix_handoffs_search", "handoffs", ["search"], unique=False, postgresql_using="gin")
     op.create_index("ix_handoffs_session", "handoffs", ["account_id", "session_id", "id"], unique=False)
+    op.create_index(
+        "ix_handoffs_words",
+        "handoffs",
+        [sa.literal_column("searched_words(words, account_id, handed_off_by_id, target_id, claimed_by_id)")],
+        unique=False,
+        postgresql_using="gin",
+    )
     op.create_index(
         "uq_handoffs_open_session",
         "handoffs",
@@ -333,8 +557,6 @@ def upgrade() -> None:
         sa.Column("queued_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("not_before", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("woken_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("wakes", sa.Integer(), server_default="0", nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
@@ -369,15 +591,108 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("pk_assessments")),
     )
     op.create_index(
+        "ix_assessments_queued_at",
+        "assessments",
+        ["account_id", "queued_at"],
+        unique=False,
+        postgresql_include=["handoff_id", "generation", "state"],
+    )
+    op.create_index(
         "ix_assessments_unfinished",
         "assessments",
-        ["state", "woken_at"],
+        ["state", "lane", "not_before"],
         unique=False,
         postgresql_where=sa.text("state IN ('queued', 'running')"),
     )
     op.create_index(
         "uq_assessments_generation", "assessments", ["account_id", "handoff_id", "generation"], unique=True
     )
+    op.create_table(
+        "batch_items",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("batch_id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("handoff_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "waiting",
+                "dispatched",
+                "succeeded",
+                "fallback",
+                "failed",
+                "skipped",
+                name="state",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("assessment_id", sa.Uuid(), nullable=True),
+        sa.Column("reason", sa.String(length=64), nullable=True),
+        sa.CheckConstraint(
+            "(state = 'dispatched') <= (assessment_id IS NOT NULL)", name=op.f("ck_batch_items_assessment")
+        ),
+        sa.ForeignKeyConstraint(
+            ["account_id", "batch_id"],
+            ["batches.account_id", "batches.id"],
+            name=op.f("fk_batch_items_account_id_batch_id"),
+        ),
+        sa.PrimaryKeyConstraint("account_id", "batch_id", "position", name=op.f("pk_batch_items")),
+    )
+    op.create_index(
+        "ix_batch_items_dispatched",
+        "batch_items",
+        ["account_id", "batch_id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'dispatched'"),
+    )
+    op.create_table(
+        "imported_handoffs",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("handoff_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id", "handoff_id"],
+            ["handoffs.account_id", "handoffs.id"],
+            name=op.f("fk_imported_handoffs_account_id_handoff_id"),
+        ),
+        sa.PrimaryKeyConstraint("account_id", "handoff_id", name=op.f("pk_imported_handoffs")),
+    )
+    op.create_index("uq_imported_handoffs_key", "imported_handoffs", ["account_id", "key"], unique=True)
+    op.create_table(
+        "logins",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("token_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id", "token_id"],
+            ["api_tokens.account_id", "api_tokens.id"],
+            name=op.f("fk_logins_account_id_token_id"),
+        ),
+        sa.PrimaryKeyConstraint("account_id", "user_id", "key", name=op.f("pk_logins")),
+    )
+    op.create_index("ix_logins_expires_at", "logins", ["expires_at"], unique=False)
+    op.create_index("ix_logins_key", "logins", ["key"], unique=True)
+    op.create_table(
+        "past_cases",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("handoff_id", sa.Uuid(), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("said", postgresql.TSVECTOR(), nullable=False),
+        sa.Column("opening", postgresql.TSVECTOR(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id", "handoff_id"],
+            ["handoffs.account_id", "handoffs.id"],
+            name=op.f("fk_past_cases_account_id_handoff_id"),
+        ),
+        sa.PrimaryKeyConstraint("account_id", "handoff_id", name=op.f("pk_past_cases")),
+    )
+    op.create_index("ix_past_cases_said", "past_cases", ["said"], unique=False, postgresql_using="gin")
     op.create_table(
         "assessment_feedback",
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -407,45 +722,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("assessment_feedback")
-    op.drop_index("uq_assessments_generation", table_name="assessments")
-    op.drop_index(
-        "ix_assessments_unfinished",
-        table_name="assessments",
-        postgresql_where=sa.text("state IN ('queued', 'running')"),
-    )
-    op.drop_table("assessments")
-    op.drop_table("session_steps")
-    op.drop_index("ix_idempotency_keys_created_at", table_name="idempotency_keys")
-    op.drop_table("idempotency_keys")
-    op.drop_index(
-        "uq_handoffs_open_session",
-        table_name="handoffs",
-        postgresql_where=sa.text("status IN ('pending', 'ready', 'claimed')"),
-    )
-    op.drop_index("ix_handoffs_session", table_name="handoffs")
-    op.drop_index("ix_handoffs_search", table_name="handoffs", postgresql_using="gin")
-    op.drop_index(
-        "ix_handoffs_open",
-        table_name="handoffs",
-        postgresql_where=sa.text("status IN ('pending', 'ready', 'claimed')"),
-    )
-    op.drop_index("ix_handoffs_handed_off_by", table_name="handoffs")
-    op.drop_index("ix_handoffs_created_at", table_name="handoffs")
-    op.drop_index(
-        "ix_handoffs_claimed_at",
-        table_name="handoffs",
-        postgresql_where=sa.text("status = 'claimed' AND first_action_at IS NULL"),
-    )
-    op.drop_table("handoffs")
-    op.drop_index("ix_api_tokens_digest", table_name="api_tokens")
-    op.drop_table("api_tokens")
-    op.drop_table("users")
-    op.drop_index("ix_sessions_external_id", table_name="sessions")
-    op.drop_table("sessions")
-    op.drop_table("feeds")
-    op.drop_index("ix_feed_events_handoff", table_name="feed_events")
-    op.drop_index("ix_feed_events_created_at", table_name="feed_events")
-    op.drop_table("feed_events")
-    op.drop_table("feed_control")
-    op.drop_table("accounts")
+    for table in TABLES:
+        op.drop_table(table)
+    for name in CALLERS:
+        op.execute(f"DROP FUNCTION {name}")
+    op.execute("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC")
+    op.execute("REVOKE ALL ON alembic_version FROM escalation_upkeep")
+    for role in ("escalation_app", "escalation_upkeep"):
+        op.execute(f"REVOKE USAGE ON SCHEMA public FROM {role}")

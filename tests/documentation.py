@@ -1,0 +1,193 @@
+"""Reference pages that are generated from the code: `python -m tests.documentation` writes them to docs/reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from models.settings import _read
+from tests.stack import ROOT
+
+FOLDER = ROOT / "docs/reference"
+MARK = "<!-- Written by `python -m tests.documentation`; do not edit. -->\n"
+
+# Each variable's meaning, in the order of the page. A test refuses one that is missing here or no longer read.
+MEANINGS: dict[str, dict[str, str]] = {
+    "The installation": {
+        "DATABASE_URL": "PostgreSQL 15 or newer, as the login of the service",
+        "REDIS_URL": "`redis://`, `rediss://` or `unix://`; see operations.md for the options",
+        "INSTALLATION": "what names in Redis begin with; by default the name of the database",
+        "SECRET_KEY": "signs cookies, cursors and page tokens; at least 32 characters; needed to serve requests",
+        "SECRET_KEY_PREVIOUS": "the key before a rotation, whose signatures are still accepted",
+        "LOG_FORMAT": "`json`, or `console` for people",
+        "STATEMENT_SECONDS": "PostgreSQL ends a statement then; a connection that is silent 2 s longer is given up",
+    },
+    "The web process": {
+        "ALLOWED_HOSTS": "names of the service, separated by commas; `.example.com` stands for all below it",
+        "CORS_ORIGINS": "origins whose pages may call the API, separated by commas",
+        "HTTPS_ONLY": "people come by https, whatever the proxy says",
+        "METRICS_PORT": "a port that serves `/metrics` and nothing else",
+        "WEB_CONNECTIONS": "connections of clients per process",
+        "WEB_HEAD_SECONDS": "for the head of a request to arrive",
+        "WEB_BODY_SECONDS": "for a request with a body to arrive",
+        "WEB_UNREAD_SECONDS": "a client that reads nothing of its answer for so long is disconnected",
+    },
+    "Signing in": {
+        "JWT_SECRET": "the secret of the main product's tokens (HS256); or use JWT_JWKS_URL",
+        "JWT_JWKS_URL": "the public keys of the main product's tokens",
+        "JWT_AUDIENCE": "the audience that a token must name; required with either of them",
+        "JWT_ISSUER": "the issuer that a token must name",
+        "JWT_ACCOUNT_CLAIM": "the claim that holds the account's id",
+    },
+    "Limits": {
+        "TOKEN_REQUESTS_PER_MINUTE": "requests of one token",
+        "ACCOUNT_REQUESTS_PER_MINUTE": "requests of one account",
+        "WRONG_TOKENS_PER_MINUTE": "wrong tokens from one address (IPv6: one /64); then unknown tokens are 429",
+    },
+    "What is kept": {
+        "FEED_RETENTION_DAYS": "events are kept so long",
+        "FEED_RETENTION_EVENTS": "and at most so many of an account",
+        "IDEMPOTENCY_HOURS": "the answer to an Idempotency-Key is repeated so long",
+        "CLAIM_LEASE_SECONDS": "a claim without a first action goes back then; an account may have its own",
+    },
+    "Assessments": {
+        "ASSESSOR": "`extractive` (offline), `openai` or `anthropic`",
+        "ASSESS_DEADLINE_SECONDS": "from acceptance; then the offline assessor writes it and says `deadline`",
+        "BULK_DEADLINE_SECONDS": "the same for bulk work",
+        "ASSESS_ATTEMPTS": "tries of a model; then the offline assessor",
+        "MODEL_CALL_SECONDS": "all tries of one attempt together",
+        "LEASE_SECONDS": "the work of a killed worker is taken over after this and one sweep",
+        "SWEEP_SECONDS": "how often beat asks for a sweep; after three missed ones a worker sweeps by itself",
+        "BATCH_IN_FLIGHT": "assessments of all batches that wait or run at a time",
+        "BULK_REST": "share of its working time for which a thread of a bulk worker rests afterwards",
+        "WORKER_GRACE_SECONDS": "a worker that was asked to stop gives back what it has not finished by then",
+        "WORKER_DEAF_SECONDS": "a worker that gets none of its own messages for so long exits",
+    },
+    "Models": {
+        "OPENAI_API_KEY": "for `ASSESSOR=openai`",
+        "OPENAI_BASE_URL": "any server that speaks OpenAI's chat completions",
+        "OPENAI_MODEL": "the model",
+        "ANTHROPIC_API_KEY": "for `ASSESSOR=anthropic`",
+        "ANTHROPIC_BASE_URL": "another address of Anthropic's API",
+        "ANTHROPIC_MODEL": "the model",
+        "REDACT": "replace personal data and secrets before anything is sent",
+        "MODEL_MAX_OUTPUT_TOKENS": "the longest reply",
+        "MODEL_CONCURRENT_CALLS": "calls of one account at a time",
+        "MODEL_CALLS_PER_MINUTE": "calls of one account",
+        "MODEL_TOKENS_PER_DAY": "tokens of one account",
+        "PRICE_IN_PER_MILLION": "price of a million tokens sent, for the cost that is stored",
+        "PRICE_OUT_PER_MILLION": "price of a million tokens received",
+    },
+}
+
+
+# Read before the settings, by what starts a process: default and meaning.
+STARTING = {
+    "HOST": ("127.0.0.1", "the address that the web process listens on, when it is an IP address or `localhost`"),
+    "PORT": ("8000", "its port"),
+    "WEB_CONCURRENCY": ("2", "web processes"),
+    "WEB_THREADS": ("16", "threads of Flask in each of them"),
+    "BULK_THREADS": ("1, with a model 8", "threads of the bulk worker under `make run`; 1 in the examples"),
+    "DATABASE_POOL": ("20", "connections to PostgreSQL per process"),
+    "ADMIN_DATABASE_URL": ("none", "an administrator's address, for `python -m deploy.production.database owner`"),
+    "SERVICE_PASSWORD": ("none", "the password of the service's login, for `python -m deploy.production.database`"),
+}
+
+
+class Recorder:
+    """Stands for the environment: notes which variables are read, and answers with their defaults."""
+
+    def __init__(self) -> None:
+        self.read: dict[str, Any] = {}
+
+    def __getattr__(self, kind: str) -> Any:
+        return self._note
+
+    def _note(self, name: str, default: Any = None, **_: Any) -> Any:
+        self.read[name] = ADDRESSES.get(name, default)
+        return self.read[name]
+
+
+ADDRESSES = {"DATABASE_URL": "postgresql://database/name", "REDIS_URL": "redis://redis"}
+
+
+def settings_read() -> dict[str, Any]:
+    """Every variable that the service reads, with its default; None: there is none."""
+    recorder = Recorder()
+    _read(recorder)  # type: ignore[arg-type]
+    return recorder.read
+
+
+def settings_page() -> str:
+    """docs/reference/settings.md."""
+    defaults = settings_read()
+    lines = [
+        "# Settings",
+        "",
+        MARK,
+        "Environment variables. An empty one counts as not given; a bad one stops the start with a clear line.",
+    ]
+    for title, variables in MEANINGS.items():
+        lines += ["", f"## {title}", "", "| variable | default | meaning |", "|---|---|---|"]
+        lines += [
+            f"| `{name}` | {_default(name, defaults[name])} | {meaning} |" for name, meaning in variables.items()
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _default(name: str, value: Any) -> str:
+    if name in ADDRESSES:
+        return "required"
+    if value is None or value == []:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def cli_page(commands: dict[str, click.Command]) -> str:
+    """docs/reference/cli.md."""
+    lines = [
+        "# Command line",
+        "",
+        MARK,
+        "`flask COMMAND --help` says the same. Each command fails with one line and 1.",
+    ]
+    for name, command in sorted(commands.items()):
+        lines += _described(f"flask {name}", command)
+    return "\n".join(lines)
+
+
+def _described(name: str, command: click.Command) -> list[str]:
+    if isinstance(command, click.Group):
+        head = ["", f"## {name}", "", (command.help or "").strip()]
+        return [*head, *(line for each in sorted(command.commands) for line in _of_group(name, command, each))]
+    depth = "##" if name.count(" ") == 1 else "###"
+    context = click.Context(command, info_name=name)
+    help_text = click.formatting.HelpFormatter(width=100)
+    command.format_usage(context, help_text)
+    command.format_help_text(context, help_text)
+    command.format_options(context, help_text)
+    return ["", f"{depth} {name}", "", "```", help_text.getvalue().rstrip(), "```"]
+
+
+def _of_group(name: str, group: click.Group, each: str) -> list[str]:
+    return _described(f"{name} {each}", group.commands[each])
+
+
+def own_commands(app: Any) -> dict[str, click.Command]:
+    """The commands of the service, without those that Flask brings."""
+    return dict(app.cli.commands)
+
+
+def main() -> None:
+    """Write the pages."""
+    from wsgi import app
+
+    FOLDER.mkdir(exist_ok=True)
+    Path(FOLDER, "settings.md").write_text(settings_page())
+    Path(FOLDER, "cli.md").write_text(cli_page(own_commands(app)))
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@ BIN := .venv/bin
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick constraints proofs faults bench bench-assessment check lint format migration shell
+.PHONY: help run test quick pictures reference constraints proofs faults bench bench-assessment check lint format migration shell
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -41,6 +41,15 @@ lint: .venv/stamp ## ruff
 bench-assessment: .venv/stamp ## how good assessments and the search for past cases are (args="FILE …" for other tickets)
 	$(BIN)/python -m tests.benchmarks.assessment $(args)
 	$(BIN)/python -m tests.benchmarks.retrieval $(args)
+
+pictures: .venv/stamp ## take the screenshots of the README anew
+	@$(BIN)/python -m pytest tests/screens/test_looks.py -k light
+	cp build/screens/queue-light.png docs/pictures/queue.png
+	cp build/screens/context-light.png docs/pictures/handoff.png
+
+reference: .venv/stamp ## write docs/reference anew from the code
+	@DATABASE_URL=postgresql://database/none REDIS_URL=redis://redis SECRET_KEY=only-to-load-the-commands-------- \
+		$(BIN)/python -m tests.documentation
 
 constraints: .venv/stamp ## write constraints.txt anew after a change of the requirements
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make constraints" \

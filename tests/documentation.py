@@ -1,4 +1,4 @@
-"""Reference pages that are generated from the code: `python -m tests.documentation` writes them to docs/reference."""
+"""Reference pages that are generated from the code: `make reference` writes them to docs/reference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.settings import _read
 from tests.stack import ROOT
 
 FOLDER = ROOT / "docs/reference"
-MARK = "<!-- Written by `python -m tests.documentation`; do not edit. -->\n"
+MARK = "<!-- Written by `make reference`; do not edit. -->\n"
 
 # Each variable's meaning, in the order of the page. A test refuses one that is missing here or no longer read.
 MEANINGS: dict[str, dict[str, str]] = {

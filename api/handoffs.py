@@ -65,7 +65,7 @@ def create(headers: dict[str, Any], told: dict[str, Any]) -> Response:
         handoff_id, assessment_id = intake.accept(session, account_id, told, by=by)
         shown = append_and_represent(session, account_id, handoff_id)
         if key:
-            idempotency.remember(session, account_id, by, key, json.loads(shown.text))
+            idempotency.remember(session, account_id, by, key, shown.text)
     _wake(assessment_id)
     return _accepted(shown.text, handoff_id, shown.seq)
 

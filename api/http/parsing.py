@@ -6,7 +6,7 @@ import json
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
-from flask import Request
+from flask import Request, g
 from marshmallow import RAISE, Schema, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
@@ -43,7 +43,13 @@ class StrictParser(FlaskParser):
 
 
 def read_json(req: Request) -> Any:
-    """The request's body. 400 when it is not JSON, 415 when it says that it is something else."""
+    """The request's body, parsed once. 400 when it is not JSON, 415 when it says that it is something else."""
+    if "body" not in g:
+        g.body = _parse(req)
+    return g.body
+
+
+def _parse(req: Request) -> Any:
     if req.content_encoding:
         raise Problem(415, "unsupported_media_type", "Content-Encoding is not supported; send the plain body.")
     data = req.get_data(cache=True)

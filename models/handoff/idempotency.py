@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, String, delete, func, select, update
+from sqlalchemy import ForeignKeyConstraint, Index, String, Text, cast, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -57,9 +57,10 @@ def begin(session: Session, account_id: UUID, user_id: UUID, key: str, request_h
     return stored.answer
 
 
-def remember(session: Session, account_id: UUID, user_id: UUID, key: str, answer: dict[str, Any]) -> None:
-    """Keep the answer for the key, in the transaction that did the work."""
-    session.execute(update(IdempotencyKey).where(_is(account_id, user_id, key)).values(answer=answer))
+def remember(session: Session, account_id: UUID, user_id: UUID, key: str, answer: str) -> None:
+    """Store the answer, as JSON text, for the key, in the transaction that did the work."""
+    as_json = cast(literal(answer, Text), JSONB)
+    session.execute(update(IdempotencyKey).where(_is(account_id, user_id, key)).values(answer=as_json))
 
 
 def _is(account_id: Any, user_id: Any, key: Any) -> Any:

@@ -21,7 +21,7 @@ from models.assessment import Lane, State, feedback, leases, next_due, unfinishe
 from models.assessment.feedback import Rating
 from models.assessment.leases import Lease
 from models.batch import work
-from models.database import new_id
+from models.database import dump_json, new_id
 from models.handoff import Actor, idempotency, intake, leaving, moves
 from models.handoff.moves import complete
 from models.history import Line
@@ -260,7 +260,7 @@ def hand_off_with_key(scene: Scene, case: Case, side: int) -> None:
             target = {"target_user_id": scene.people(side)[1].id}
             made, _ = intake.accept(session, scene.account, worlds.intake(case.name) | target, by=by)
             append_and_represent(session, scene.account, made)
-            idempotency.remember(session, scene.account, by, key, {"id": str(made)})
+            idempotency.remember(session, scene.account, by, key, dump_json({"id": str(made)}))
 
 
 def drive(scene: Scene, case: Case, side: int) -> None:

@@ -64,7 +64,7 @@ WHOLE, BY_STATE, BY_DAY = 3, 1, 2  # grouping(state, day): a set bit is a column
 
 
 def escalations(session: Session, account_id: UUID, *, since: datetime, until: datetime) -> dict[str, Any]:
-    """The metrics of [since, until), whole, by assessment state, and by day in UTC with the empty days.
+    """Compute the metrics of [since, until): in total, by assessment state, and by day in UTC with empty days.
 
     A time that nobody had is None; `assessment_state` is `none` where no assessment was asked for.
     """

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Refused(Exception):
-    """The request was understood and not carried out. `code` is for machines and never changes."""
+    """A request that was understood and refused. `code` is for machines and never changes."""
 
     def __init__(self, code: str, detail: str, **facts: Any) -> None:
         super().__init__(detail)
@@ -16,14 +16,14 @@ class Refused(Exception):
 
 
 class NotFound(Refused):
-    """No such thing in this account. Another account's thing is the same as none."""
+    """Nothing of this kind in this account; things of other accounts count as absent."""
 
     def __init__(self, detail: str = "No such thing in this account.") -> None:
         super().__init__("not_found", detail)
 
 
 class Conflict(Refused):
-    """The thing's state, or somebody else's move, does not allow it."""
+    """The current state, or somebody else's move, does not allow it."""
 
 
 class Forbidden(Refused):
@@ -31,11 +31,11 @@ class Forbidden(Refused):
 
 
 class Invalid(Refused):
-    """Well formed, but not acceptable against what is stored."""
+    """Well formed, but unacceptable given what is stored."""
 
 
 class Busy(Refused):
-    """PostgreSQL ended every try in favour of somebody else's. Nothing was written; a later try can help."""
+    """PostgreSQL ended every try in favour of another transaction. Nothing was written; a later try can succeed."""
 
     def __init__(self) -> None:
         super().__init__("busy", "Too many changes meet here at the moment; try again.")

@@ -19,7 +19,7 @@ _SHARED: list[Any] = [
 
 
 def set_up() -> None:
-    """Send every log record of this process to stderr in one form. May be called twice."""
+    """Send every log record of this process to stderr in one format. May be called twice."""
     console = settings().log_format == "console"
     last = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
     handler = logging.StreamHandler(sys.stderr)
@@ -45,15 +45,15 @@ def set_up() -> None:
 
 
 def logger(name: str) -> Any:
-    """A logger for a module."""
+    """Return the logger of a module."""
     return structlog.stdlib.get_logger(name)
 
 
 def bind(**ids: Any) -> None:
-    """Carry these ids on every line of this request or task."""
+    """Add these ids to every line of this request or task."""
     structlog.contextvars.bind_contextvars(**ids)
 
 
 def clear() -> None:
-    """Forget the ids at its end."""
+    """Drop the ids at its end."""
     structlog.contextvars.clear_contextvars()

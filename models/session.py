@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class StepKind(StrEnum):
-    """What a step is."""
+    """Kinds of steps."""
 
     QUESTION = "question"
     ACTION = "action"
@@ -37,7 +37,7 @@ class StepKind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a step went, as its author saw it."""
+    """The outcome of a step, as its author saw it."""
 
     WORKED = "worked"
     FAILED = "failed"
@@ -46,7 +46,7 @@ class Outcome(StrEnum):
 
 
 class TroubleshootingSession(Base):
-    """A piece of troubleshooting, named by the ticket it belongs to.
+    """A piece of troubleshooting, named by its ticket.
 
     A ticket has one session that everybody of the account sees, and one draft for each parked handoff of it, which
     only those who may see that handoff see. `draft_of` is the parked handoff; None: the ticket's session.
@@ -81,7 +81,7 @@ class TroubleshootingSession(Base):
 
 
 class SessionStep(Base):
-    """One thing that was asked, done or seen. `seq` counts from 1 in its session, without gaps."""
+    """A step: a question, an action or an observation. `seq` counts from 1 in its session, without gaps."""
 
     __tablename__ = "session_steps"
 
@@ -103,13 +103,13 @@ class SessionStep(Base):
 
     @property
     def identity(self) -> Identity:
-        """What makes it the same as another one; as step_identity() of what was sent."""
+        """The identity of a stored step; comparable with step_identity() of a sent one."""
         return (self.kind, self.text, self.outcome, self.at and self.at.timestamp(), self.author)
 
 
 @dataclass(frozen=True)
 class StoredSession:
-    """A session whose row is locked until commit. `steps_count`: as it was before."""
+    """A session whose row is locked until commit. `steps_count`: the number before this change."""
 
     id: UUID
     external_id: str
@@ -125,7 +125,7 @@ class StoredSession:
 def store(
     session: Session, account_id: UUID, details: dict[str, Any], *, draft_of: UUID | None = None
 ) -> StoredSession:
-    """Make or refresh the session named by `external_id`, and keep its row locked until commit.
+    """Create or refresh the session named by `external_id`, and lock its row until commit.
 
     The lock makes two handoffs of one session wait for each other. What was not sent stays as it was. With
     `draft_of`, the id of a parked handoff, it is that handoff's draft and the ticket's session is left alone.
@@ -150,14 +150,14 @@ def _store(sent: tuple[str, ...]) -> Prepared:
 
 
 def authors(steps: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Who wrote these steps, as far as it was said, each once."""
+    """Return the named authors of these steps, each once."""
     return list(dict.fromkeys(step["author"] for step in steps if step.get("author")))
 
 
 def new_steps(
     session: Session, account_id: UUID, kept: StoredSession, steps: Sequence[T], identity: Callable[[T], Identity]
 ) -> Sequence[T]:
-    """Those of `steps` that the session does not have yet, in their order.
+    """Return those of `steps` that the session does not have yet, in order.
 
     A client that hands a session off again sends its whole history. A step is the same when all that was
     sent of it is the same; sent twice in one history, it is kept twice.
@@ -169,7 +169,7 @@ def new_steps(
 
 
 def without_known(steps: Iterable[T], known: Counter[Identity], identity: Callable[[T], Identity]) -> list[T]:
-    """The steps that `known` does not hold, in their order. Uses up what it finds in `known`."""
+    """Return the steps that are not in `known`, in order. Consumes matches in `known`."""
     fresh = []
     for step in steps:
         if known[identity(step)] > 0:
@@ -180,7 +180,7 @@ def without_known(steps: Iterable[T], known: Counter[Identity], identity: Callab
 
 
 def append_step(session: Session, kept: TroubleshootingSession, step: dict[str, Any], *, by: UUID) -> SessionStep:
-    """Add one step at the end of a session whose row is locked, so that numbers have no gaps."""
+    """Append a step to a session whose row is locked, so that numbers have no gaps."""
     added = step_values(kept.account_id, kept, [step], by=by)
     count = session.connection().exec_driver_sql(f"WITH {ADD_STEPS} SELECT steps_count FROM counted", added)
     set_committed_value(kept, "steps_count", count.scalar_one())
@@ -188,7 +188,7 @@ def append_step(session: Session, kept: TroubleshootingSession, step: dict[str, 
 
 
 def lock(session: Session, account_id: UUID, session_id: UUID) -> TroubleshootingSession:
-    """The session, its row locked until commit."""
+    """Return the session with its row locked until commit."""
     return session.scalars(
         select(TroubleshootingSession)
         .where(TroubleshootingSession.account_id == account_id, TroubleshootingSession.id == session_id)
@@ -197,7 +197,7 @@ def lock(session: Session, account_id: UUID, session_id: UUID) -> Troubleshootin
 
 
 def publish(session: Session, account_id: UUID, draft_id: UUID) -> StoredSession:
-    """Add a draft's details and steps to the ticket's session, which is made where there is none, and lock that.
+    """Move a draft's details and steps into the ticket's session, created if missing, and lock that.
 
     The draft is then empty; discard() it once its handoff has left it. Conflict when the session would become too
     long.
@@ -227,7 +227,7 @@ _MOVE_STEPS = text("""
 
 
 def discard(session: Session, account_id: UUID, draft_id: UUID) -> None:
-    """Delete a draft and what is left of its steps. No handoff may refer to it any more."""
+    """Delete a draft and the rest of its steps. No handoff may refer to it any more."""
     for table, key in ((SessionStep, SessionStep.session_id), (TroubleshootingSession, TroubleshootingSession.id)):
         session.execute(delete(table).where(table.account_id == account_id, key == draft_id))
 
@@ -249,7 +249,7 @@ ADD_STEPS = """
 def step_values(
     account_id: UUID, kept: StoredSession | TroubleshootingSession, steps: Sequence[dict[str, Any]], *, by: UUID
 ) -> dict[str, Any]:
-    """What ADD_STEPS takes. Conflict when the session would become too long."""
+    """Return the values of ADD_STEPS. Conflict when the session would become too long."""
     _refuse_too_many(kept.steps_count + len(steps))
     rows = [
         {
@@ -278,13 +278,13 @@ def _refuse_too_many(count: int) -> None:
 
 
 def step_identity(step: dict[str, Any]) -> Identity:
-    """What makes two steps of a session the same: all that was sent of them."""
+    """The identity of a step within its session: everything that was sent of it."""
     at: datetime | None = step.get("at")
     return (step["kind"], step["text"], step.get("outcome"), at and at.timestamp(), step.get("author"))
 
 
 def steps_of(session: Session, account_id: UUID, session_id: UUID) -> list[SessionStep]:
-    """Every step, in order."""
+    """Return every step, in order."""
     return list(
         session.scalars(
             select(SessionStep)
@@ -295,7 +295,7 @@ def steps_of(session: Session, account_id: UUID, session_id: UUID) -> list[Sessi
 
 
 def ticket(session: Session, account_id: UUID, external_id: str) -> TroubleshootingSession | None:
-    """The ticket's session, or None; drafts aside."""
+    """Return the ticket's session, or None; drafts do not count."""
     return session.scalars(
         select(TroubleshootingSession).where(
             TroubleshootingSession.account_id == account_id,

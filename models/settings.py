@@ -14,12 +14,12 @@ from models.addresses.redis import RedisAddress, RedisAddressError
 
 
 class SettingsError(SystemExit):
-    """A variable is missing or wrong. Printed as one line; the process exits."""
+    """Raised for a missing or invalid variable. Printed as one line; the process exits."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says. Durations carry their unit in the name."""
+    """The settings of the environment. Durations carry their unit in the name."""
 
     database: Address
     redis: RedisAddress
@@ -74,12 +74,12 @@ class Settings:
     model_tokens_per_day: int
 
     def redis_key(self, *parts: str) -> str:
-        """The name of something in Redis, which another installation on the same server has under another one."""
+        """Return a key in Redis, prefixed so that another installation on the same server uses another one."""
         return ":".join((self.installation, *parts))
 
 
 class GivenEnv(Env):
-    """environs', to which an empty variable is one that is not set."""
+    """environs, with empty variables treated as unset."""
 
     def _get_value(self, env_key: str, default: Any) -> Any:
         value = super()._get_value(env_key, default)
@@ -121,7 +121,7 @@ def _is_name(name: str | None) -> None:
 
 
 def _named_after(database: Address) -> str:
-    """What this installation's names in Redis begin with."""
+    """Derive the prefix of this installation's names in Redis."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", database.database or "escalation")[:63]
 
 
@@ -200,7 +200,7 @@ def _read(env: Env) -> Settings:
 
 @cache
 def settings() -> Settings:
-    """The settings of this process. SettingsError names the variable and what is wrong with it."""
+    """Return the settings of this process. SettingsError names the variable and what is wrong with it."""
     try:
         read = _read(GivenEnv())
     except EnvError as error:
@@ -210,7 +210,7 @@ def settings() -> Settings:
 
 
 def require_secret_key() -> str:
-    """The key that signs sessions. Commands do without it; the web application must not start without one."""
+    """Return the key that signs sessions. Commands do without it; the web application must not start without one."""
     key = settings().secret_key
     if key is None:
         raise SettingsError("settings: SECRET_KEY is required to serve requests (at least 32 characters)")

@@ -20,7 +20,7 @@ def is_visible(text: str) -> bool:
 
 
 def ticket_id(text: str) -> str:
-    """The one form of an id: composed, without blanks around it and without what cannot be seen.
+    """Normalise an id: composed, trimmed, without invisible characters.
 
     A space stands for every run of blanks inside. The same id copied from a mail, a PDF or a Mac is the same ticket.
     """
@@ -34,12 +34,12 @@ def _is_hidden(character: str) -> bool:
 
 
 def reachable(ticket: str) -> bool:
-    """Whether a URL can name this id: clients and proxies take empty, `.` and `..` parts of a path away."""
+    """Whether a URL can name this id: clients and proxies drop empty, `.` and `..` path segments."""
     return all(part not in ("", ".", "..") for part in ticket.split("/"))
 
 
 def name(text: str) -> str | None:
-    """A name of somebody or something as it is stored; None: nothing can be seen, or there is a control character.
+    """Normalise a name for storage; None: nothing is visible, or there is a control character.
 
     Scripts that need joiners keep them. What turns the direction of the text around it is left out.
     """

@@ -35,7 +35,7 @@ SCOPE = "SELECT set_config('role', %(role)s, true), set_config('app.account_id',
 
 
 class Source:
-    """Where sessions and connections come from: the engine. Tests put one connection in its place."""
+    """Provides sessions and connections from the engine. Tests put one connection in its place."""
 
     def session(self) -> Session:
         """A new session of its own."""
@@ -71,7 +71,7 @@ source = Source()
 
 @contextmanager
 def only_while(caller: Caller) -> Iterator[None]:
-    """Let no transaction in the caller's account go on unless they still are who they were found to be.
+    """Run transactions in the caller's account only while the caller's access is unchanged.
 
     It is asked in the message that begins the transaction, and until it ends nobody can take their access away.
     Raises CallerChangedError: the token has ended, or the person was deleted or has another role.
@@ -88,7 +88,7 @@ def only_while(caller: Caller) -> Iterator[None]:
 
 
 def refusal(account_id: UUID | None) -> str:
-    """What follows the scope of a transaction: a refusal of a caller who has changed, or nothing."""
+    """SQL to follow a transaction's scope that refuses a changed caller, or nothing."""
     writer = _writer.get()
     return f";{account.refusal_of(writer)}" if writer and writer.account_id == account_id else ""
 
@@ -100,14 +100,14 @@ def _sessions() -> sessionmaker[Session]:
 
 @contextmanager
 def transaction(account_id: UUID) -> Iterator[Session]:
-    """A transaction within one account. Commits at the end; an exception rolls everything back."""
+    """Open a transaction within one account. Commits at the end; an exception rolls everything back."""
     with _scoped("app", account_id) as session:
         yield session
 
 
 @contextmanager
 def maintenance() -> Iterator[Session]:
-    """A transaction across accounts, for what is nobody's request: sign-in, the sweep, the command line."""
+    """Open a transaction across accounts, for what is no person's request: sign-in, the sweep, the command line."""
     with _scoped("upkeep", None) as session:
         yield session
 
@@ -175,7 +175,7 @@ def change(account_id: UUID, what: Prepared, values: Mapping[str, Any], *, show:
 
 
 class Message:
-    """Sends statements, each with its scope in one message that is a transaction of its own.
+    """Sends each statement with its scope in a single message that is a transaction of its own.
 
     One round trip, where a transaction() of one statement takes two, and over the driver's connection: SQLAlchemy
     would describe every result anew.
@@ -188,11 +188,11 @@ class Message:
 
     @property
     def info(self) -> dict[Any, Any]:
-        """What is kept with the connection as long as it lives."""
+        """Data stored with the connection for its lifetime."""
         return self._connection.info
 
     def exec_driver_sql(self, sql: str, values: Mapping[str, Any]) -> Result[Any]:
-        """As a SQLAlchemy connection does it; `values` may use the name `account` for the scope's account alone."""
+        """Like a SQLAlchemy connection; `values` may use the name `account` only for the account in scope."""
         with database.sqlalchemys_errors(self._connection), closing(self._connection.cursor()) as cursor:
             cursor.execute(self._scope + sql, {**values, **self._names})
             named = tuple(column[0] for column in cursor.description or ())
@@ -213,14 +213,14 @@ def reading() -> Iterator[Message]:
 
 @contextmanager
 def one_message(account_id: UUID) -> Iterator[Message]:
-    """For what is done often and is a single statement, written as SQL."""
+    """Open a connection within one account for frequent work that is a single SQL statement."""
     with source.reading() as connection:
         yield _within(connection, "app", account_id)
 
 
 @contextmanager
 def maintenance_message() -> Iterator[Message]:
-    """The same across accounts."""
+    """The same as one_message, across accounts."""
     with source.reading() as connection:
         yield _within(connection, "upkeep", None)
 

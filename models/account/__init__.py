@@ -33,7 +33,7 @@ Named = TypeVar("Named")
 
 
 class Role(StrEnum):
-    """What a person may do. Each role may do all that the one before it may."""
+    """Roles of people. Each may do everything that the one before it may."""
 
     VIEWER = "viewer"
     ENGINEER = "engineer"
@@ -46,7 +46,7 @@ class Role(StrEnum):
 
 
 class Account(Base):
-    """One managed service provider. Nothing crosses between two of them."""
+    """A managed service provider. Nothing crosses between two of them."""
 
     __tablename__ = "accounts"
 
@@ -94,7 +94,7 @@ class ApiToken(Base):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is calling, as the request needs it."""
+    """The authenticated caller of a request."""
 
     account_id: UUID
     account_name: str
@@ -110,7 +110,7 @@ class Caller:
 
 
 def create_account(session: Session, name: str) -> Account:
-    """A new account with its empty feed."""
+    """Create an account with its empty feed."""
     account = Account(name=_usable(name))
     session.add(account)
     session.flush()
@@ -119,7 +119,7 @@ def create_account(session: Session, name: str) -> Account:
 
 
 def create_user(session: Session, account_id: UUID, name: str, role: Role) -> User:
-    """A new person in the account."""
+    """Create a person in the account."""
     user = User(account_id=account_id, name=_usable(name), role=role)
     session.add(user)
     session.flush()
@@ -136,7 +136,7 @@ def _usable(name: str) -> str:
 def issue_token(
     session: Session, account_id: UUID, user_id: UUID, *, expires_in: timedelta | None = None
 ) -> tuple[ApiToken, str]:
-    """A new token and its secret. The secret is not stored and cannot be shown again."""
+    """Issue a token; returns it with its secret, which is not stored and cannot be shown again."""
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     token = ApiToken(
         account_id=account_id,
@@ -151,7 +151,7 @@ def issue_token(
 
 
 def digest(secret: str) -> str:
-    """What is stored of a token."""
+    """The digest under which a token is stored."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -184,7 +184,7 @@ _AUTHENTICATE = """
 
 
 def authenticate(runs: Executor, proofs: list[str]) -> dict[str, tuple[Caller, datetime | None]]:
-    """The callers by what proves them, and when that expires. Missing: unknown, ended, or a deleted user.
+    """Look up callers by their proofs, with the expiry of each. Missing: unknown, expired, or a deleted user.
 
     A proof is the digest of a token, or the key of a login, which ends with its token.
 
@@ -198,7 +198,7 @@ def authenticate(runs: Executor, proofs: list[str]) -> dict[str, tuple[Caller, d
 
 
 def caller_of(session: Session, account_id: UUID, user_id: UUID) -> Caller | None:
-    """The caller that somebody is who proved it by other means than our tokens; None: unknown or deleted.
+    """Return the caller who was authenticated by other means than our tokens; None: unknown or deleted.
 
     What may be done is decided by the role stored here. Needs a maintenance transaction.
     """
@@ -221,7 +221,7 @@ CHANGED_STATE = "RF401"  # the code of the database's refusal
 
 
 def refusal_of(caller: Caller) -> str:
-    """SQL that stops the transaction unless the caller's token, person and role are as they were found to be.
+    """SQL that ends the transaction unless the caller's token, person and role are unchanged.
 
     It has nothing of the caller's own: two ids and the name of a role.
     """
@@ -229,7 +229,7 @@ def refusal_of(caller: Caller) -> str:
 
 
 def tokens_of(session: Session, account_id: UUID) -> list[tuple[ApiToken, User]]:
-    """The account's tokens with their people, the newest first; also those that have ended."""
+    """List the account's tokens with their people, newest first, expired ones included."""
     rows = session.execute(
         select(ApiToken, User)
         .join(User, (User.account_id == ApiToken.account_id) & (User.id == ApiToken.user_id))
@@ -240,7 +240,7 @@ def tokens_of(session: Session, account_id: UUID) -> list[tuple[ApiToken, User]]
 
 
 def revoke_token(session: Session, token_id: UUID) -> bool:
-    """End a token. False: it was ended before. Every process has noticed within 30 s."""
+    """Revoke a token. False: it had ended before. Every process notices within 30 s."""
     token = session.execute(select(ApiToken).where(ApiToken.id == token_id)).scalar_one_or_none()
     if token is None:
         raise NotFound("No such token.")
@@ -251,13 +251,13 @@ def revoke_token(session: Session, token_id: UUID) -> bool:
 
 
 def find_account(session: Session, name_or_id: str) -> Account:
-    """The account with this id or name. Invalid when several carry the name."""
+    """Find an account by id or name. Invalid when several carry the name."""
     matches = select(Account).where(_names(Account.id, Account.name, name_or_id))
     return _only(list(session.scalars(matches)), "account", name_or_id)
 
 
 def find_user(session: Session, name_or_id: str, account_id: UUID | None = None) -> User:
-    """The active user with this id or name. Invalid when several carry the name."""
+    """Find an active user by id or name. Invalid when several carry the name."""
     matches = select(User).where(_names(User.id, User.name, name_or_id), User.deleted_at.is_(None))
     if account_id is not None:
         matches = matches.where(User.account_id == account_id)
@@ -280,7 +280,7 @@ def _only(found: list[Named], noun: str, name_or_id: str) -> Named:
 
 
 def people(session: Session, account_id: UUID) -> list[User]:
-    """Those to whom work may go: the account's active engineers and admins, by name."""
+    """List the people who can be given work: the account's active engineers and admins, by name."""
     return list(
         session.scalars(
             select(User)
@@ -292,7 +292,7 @@ def people(session: Session, account_id: UUID) -> list[User]:
 
 
 def active_user(session: Session, account_id: UUID, user_id: UUID) -> User:
-    """A person of the account who has not been deleted, or NotFound."""
+    """Return a person of the account who has not been deleted, or raise NotFound."""
     user = session.get(User, (account_id, user_id))
     if user is None or user.deleted_at is not None:
         raise NotFound("No such user in this account.")
@@ -300,7 +300,7 @@ def active_user(session: Session, account_id: UUID, user_id: UUID) -> User:
 
 
 def refuse_who_cannot_work(session: Session, user_id: UUID) -> None:
-    """Invalid unless work may go to this person of the transaction's account: unknown, deleted, or a viewer.
+    """Raise Invalid if this person cannot be given work: unknown in the account, deleted, or a viewer.
 
     They keep their access until the transaction has ended.
     """
@@ -309,5 +309,5 @@ def refuse_who_cannot_work(session: Session, user_id: UUID) -> None:
 
 
 def set_claim_lease(account: Account, lease: timedelta | None) -> None:
-    """How long a claim may stay without a first action. None: as the installation's setting says."""
+    """Set how long a claim may stay without a first action. None: the installation's setting."""
     account.claim_lease_seconds = None if lease is None else int(lease.total_seconds())

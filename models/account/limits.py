@@ -35,7 +35,7 @@ return math.max(redis.call('PTTL', KEYS[1]), 1)
 
 
 class Limits:
-    """The counters in one Redis."""
+    """Counters in one Redis."""
 
     def __init__(self) -> None:
         self.guard = Guard()
@@ -44,23 +44,23 @@ class Limits:
         self._wait = Script(ThreadConnections(client()), _WAIT)
 
     def seconds_to_wait(self, caller: Caller) -> float:
-        """Count a request. 0: it may go on, also when Redis is away, frozen, or lately was."""
+        """Count a request and return the seconds to wait. 0: go on, also when Redis is or was just unavailable."""
         keys = [redis_key("requests", caller.token_id.hex), redis_key("requests", caller.account_id.hex)]
         milliseconds = self.guard(lambda: self._count(keys, [WINDOW_SECONDS, *self._most]))
         return (milliseconds or 0) / 1000
 
     def count_wrong_token(self, address: str) -> None:
-        """Note that a token from this address was wrong."""
+        """Count a wrong token from this address."""
         self.guard(lambda: self._count([_key(address)], [WINDOW_SECONDS, settings().wrong_tokens_per_minute]))
 
     def seconds_to_wait_with_tokens(self, address: str) -> float:
-        """0: a token from this address may be looked up, also when Redis is away, frozen, or lately was."""
+        """Seconds until a token from this address may be looked up. 0: now, also when Redis is unavailable."""
         milliseconds = self.guard(lambda: self._wait([_key(address)], [settings().wrong_tokens_per_minute]))
         return (milliseconds or 0) / 1000
 
 
 def _key(address: str) -> str:
-    """Of an address; all of an IPv6 network together, for its one customer has more addresses than can be counted."""
+    """The key of an address; an IPv6 network counts as one, since a customer has countless addresses in it."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -71,5 +71,5 @@ def _key(address: str) -> str:
 
 @cache
 def limits() -> Limits:
-    """This process's limits."""
+    """Return this process's limits."""
     return Limits()

@@ -17,7 +17,7 @@ MOST = 100  # browsers of one person; who signs in with one more is signed out o
 
 
 class Login(Base):
-    """One browser of one person, until they sign out there, its time is over or its token has ended."""
+    """A login of a person in one browser, until they sign out, it expires or its token ends."""
 
     __tablename__ = "logins"
 
@@ -36,7 +36,7 @@ class Login(Base):
 
 
 def begin(session: Session, who: Caller) -> str:
-    """The key of a new login with the caller's token. Needs a maintenance transaction, as all here."""
+    """Begin a login with the caller's token and return its key. Needs a maintenance transaction, as all here."""
     key = secrets.token_hex(32)
     expires_at = func.clock_timestamp() + LIFETIME
     session.add(
@@ -62,5 +62,5 @@ def end_all(session: Session, account_id: UUID, user_id: UUID) -> list[str]:
 
 
 def prune(session: Session) -> int:
-    """Forget the logins whose time is over; returns how many."""
+    """Delete expired logins and return how many."""
     return len(session.scalars(delete(Login).where(Login.expires_at <= func.now()).returning(Login.key)).all())

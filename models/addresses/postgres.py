@@ -18,18 +18,18 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class AddressError(ValueError):
-    """The text is no address. The message never quotes it, because it may hold a password."""
+    """Raised for a text that is no address. The message never quotes it, because it may hold a password."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a database is and who connects, as libpq's parameters."""
+    """The address of a database and its user, as libpq's parameters."""
 
     parts: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def parse(cls, url: str) -> Address:
-        """AddressError when libpq does not understand it."""
+        """Parse with libpq; raises AddressError."""
         if not SCHEMES.match(url):
             raise AddressError("must begin with postgresql://")
         try:
@@ -53,11 +53,11 @@ class Address:
         return self.parts.get("dbname")
 
     def having(self, **parts: str) -> Address:
-        """The same with these parts replaced."""
+        """Return the address with these parts replaced."""
         return replace(self, parts={**self.parts, **parts})
 
     def each_host(self) -> Iterator[dict[str, str]]:
-        """The parts once for each of several hosts.
+        """Return the parts once for each of several hosts.
 
         libpq goes through them by itself, but with a wait callback nothing ends its waiting for a host that is off.
         """
@@ -67,7 +67,7 @@ class Address:
             yield {**self.parts, **{name: each[n] if len(each) > 1 else each[0] for name, each in lists.items()}}
 
     def url(self) -> str:
-        """A text that parse() and libpq understand, for the environment of other processes. It holds the password."""
+        """Render a text that parse() and libpq understand, for other processes' environment. It holds the password."""
         rest = dict(self.parts)
         user, password, name = rest.pop("user", None), rest.pop("password", None), rest.pop("dbname", "")
         login = ":".join(quote(each, safe="") for each in (user or "", password) if each is not None)

@@ -16,12 +16,12 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class RedisAddressError(ValueError):
-    """The text is no address that every client understands. The message never quotes it: it may hold a password."""
+    """Raised for a text that not every client understands. The message never quotes it: it may hold a password."""
 
 
 @dataclass(frozen=True)
 class RedisAddress:
-    """A server by host and port or by its socket, who connects, and which of its databases."""
+    """A Redis server by host and port or by its socket, with user and database."""
 
     scheme: str
     host: str  # empty for a socket
@@ -34,7 +34,7 @@ class RedisAddress:
 
     @classmethod
     def parse(cls, url: str) -> RedisAddress:
-        """RedisAddressError says in words what cannot be."""
+        """Parse an address; RedisAddressError explains in words what is not supported."""
         try:
             parts = urlsplit(url.strip())
             port = parts.port
@@ -64,14 +64,14 @@ class RedisAddress:
 
     @property
     def url(self) -> str:
-        """For redis-py."""
+        """The address for redis-py."""
         if self.socket:
             return f"unix://{self._login()}{quote(self.socket)}?db={self.database}"
         return f"{self.scheme}://{self._login()}{self._place()}/{self.database}"
 
     @property
     def broker_url(self) -> str:
-        """For Celery, whose transport has a form of its own for sockets."""
+        """The address for Celery, whose transport has its own form for sockets."""
         if self.socket:
             return f"redis+socket://{self._login()}{quote(self.socket)}?virtual_host={self.database}"
         return self.url
@@ -96,7 +96,7 @@ def _database(path: str, query: str | None) -> int:
 
 
 def _tls(scheme: str, query: dict[str, str]) -> dict[str, Any]:
-    """The options of a TLS connection; RedisAddressError for any other."""
+    """Return the options of a TLS connection; RedisAddressError for any other."""
     found: dict[str, Any] = {}
     for name, value in query.items():
         if scheme == "rediss" and name in TLS_FILES:

@@ -26,7 +26,7 @@ from models.settings import settings
 
 
 class State(StrEnum):
-    """How far a generation is. It never changes after it has ended."""
+    """The state of a generation. It is final once it has ended."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -36,7 +36,7 @@ class State(StrEnum):
 
 
 class Lane(StrEnum):
-    """Which workers serve it: a person waits for interactive work, nobody for bulk."""
+    """Lanes of workers: a person waits for interactive work, nobody for bulk."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
@@ -111,7 +111,7 @@ QUEUE = """
 
 
 def queue_values(lane: Lane, assessment_id: UUID | None, *, generation: int) -> dict[str, Any]:
-    """What QUEUE takes beside `account`, `handoff` and `by`. The deadline starts when it is sent."""
+    """Return the values of QUEUE except `account`, `handoff` and `by`. The deadline starts when it is sent."""
     limit = settings().assess_deadline_seconds if lane is Lane.INTERACTIVE else settings().bulk_deadline_seconds
     return {
         "assessment": assessment_id and str(assessment_id),
@@ -130,7 +130,7 @@ def queue(
     asked_by: UUID | None,
     lane: Lane = Lane.INTERACTIVE,
 ) -> UUID:
-    """A new generation, waiting for a worker. Its deadline starts now."""
+    """Queue a new generation and return its id. Its deadline starts now."""
     assessment_id = new_id()
     who = {"account": str(account_id), "handoff": str(handoff_id), "by": asked_by and str(asked_by)}
     values = queue_values(lane, assessment_id, generation=generation)
@@ -163,7 +163,7 @@ END_OPEN = f"""
 
 
 def generations(session: Session, account_id: UUID, handoff_id: UUID) -> list[Assessment]:
-    """Every generation, the oldest first."""
+    """Return every generation, oldest first."""
     return list(
         session.scalars(
             select(Assessment)
@@ -174,7 +174,7 @@ def generations(session: Session, account_id: UUID, handoff_id: UUID) -> list[As
 
 
 def sent(session: Session, account_id: UUID, handoff_id: UUID, generation: int) -> str | None:
-    """What left the service for this generation, after redaction, as JSON text. None: nothing did, or no such."""
+    """Return what was sent for this generation, after redaction, as JSON. None: nothing, or no such generation."""
     return session.scalars(
         select(Assessment.sent).where(
             Assessment.account_id == account_id,

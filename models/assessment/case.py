@@ -55,7 +55,7 @@ class PastCase:
 
 @dataclass(frozen=True)
 class Case:
-    """Everything an assessment may rest on, held without a connection.
+    """Everything that an assessment may rest on, held without a connection.
 
     Of a very long session `steps` are those that are worth reading, and `steps_left_out` counts the others.
     """
@@ -76,16 +76,16 @@ class Case:
 
     @property
     def steps_count(self) -> int:
-        """How many steps the session had, read or not."""
+        """Number of steps of the session, read or not."""
         return len(self.steps) + self.steps_left_out
 
     @property
     def characters(self) -> int:
-        """How long the texts of the problem and of the steps are together."""
+        """Total length of the problem and the steps."""
         return len(self.problem) + sum(len(step.text) for step in self.steps)
 
     def evidence_ids(self) -> frozenset[str]:
-        """Every id that a statement about this case may cite."""
+        """The ids that statements about this case may cite."""
         texts = {"title": self.title, "problem": self.problem, "reason": self.reason, "ask": self.ask}
         return frozenset(
             [name for name, text in texts.items() if text]
@@ -95,7 +95,7 @@ class Case:
 
 
 def choose_steps(steps: Sequence[CaseStep], *, first: int, last: int, failed: int) -> tuple[CaseStep, ...]:
-    """The first and the last steps, and the latest of the failed ones between, in their order."""
+    """Choose the first and last steps and the latest failed ones in between, in order."""
     if len(steps) <= first + last + failed:
         return tuple(steps)
     between = [step for step in steps[first:-last] if step.outcome in FAILURES]
@@ -103,7 +103,7 @@ def choose_steps(steps: Sequence[CaseStep], *, first: int, last: int, failed: in
 
 
 def steps_to_read(steps: Sequence[CaseStep]) -> tuple[CaseStep, ...]:
-    """At most MOST_STEPS of the steps of a session; the same ones that `load` brings."""
+    """Choose at most MOST_STEPS of a session's steps; the same ones that `load` reads."""
     return choose_steps(steps, first=FIRST_STEPS, last=LAST_STEPS, failed=FAILED_STEPS)
 
 
@@ -147,7 +147,7 @@ _PAST = Prepared(f"SELECT {_SIMILAR.format(words='%(words)s', besides='%(besides
 
 
 def load(runs: Executor, account_id: UUID, handoff_id: UUID, assessment_id: UUID) -> Case:
-    """The case of a handoff, with the past cases that are like it."""
+    """Load the case of a handoff, with similar past cases."""
     values = {"account": str(account_id), "handoff": str(handoff_id), "most": MOST_SIMILAR, "least": LEAST_SCORE}
     found: Any = _CASE(runs, values).one()
     steps = tuple(_step(*step) for step in found.steps or ())
@@ -188,6 +188,6 @@ def similar(
     most: int = MOST_SIMILAR,
     least: float = LEAST_SCORE,
 ) -> list[PastCase]:
-    """The account's resolved handoffs that are most like these words, the best first; none scored below `least`."""
+    """Find the account's resolved handoffs most similar to these words, best first; none scored below `least`."""
     asked = {"words": words[:SEARCHED_CHARS], "besides": str(besides), "most": most, "least": least}
     return _past(_PAST(runs, {**asked, "account": str(account_id)}).scalar_one())

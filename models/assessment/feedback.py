@@ -15,7 +15,7 @@ from models.errors import NotFound
 
 
 class Rating(StrEnum):
-    """What a reader thinks of an assessment."""
+    """A reader's rating of an assessment."""
 
     HELPFUL = "helpful"
     WRONG = "wrong"
@@ -23,7 +23,7 @@ class Rating(StrEnum):
 
 
 class Feedback(Base):
-    """What one person said about one generation."""
+    """One person's feedback on one generation."""
 
     __tablename__ = "assessment_feedback"
 
@@ -50,7 +50,7 @@ def give(
     rating: Rating,
     comment: str | None,
 ) -> Feedback:
-    """Store what this person says of this generation, in place of what they said before."""
+    """Store this person's feedback on this generation, replacing earlier feedback."""
     assessment_id = session.scalars(
         select(Assessment.id).where(
             Assessment.account_id == account_id,

@@ -44,7 +44,7 @@ class Lease:
 
     @property
     def seconds_left(self) -> float:
-        """From now to the deadline; negative when it has passed."""
+        """Seconds until the deadline; negative when it has passed."""
         return self.seconds_to_deadline - (time.monotonic() - self.taken_at)
 
 
@@ -66,7 +66,7 @@ _TAKE = Prepared(f"""
 
 
 def take(runs: Executor, account_id: UUID, assessment_id: UUID, *, late: bool = False) -> Lease | None:
-    """Become the one who writes this generation; counts an attempt. None: it has ended, waits, or is taken.
+    """Take the lease of this generation and count an attempt. None: it has ended, waits, or is taken.
 
     All comparisons use the database's clock, so that a worker with a wrong one harms nobody. `late` does not
     wait for a retry that is due later: the sweep takes what is past its deadline.
@@ -77,7 +77,7 @@ def take(runs: Executor, account_id: UUID, assessment_id: UUID, *, late: bool = 
 
 
 def as_lease(taken: Sequence[Any]) -> Lease:
-    """The lease of a row that was taken just now; `taken` are the values of TAKEN."""
+    """Build the lease of a row just taken; `taken` are the values of TAKEN."""
     account_id, assessment_id, handoff_id, generation, lane, attempt, ended, seconds_left = taken
     tries = attempt - sum(entry["result"] == GIVEN_BACK for entry in ended)
     crashes = attempt - 1 - len(ended)
@@ -89,7 +89,7 @@ def _lease_end() -> ColumnElement[datetime]:
 
 
 def renew(session: Session, leases: list[Lease]) -> set[UUID]:
-    """Prolong these leases, which may span accounts; returns the assessments that are still theirs.
+    """Renew these leases, which may span accounts; returns the assessments that still hold theirs.
 
     Nothing is prolonged past the deadline: a worker that hangs there loses its lease.
     """
@@ -133,7 +133,7 @@ Statement = tuple[str, dict[str, Any]]  # SQL as it is sent, and its values
 
 
 def finishing(lease: Lease, state: State, values: Mapping[str, Any], *, when: str) -> Statement:
-    """The statement that ends this generation if the lease still holds, and `when`; it returns what became of it."""
+    """Build the statement that ends this generation if the lease still holds and `when`; it returns the outcome."""
     changes = f"state = '{state}', finished_at = clock_timestamp()"
     return _ending(lease, changes, values, result=state, error_kind=values.get("error_kind"), when=when)
 
@@ -161,7 +161,7 @@ def give_back(runs: Executor, lease: Lease) -> bool:
 def _ending(
     lease: Lease, changes: str, values: Mapping[str, Any], *, result: str, error_kind: str | None, when: str = "true"
 ) -> Statement:
-    """What failed tries spent counts too: the sums grow, everything else is set."""
+    """Build the update that ends an attempt. Costs of failed tries count too: sums grow, all else is set."""
     sets = [f"{name} = {name} + %({name})s" if name in _SUMS else f"{name} = %({name})s" for name in values]
     sent = {name: dump_json(value) if isinstance(value, dict) else value for name, value in values.items()}
     fence = {"account": str(lease.account_id), "assessment": str(lease.assessment_id), "attempt": lease.attempt}

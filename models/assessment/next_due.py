@@ -50,19 +50,19 @@ _TAKE_NEXT = Prepared(f"""
 
 @dataclass(frozen=True)
 class NextDue:
-    """What was leased. `more`: others were due as well."""
+    """A lease just taken. `more`: others were due as well."""
 
     lease: Lease
     more: bool
 
     @property
     def suspect(self) -> bool:
-        """Whether it had to be the only such one of its lane."""
+        """Whether it has to run alone in its lane, because it may have killed a worker."""
         return self.lease.crashes >= SUSPECT_CRASHES
 
 
 def take(runs: Executor, lane: Lane) -> NextDue | None:
-    """Lease what is due next in the lane. None: nothing that may be had.
+    """Lease the next due assessment of the lane. None: there is nothing to take.
 
     Of the accounts with work that is due the one with the fewest running is served, and of its work the oldest.
     `runs` must see all accounts.

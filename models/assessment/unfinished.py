@@ -20,7 +20,7 @@ _DUE = text("""
 
 
 def due_by_lane(session: Session, *, most: int) -> dict[Lane, int]:
-    """How many assessments of each lane wait for a worker and may be begun; `most` stands for any more."""
+    """Count the due assessments per lane, up to `most`."""
     rows = session.execute(_DUE, {"lanes": [lane.value for lane in Lane], "most": most})
     return {Lane(lane): count for lane, count in rows}
 
@@ -43,12 +43,12 @@ _EXPIRED = text("""
 
 
 def requeue_expired(session: Session, *, most: int = 200) -> int:
-    """Queue what a worker has dropped: its lease ran out. Returns how many. Many sweeps share the rows."""
+    """Queue assessments again whose lease has expired; returns how many. Concurrent sweeps share the rows."""
     return len(session.execute(_EXPIRED, {"lease": settings().lease_seconds, "most": most}).all())
 
 
 def past_deadline(session: Session, *, grace_seconds: float, most: int = 50) -> list[tuple[UUID, UUID]]:
-    """Account and id of what should have ended by now and that nobody is writing; the oldest first."""
+    """Find assessments past their deadline that nobody is writing, oldest first: (account, id)."""
     rows = session.execute(
         select(Assessment.account_id, Assessment.id)
         .where(Assessment.state.in_(UNFINISHED))
@@ -71,7 +71,7 @@ class Backlog:
 
 
 def backlog(session: Session) -> list[Backlog]:
-    """What has not ended, for metrics: one scan of the index of unfinished rows."""
+    """Count unfinished assessments for metrics: one scan of their index."""
     rows = session.execute(
         select(
             Assessment.lane,

@@ -19,7 +19,7 @@ RAREST = 0.001  # the share of cases below which a word simply counts as rare
 
 
 class PastCaseWords(Base):
-    """The words of a resolved handoff; the database writes them itself when it is resolved.
+    """The words of a resolved handoff, written by the database itself when it is resolved.
 
     `said` is everything, which is looked up; `opening` is the title and the start of the problem, which are compared.
     """
@@ -39,7 +39,7 @@ class PastCaseWords(Base):
 
 
 class Vocabulary(Base):
-    """One account's words. `shares` is {lexeme: share of the past cases that hold it}, the common ones only."""
+    """An account's common words. `shares` is {lexeme: share of the past cases that contain it}."""
 
     __tablename__ = "vocabularies"
 
@@ -79,7 +79,7 @@ _COUNT = text("""
 
 
 def outdated(session: Session, *, most: int = 20) -> list[UUID]:
-    """Accounts whose past cases are by a tenth (and ten) more or fewer than when they were counted."""
+    """Find accounts whose number of past cases has changed by a tenth (and ten) since they were counted."""
     return list(session.scalars(_OUTDATED, {"most": most}))
 
 

@@ -43,7 +43,7 @@ KIND = "reassess"
 
 
 class BatchState(StrEnum):
-    """Where a batch stands: queued → running ⇄ paused → completed | cancelled | failed."""
+    """The state of a batch: queued → running ⇄ paused → completed | cancelled | failed."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -54,7 +54,7 @@ class BatchState(StrEnum):
 
 
 class ItemState(StrEnum):
-    """What became of one handoff of a batch."""
+    """The outcome of one handoff of a batch."""
 
     WAITING = "waiting"
     DISPATCHED = "dispatched"
@@ -69,7 +69,7 @@ UNFINISHED = (*MOVING, BatchState.PAUSED)
 
 
 class Batch(Base):
-    """One batch and how far it is. `done` counts every item that ended, however it ended."""
+    """A batch and its progress. `done` counts every item that ended, whatever its outcome."""
 
     __tablename__ = "batches"
 
@@ -125,7 +125,7 @@ class Batch(Base):
 
 
 class BatchItem(Base):
-    """One handoff of a batch. Positions count from 1."""
+    """A handoff of a batch. Positions count from 1."""
 
     __tablename__ = "batch_items"
 
@@ -159,7 +159,7 @@ def create(
     note: str | None = None,
     cost_ceiling: Decimal | None = None,
 ) -> Batch:
-    """Make a batch over the handoffs that match now. Conflict `already_running` names an identical one.
+    """Create a batch over the handoffs that match now. Conflict `already_running` names an identical one.
 
     A batch over nothing is completed at once.
     """
@@ -211,12 +211,12 @@ def _freeze(session: Session, batch: Batch, wanted: Selection) -> int:
 
 
 def find(session: Session, account_id: UUID, batch_id: UUID) -> Batch:
-    """The batch, or NotFound."""
+    """Return the batch, or raise NotFound."""
     return _found(session, select(Batch).where(Batch.account_id == account_id, Batch.id == batch_id))
 
 
 def find_anywhere(session: Session, batch_id: UUID) -> Batch:
-    """The batch in whatever account it is, or NotFound: for the command line, in a maintenance transaction."""
+    """Return the batch of any account, or raise NotFound: for the command line, in a maintenance transaction."""
     return _found(session, select(Batch).where(Batch.id == batch_id))
 
 
@@ -228,12 +228,12 @@ def _found(session: Session, query: Select[Batch]) -> Batch:
 
 
 def listed(account_id: UUID) -> Select[Batch]:
-    """The account's batches, the newest first."""
+    """Select the account's batches, newest first."""
     return select(Batch).where(Batch.account_id == account_id).order_by(Batch.id.desc())
 
 
 def pause(session: Session, account_id: UUID, batch_id: UUID) -> Batch:
-    """Hand out nothing more until it is resumed; what the workers have is finished. Twice is fine."""
+    """Queue nothing more until it is resumed; running items are finished. May be repeated."""
     return _move(
         session,
         account_id,
@@ -248,7 +248,7 @@ def pause(session: Session, account_id: UUID, batch_id: UUID) -> Batch:
 
 
 def resume(session: Session, account_id: UUID, batch_id: UUID, *, cost_ceiling: Decimal | None = None) -> Batch:
-    """Go on where it was paused; a running one stays as it is. Conflict `wrong_state` when it has ended.
+    """Continue a paused batch; a running one is left alone. Conflict `wrong_state` when it has ended.
 
     One that spent its ceiling needs a higher one: Conflict `cost_ceiling`.
     """
@@ -271,7 +271,7 @@ def resume(session: Session, account_id: UUID, batch_id: UUID, *, cost_ceiling: 
 
 
 def cancel(session: Session, account_id: UUID, batch_id: UUID) -> Batch:
-    """End it for good; what the workers have is still finished and counted. Twice is fine."""
+    """End the batch for good; running items are still finished and counted. May be repeated."""
     return _move(
         session,
         account_id,
@@ -310,7 +310,7 @@ def _move(
 
 @dataclass(frozen=True)
 class Progress:
-    """How fast a batch goes and when it will have ended; None where that cannot be said."""
+    """Rate and expected end of a batch; None where they are unknown."""
 
     rate: float | None  # rows a second
     eta_seconds: float | None
@@ -318,7 +318,7 @@ class Progress:
 
 
 def progress(batch: Batch, now: datetime) -> Progress:
-    """What the figures say at `now`."""
+    """Compute the progress at `now`."""
     rate = batch.rate
     if rate is None and batch.started_at and batch.done:
         seconds = ((batch.finished_at or now) - batch.started_at).total_seconds()
@@ -330,7 +330,7 @@ def progress(batch: Batch, now: datetime) -> Progress:
 
 
 def starter(session: Session, batch: Batch) -> User | None:
-    """Who started it; None: the command line."""
+    """Return who started it; None: the command line."""
     if batch.started_by_id is None:
         return None
     return session.get_one(User, (batch.account_id, batch.started_by_id))

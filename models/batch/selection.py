@@ -28,7 +28,7 @@ GUESSED_TOKENS_OUT = 700
 
 @dataclass(frozen=True)
 class Selection:
-    """Handoffs to assess again. Every field narrows; None, False and empty do not.
+    """Selects handoffs to assess again. Every field narrows; None, False and empty do not.
 
     What is said of an assessment is said of the one that the handoff shows. Prompt versions and sources are
     names without an order, so "older than" is "not this one", or written before a time.
@@ -50,11 +50,11 @@ class Selection:
     limit: int | None = None  # the newest so many
 
     def as_json(self) -> dict[str, Any]:
-        """What was asked for, without what does not narrow; the same request always reads the same."""
+        """Render the fields that narrow; the same request always gives the same JSON."""
         return {name: _plain(value) for name, value in asdict(self).items() if value not in (None, False, ())}
 
     def identity(self, kind: str) -> str:
-        """A name for this request: two batches with the same name would do the same work."""
+        """Name the request: two batches with the same name would do the same work."""
         return hashlib.sha256(dump_json([kind, sorted(self.as_json().items())]).encode()).hexdigest()
 
 
@@ -70,7 +70,7 @@ def _plain(value: Any) -> Any:
 
 
 def selected(account_id: UUID, wanted: Selection) -> Select[UUID]:
-    """The ids of the handoffs, the newest first."""
+    """Select the ids of the handoffs, newest first."""
     query = (
         select(Handoff.id)
         .outerjoin(
@@ -132,7 +132,7 @@ def _imported(account_id: UUID) -> ColumnElement[bool]:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a batch would do. The cost is in the currency of the price settings."""
+    """Expected extent and cost of a batch, in the currency of the price settings."""
 
     count: int
     expected_tokens: int
@@ -140,7 +140,7 @@ class Estimate:
 
 
 def estimate(session: Session, account_id: UUID, wanted: Selection) -> Estimate:
-    """How many handoffs, tokens and how much money; the offline assessor costs nothing."""
+    """Estimate handoffs, tokens and cost; the offline assessor costs nothing."""
     count = session.scalar(select(func.count()).select_from(selected(account_id, wanted).subquery())) or 0
     if settings().assessor == "extractive":
         return Estimate(count, 0, Decimal(0))

@@ -25,7 +25,7 @@ MOST_SKIPPED = 2000  # items looked at in one transaction, when most of them are
 
 @dataclass(frozen=True)
 class Moving:
-    """A batch with something to hand out or to collect."""
+    """A batch with items to queue or to collect."""
 
     account_id: UUID
     id: UUID
@@ -34,7 +34,7 @@ class Moving:
 
 
 def moving(session: Session) -> list[Moving]:
-    """Every batch the driver should look at, across accounts; the one that waited longest first."""
+    """Find every batch that the driver should look at, across accounts, longest waiting first."""
     rows = session.execute(
         select(Batch.account_id, Batch.id, Batch.state, Batch.total, Batch.cursor, Batch.done)
         .where(or_(Batch.state.in_(MOVING), Batch.done < Batch.cursor))
@@ -47,7 +47,7 @@ def moving(session: Session) -> list[Moving]:
 
 
 def shares(batches: Sequence[Moving], *, window: int, per_account: int) -> dict[UUID, int]:
-    """How many items each batch may have in flight, `window` over all of them.
+    """Decide how many items each batch may have in flight, with `window` over all of them.
 
     One slot at a time goes to the account with the fewest, and there to the batch with the fewest; among
     equals to the one that comes first. No batch gets more than it can use.
@@ -69,7 +69,7 @@ def shares(batches: Sequence[Moving], *, window: int, per_account: int) -> dict[
 
 
 def drive(session: Session, account_id: UUID, batch_id: UUID, *, share: int, paced: int | None) -> int:
-    """One step of one batch; returns how many assessments it has queued, for which workers are to be woken.
+    """Take one step of one batch; returns the number of assessments queued, for which workers are to be woken.
 
     At most `share` items are in flight afterwards; `paced` bounds how many are begun in a minute in the
     account (None: it does not matter). Another driver's batch is left alone.
@@ -105,7 +105,7 @@ def _begin(batch: Batch, now: datetime) -> None:
 
 
 def _paused(batch: Batch, budget_ran_out: bool) -> bool:
-    """Whether money or the account's model budget ends it for now. What is in flight is still finished."""
+    """Whether cost or the account's budget for models pauses it now. Items in flight are still finished."""
     if batch.cost_ceiling is not None and batch.cost >= batch.cost_ceiling:
         batch.paused_reason = "cost_ceiling"
     elif budget_ran_out and batch.cursor < batch.total:
@@ -133,7 +133,7 @@ _ENDED = text("""
 
 
 def _collect(session: Session, batch: Batch) -> bool:
-    """Count the items whose assessments have ended. True: some fell back because the budget had run out."""
+    """Count the items whose assessments have ended. True: some fell back because the budget was exhausted."""
     if batch.cursor == batch.done:
         return False
     ended = session.execute(_ENDED, {"account": batch.account_id, "batch": batch.id}).all()
@@ -147,7 +147,7 @@ def _collect(session: Session, batch: Batch) -> bool:
 
 
 def _begun_lately(session: Session, account_id: UUID, now: datetime) -> int:
-    """How many bulk assessments the account has begun in the last minute. Ids are in order of time."""
+    """Count the bulk assessments that the account began in the last minute. Ids are ordered by time."""
     minute_ago = UUID(int=int((now.timestamp() - 60) * 1000) << 80)
     return (
         session.scalar(
@@ -198,7 +198,7 @@ def _hand_out_some(session: Session, batch: Batch, most: int) -> int:
 
 
 def _look_at(session: Session, account_id: UUID, handoff_ids: list[UUID]) -> tuple[dict[UUID, str], dict[UUID, int]]:
-    """Why some are skipped, and each handoff's newest generation. Locks the handoffs in the order of their ids."""
+    """Find which are skipped and why, and each handoff's newest generation. Locks the handoffs in order of ids."""
     rows = session.execute(
         select(Handoff.id, Handoff.status, Handoff.generation)
         .where(Handoff.account_id == account_id, Handoff.id.in_(handoff_ids))
@@ -220,7 +220,7 @@ def _look_at(session: Session, account_id: UUID, handoff_ids: list[UUID]) -> tup
 
 
 def _queue(session: Session, batch: Batch, begun: list[dict[str, Any]], generations: dict[UUID, int]) -> None:
-    """What moves.reassess does for one handoff, for many. The deadline starts now, when they are handed out."""
+    """Do for many handoffs what moves.reassess does for one. The deadline starts now, as they are handed out."""
     if not begun:
         return
     deadline = func.now() + timedelta(seconds=settings().bulk_deadline_seconds)
@@ -270,7 +270,7 @@ def _end(batch: Batch, now: datetime) -> None:
 
 
 def _measure(batch: Batch, now: datetime) -> None:
-    """The rate over the last seconds, smoothed once."""
+    """Update the smoothed rate of the last seconds."""
     if batch.state is not BatchState.RUNNING:
         return
     if batch.rate_from is None:

@@ -51,18 +51,18 @@ CreatedAt = Annotated[datetime, mapped_column(DateTime(timezone=True), server_de
 
 
 class Base(DeclarativeBase):
-    """Every table."""
+    """Base class of all tables."""
 
     metadata = MetaData(naming_convention=CONVENTION)
 
 
 def new_id() -> UUID:
-    """A time-ordered id (UUIDv7, RFC 9562): keyset pages by it are in order of creation."""
+    """Return a time-ordered id (UUIDv7, RFC 9562): keyset pages by it are in order of creation."""
     return uuid_utils.compat.uuid7()
 
 
 def stored_enum(kind: type[StrEnum], *, name: str) -> Enum:
-    """Text with a check constraint: a value that does not fit fails in a test, not in production."""
+    """A text column with a check constraint: a value that does not fit fails in a test, not in production."""
     return Enum(
         kind,
         name=name,
@@ -74,35 +74,35 @@ def stored_enum(kind: type[StrEnum], *, name: str) -> Enum:
 
 
 def dump_json(value: Any) -> str:
-    """JSON as it is stored and sent: compact, unescaped UTF-8, no NaN."""
+    """Serialize as stored and sent: compact, unescaped UTF-8, no NaN."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def as_rfc3339(time: str) -> str:
-    """SQL for a time as `datetime.isoformat()` writes it in UTC; JSON by PostgreSQL leaves out zeros at the end."""
+    """SQL that formats a time like `datetime.isoformat()` in UTC; PostgreSQL's own JSON drops trailing zeros."""
     text = f"""to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')"""
     return f"(replace({text}, '.000000', '') || '+00:00')"
 
 
 def quoted(values: Iterable[StrEnum]) -> str:
-    """The values as an SQL list, for the predicate of a partial index."""
+    """Render the values as an SQL list, for the predicate of a partial index."""
     return ", ".join(f"'{value.value}'" for value in values)
 
 
 class Executor(Protocol):
-    """What statements written as SQL are sent through: a connection, or a transaction's Message."""
+    """Anything that sends SQL: a connection, or a transaction's Message."""
 
     def exec_driver_sql(self, sql: str, values: Any, /) -> Result[Any]:
-        """Send this with these values."""
+        """Send this statement with these values."""
 
     @property
     def info(self) -> dict[Any, Any]:
-        """What is kept with the driver's connection as long as it lives."""
+        """Data stored with the driver's connection for its lifetime."""
 
 
 @contextmanager
 def sqlalchemys_errors(connection: PoolProxiedConnection | None = None) -> Iterator[None]:
-    """Raise the driver's errors as SQLAlchemy does, for what goes around it."""
+    """Raise the driver's errors as SQLAlchemy does, for code that bypasses it."""
     try:
         yield
     except psycopg2.Error as error:
@@ -116,12 +116,12 @@ PASSING_CODES = ("08", "40", "53", "55P03", "57")
 
 
 def sqlstate(error: BaseException) -> str:
-    """PostgreSQL's code of an error; empty: it did not come from the server."""
+    """Return PostgreSQL's code of an error; empty: it did not come from the server."""
     return str(getattr(error.orig, "pgcode", "") or "") if isinstance(error, DBAPIError) else ""
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether this is the database being away or too busy for a moment, so that a later try can help."""
+    """Whether the database is briefly unavailable or too busy, so that a later try can succeed."""
     if isinstance(error, Busy):
         return True
     if not isinstance(error, DBAPIError):
@@ -136,7 +136,7 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the connection broke or none could be made: PostgreSQL restarts, or has not come up yet."""
+    """Whether the connection broke or could not be made: PostgreSQL is restarting or not up yet."""
     if not isinstance(error, DBAPIError):
         return False
     code = sqlstate(error)
@@ -146,7 +146,7 @@ def is_away(error: BaseException) -> bool:
 
 @cache
 def engine() -> Engine:
-    """This process's engine, made at first use, so that no forked process shares a connection.
+    """Return this process's engine, created at first use so that forked processes share no connection.
 
     A restarted PostgreSQL costs a reconnect and no error. Every wait has an end: connecting, a lock, a
     statement, an idle transaction, a dead peer, a frozen one.
@@ -183,7 +183,7 @@ def _prepare(connection: Any, record: Any, *_: Any) -> None:
 
 
 def _refuse_ended(connection: Any, record: Any) -> None:
-    """Tell the pool to connect anew where the server has ended an idle connection.
+    """Make the pool reconnect where the server has closed an idle connection.
 
     Such a connection has something to be read: the farewell, or its end. Looking costs a microsecond where a
     ping would cost every transaction a round trip. A connection made just now is not looked at: refused twice

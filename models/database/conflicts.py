@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def repeated(act: Callable[P, T]) -> Callable[P, T]:
-    """Make a function that writes in one transaction run again when PostgreSQL ended that in favour of another one.
+    """Decorate a function that writes in one transaction: retry it when PostgreSQL rolled that back for another one.
 
     Such an end rolls everything back, so nothing is done twice. Raises Busy when every try ended so.
     """

@@ -48,19 +48,19 @@ RELIED_ON = {
 
 
 class UnfitError(psycopg2.OperationalError):
-    """This database cannot be used by the service. The text is one line that says why."""
+    """Raised for a database that the service cannot use. The text is one line that says why."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When PostgreSQL gives up. Without a number: never, for what may take as long as it takes."""
+    """PostgreSQL's own timeouts. None: no limit, for work that may take as long as it takes."""
 
     statement_seconds: float | None = None
     lock_seconds: float = 2
     idle_seconds: float = 10
 
     def settings(self) -> dict[str, str]:
-        """As PostgreSQL's settings, where 0 stands for no end."""
+        """Render as PostgreSQL's settings, where 0 means no limit."""
         is_limited = self.statement_seconds is not None
         return {
             "statement_timeout": f"{self.statement_seconds or 0:.0f}s",
@@ -72,7 +72,7 @@ class Limits:
 def connect(
     address: Address, limits: Limits | None = None, *, check: Callable[[driver.Connection], None] | None = None
 ) -> driver.Connection:
-    """A new connection to the first of the address's hosts that serves; the last one's error if none does."""
+    """Connect to the first available host of the address; raises the last error if there is none."""
     hosts = list(address.each_host())
     for parts in hosts[:-1]:
         with suppress(psycopg2.OperationalError):
@@ -100,7 +100,7 @@ def _connect(
 
 
 def _set_up(connection: driver.Connection, limits: Limits) -> None:
-    """Set what is relied on, and read what is to be known, in one message."""
+    """Apply the settings that the code relies on and read the facts it needs, in one message."""
     wanted = {**RELIED_ON, **limits.settings()}
     sets = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in wanted.items())
     with connection.cursor() as cursor:
@@ -119,7 +119,7 @@ _FACTS = """
 
 
 def check_database(connection: driver.Connection) -> None:
-    """UnfitError where neither migrations nor the service can work."""
+    """Raise UnfitError if neither migrations nor the service can work with this database."""
     with connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute(_FACTS)
@@ -140,7 +140,7 @@ _lock = Lock()
 
 
 def check_service(connection: driver.Connection) -> None:
-    """The same, and where a pooler gives each transaction another connection, so that nothing set here would last."""
+    """The same, and raise if a pooler switches connections between transactions, so that settings would not last."""
     check_database(connection)
     with _lock:
         others = [each for each in _open if each.server_pid == connection.server_pid and not has_ended(each)]
@@ -151,7 +151,7 @@ def check_service(connection: driver.Connection) -> None:
 
 
 def has_ended(connection: driver.Connection) -> bool:
-    """Whether an idle connection is closed, or the server has closed it: then there is a farewell or an end to read.
+    """Whether an idle connection is closed on either side: the server's farewell or end of stream is readable.
 
     Looking costs a microsecond where a ping would cost a round trip.
     """

@@ -23,7 +23,7 @@ _QUOTING_CODES = ("22", "54", "42601")
 
 @contextmanager
 def values_hidden() -> Iterator[None]:
-    """Leave the first line of the server's errors, without values: tracebacks are logged, and rows hold ticket text.
+    """Keep only the first line of the server's errors, without values: tracebacks are logged, rows hold ticket text.
 
     The rest (DETAIL: the row, the key; CONTEXT; the statement) stays in `diag`.
     """
@@ -39,7 +39,7 @@ def values_hidden() -> Iterator[None]:
 
 
 class Connection(read_timeout.Connection):
-    """A connection whose transactions may be begun with begin_with(); all others are as the driver makes them."""
+    """A connection whose transactions can be started with begin_with(); all others start as the driver does it."""
 
     roles: Roles = WRITTEN  # of its database
     server_pid = 0  # of the process that serves it
@@ -47,13 +47,13 @@ class Connection(read_timeout.Connection):
     _is_begun = False
 
     def begin_with(self, statement: str) -> None:
-        """Begin a transaction with this statement, together with the next one. commit() or rollback() ends it."""
+        """Begin a transaction with this statement, sent with the next one. commit() or rollback() ends it."""
         self.autocommit = True  # or the driver sends a BEGIN of its own
         self.opening = f"BEGIN;{statement};"
         self._is_begun = True
 
     def commit(self) -> None:
-        """As the driver's own."""
+        """Commit, like the driver."""
         if self._is_begun:
             self._end("COMMIT")
         else:
@@ -61,7 +61,7 @@ class Connection(read_timeout.Connection):
                 super().commit()
 
     def rollback(self) -> None:
-        """As the driver's own."""
+        """Roll back, like the driver."""
         if self._is_begun:
             self._end("ROLLBACK")
         else:
@@ -84,12 +84,12 @@ class Cursor(extensions.cursor):
     connection: Connection
 
     def execute(self, query: Any, vars: Any = None) -> None:
-        """As the driver's own, and the transaction's beginning with it."""
+        """Execute, with the pending begin of the transaction in the same message."""
         with values_hidden():
             super().execute(self._opened(query), vars)
 
     def executemany(self, query: Any, vars_list: Any) -> None:
-        """As the driver's own, after the transaction's beginning."""
+        """Execute many, after the pending begin of the transaction."""
         with values_hidden():
             if opening := self._opened(""):
                 super().execute(opening)

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[2] / "migrations"
 
 
 def config() -> Config:
-    """Alembic's configuration; there is no ini file."""
+    """Return Alembic's configuration; there is no ini file."""
     made = Config()
     made.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     made.set_main_option("file_template", "%%(rev)s_%%(slug)s")
@@ -21,5 +21,5 @@ def config() -> Config:
 
 @cache
 def expected_revision() -> str:
-    """The newest revision in the folder."""
+    """Return the newest revision in the folder."""
     return ScriptDirectory.from_config(config()).get_current_head() or ""

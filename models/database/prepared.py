@@ -18,7 +18,7 @@ from models.database import Executor
 
 
 class Prepared:
-    """SQL with values as `%(name)s` and no other per cent sign. A list is sent as PostgreSQL's own text of it."""
+    """SQL with values as `%(name)s` and no other per cent sign. Lists are sent as PostgreSQL's array literals."""
 
     def __init__(self, sql: str) -> None:
         names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", sql)))
@@ -28,12 +28,12 @@ class Prepared:
         self.executing = f"EXECUTE {self.name}({', '.join(f'%({name})s' for name in names)})"
 
     def __call__(self, runs: Executor, values: Mapping[str, Any]) -> Result[Any]:
-        """Carry it out; the result is the statement's own. Values that it does not name are left aside."""
+        """Execute and return the result. Values that the statement does not name are ignored."""
         return together(runs, (self,), values)
 
 
 def together(runs: Executor, statements: Sequence[Prepared], values: Mapping[str, Any]) -> Result[Any]:
-    """Carry them out one after the other, sent in one message; the result is the last one's."""
+    """Execute several statements in one message, in order, and return the result of the last."""
     known: set[str] = runs.info.setdefault("prepared", set())
     for each in statements:
         if each.name not in known:

@@ -20,7 +20,7 @@ _AWAITED = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.P
 
 
 class Connection(extensions.connection):
-    """A connection that is given up when nothing comes for `limit` seconds; at first that of connecting.
+    """A connection that fails when nothing arrives for `limit` seconds; initially the limit of connecting.
 
     None: it may take as long as it takes.
     """
@@ -29,19 +29,19 @@ class Connection(extensions.connection):
 
 
 def allow(session: Session, seconds: float) -> None:
-    """Let the statements of this transaction take longer than others may."""
+    """Allow the statements of this transaction to take longer."""
     session.execute(text(f"SET LOCAL statement_timeout = '{seconds:.0f}s'"))
     statements_take(session.connection().connection.driver_connection, seconds)
 
 
 def statements_take(connection: object, seconds: float) -> None:
-    """From now on wait for as long as the server may take for a statement, and a little more."""
+    """From now on wait as long as the server allows a statement, and a little longer."""
     assert isinstance(connection, Connection)
     connection.limit = seconds + MARGIN_SECONDS
 
 
 def watch() -> None:
-    """Have every wait of this process's connections go through here; others keep a limit for connecting alone."""
+    """Route every wait of this process's connections through here; foreign ones keep a limit for connecting only."""
     extensions.set_wait_callback(_wait)
 
 

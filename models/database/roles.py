@@ -14,14 +14,14 @@ from psycopg2 import errors, sql
 
 
 class Roles(NamedTuple):
-    """The two roles that a transaction can take on."""
+    """The two roles that a transaction can assume."""
 
     app: str  # sees the rows of one account
     upkeep: str  # sees every account: sign-in, the sweep, the command line
 
     @property
     def service(self) -> str:
-        """The name of the service's login."""
+        """Return the name of the service's login."""
         prefix, found, rest = self.app.partition(WRITTEN.app)
         return f"escalation_service{rest}" if found and not prefix else f"{self.app[:40]}_service"
 
@@ -42,14 +42,14 @@ _SHARED = """
 
 
 class MayNotError(Exception):
-    """Roles are missing, and this user may not make them."""
+    """Raised when roles are missing that this user may not create."""
 
     def __init__(self, statements: str) -> None:
         super().__init__(f"the user of DATABASE_URL may not make roles; an administrator has to run: {statements};")
 
 
 def named(kind: str, database: str, *, distinct: bool = False) -> str:
-    """`escalation_<kind>_<database>`, of letters, digits and underscores, so that it needs no quotes anywhere.
+    """Return `escalation_<kind>_<database>` in letters, digits and underscores, so that it never needs quotes.
 
     A database's name that is long or has other characters is shortened to them, and distinguished by a hash.
     """
@@ -60,20 +60,20 @@ def named(kind: str, database: str, *, distinct: bool = False) -> str:
 
 
 def find(cursor: Any) -> Roles | None:
-    """The roles that this database uses; None before its first migrations."""
+    """Return the roles that this database uses; None before its first migrations."""
     cursor.execute(FIND)
     app, upkeep = cursor.fetchone()
     return Roles(app, upkeep) if app and upkeep else None
 
 
 def are_shared(cursor: Any, roles: Roles) -> bool:
-    """Whether another database of the server uses them too."""
+    """Whether another database of the server uses them as well."""
     cursor.execute(_SHARED, [list(roles)])
     return cursor.fetchone() is not None
 
 
 def own(cursor: Any) -> Roles:
-    """The names for this database alone. One that was renamed may still have those that this one would get."""
+    """Return names for this database alone. A renamed database may still have those that this one would get."""
     plain = _plain(cursor)
     return _plain(cursor, distinct=True) if are_shared(cursor, plain) else plain
 
@@ -85,7 +85,7 @@ def _plain(cursor: Any, *, distinct: bool = False) -> Roles:
 
 
 def ensure(cursor: Any, roles: Roles, owner: str | None = None) -> None:
-    """Make the roles and let the owner (default: who is connected) take them on. May run any number of times.
+    """Create the roles and let the owner (default: the current user) assume them. May be repeated.
 
     MayNotError when something is missing and may not be made here.
     """
@@ -120,7 +120,7 @@ def _may_take_on(cursor: Any, member: str, role: str) -> bool:
 
 
 def settle(cursor: Any, owner: str | None = None) -> Roles:
-    """The roles of this database, made if need be; its own from now on where another database uses the same ones."""
+    """Return this database's roles, created if necessary; its own ones if another database uses the same."""
     found = find(cursor)
     chosen = found if found and not (are_shared(cursor, found) and found != _plain(cursor)) else own(cursor)
     ensure(cursor, chosen, owner)
@@ -147,7 +147,7 @@ _POLICIES = """
 
 
 def _move(cursor: Any, old: str, new: str) -> None:
-    """Give one role's rights and policies in this database to another."""
+    """Transfer a role's rights and policies in this database to another role."""
     quoted = {"old": sql.Identifier(old).as_string(cursor)}
     roles = {"old": sql.Identifier(old), "new": sql.Identifier(new)}
     cursor.execute(_POLICIES, quoted)

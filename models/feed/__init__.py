@@ -42,7 +42,7 @@ MAX_SEQ = 2**63 - 1
 
 
 class EventType(StrEnum):
-    """What happened to a handoff."""
+    """The kinds of events."""
 
     CREATED = "handoff.created"
     READY = "handoff.ready"
@@ -57,7 +57,7 @@ class EventType(StrEnum):
 
 
 class Feed(Base):
-    """One row per account: the last number given out, and the last one that was pruned."""
+    """The feed of an account: the number of its last event, and of the last one that was pruned."""
 
     __tablename__ = "feeds"
 
@@ -110,7 +110,7 @@ class FeedControl(Base):
 
 @dataclass(frozen=True)
 class Pending:
-    """An event that waits in its transaction for its number."""
+    """An event that is still to be numbered in its transaction."""
 
     account_id: UUID
     handoff_id: UUID
@@ -120,7 +120,7 @@ class Pending:
 
 
 def open_feed(session: Session, account_id: UUID) -> None:
-    """The empty feed of a new account."""
+    """Create the empty feed of a new account."""
     session.execute(insert(Feed).values(account_id=account_id))
 
 
@@ -133,18 +133,18 @@ def collect(
     by: UUID | None,
     note: str | None = None,
 ) -> None:
-    """Note an event; it gets its number when the transaction ends (models/feed/append.py)."""
+    """Collect an event; it is numbered when the transaction ends (models/feed/append.py)."""
     session.info.setdefault("feed", []).append(Pending(account_id, handoff_id, type, by, note))
 
 
 def collected(session: Session) -> set[UUID]:
-    """The accounts of what was collected and has no number yet."""
+    """The accounts with collected events that have no number yet."""
     return {event.account_id for event in session.info.get("feed", ())}
 
 
 @dataclass(frozen=True)
 class Page:
-    """What one statement saw of a feed: its state and the events after a number, oldest first.
+    """A feed as one statement saw it: its state and the events after a number, oldest first.
 
     `events` holds (seq, ready-made JSON text of the event); at most limit + 1 of them, the last one only
     tells that there are more.
@@ -159,7 +159,7 @@ class Page:
 
 
 def tail(session: Session, account_id: UUID) -> tuple[str, int]:
-    """The epoch and the head of the feed now."""
+    """Return the current epoch and head of the feed."""
     epoch, head = session.execute(
         select(FeedControl.epoch, Feed.head).join(Feed, true()).where(Feed.account_id == account_id)
     ).one()
@@ -193,7 +193,7 @@ _PAGES = {collapse: Prepared(_PAGE.format(rows=rows)) for collapse, rows in _ROW
 
 
 def read_page(connection: Executor, account_id: UUID, *, after: int, limit: int, collapse: str) -> Page:
-    """The feed after a number, in one statement and so in one snapshot. `collapse`: none | entity."""
+    """Read the feed after a number, in one statement and so in one snapshot. `collapse`: none | entity."""
     rows: Sequence[Any] = _PAGES[collapse](
         connection, {"account": str(account_id), "after": after, "limit": limit + 1}
     ).all()
@@ -202,7 +202,7 @@ def read_page(connection: Executor, account_id: UUID, *, after: int, limit: int,
 
 
 def prune(session: Session, account_id: UUID, *, keep: timedelta, most: int, chunk: int = 5000) -> int:
-    """Forget old events and say so in `floor`, in one transaction; a reader never meets a hole.
+    """Delete old events and record it in `floor`, in one transaction; a reader never meets a gap.
 
     Takes at most `chunk` events; returns how many, 0 when nothing is left to do. May run any time, twice.
     """
@@ -223,7 +223,7 @@ def prune(session: Session, account_id: UUID, *, keep: timedelta, most: int, chu
 
 
 def rotate_epoch(session: Session) -> str:
-    """A new epoch: every cursor given out before gets 410 and its client loads the snapshot."""
+    """Begin a new epoch: every earlier cursor gets 410 and its client loads the snapshot."""
     epoch = _new_epoch()
     session.execute(update(FeedControl).values(epoch=epoch))
     return epoch
@@ -244,13 +244,13 @@ _IDENTITY = """
 
 
 def identity(session: Session) -> str:
-    """Which database this is: the same one after a restart, another after a restore or a failover."""
+    """Identify this database: the same value after a restart, another after a restore or a failover."""
     found: str = session.execute(text(_IDENTITY)).scalar_one()
     return found
 
 
 def follow_identity(session: Session) -> str | None:
-    """Rotate the epoch when this is not the database it was made in; numbers may then be given out again.
+    """Rotate the epoch if this is another database than the one it began in, where numbers may be given out again.
 
     Returns the new epoch, None when nothing changed. The first time it only notes the database. May run
     anywhere at any time: of several at once, one rotates.
@@ -267,7 +267,7 @@ def follow_identity(session: Session) -> str | None:
 
 
 def set_pace(session: Session, pace: float) -> None:
-    """Multiply every client's poll interval; 0 tells clients to stop. Known everywhere within 10 s."""
+    """Multiply every client's poll interval; 0 tells clients to stop. Takes effect everywhere within 10 s."""
     session.execute(update(FeedControl).values(pace=pace))
 
 

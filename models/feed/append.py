@@ -59,7 +59,7 @@ _SHOWN = f"{representation_as('counter.head')}::text"
 
 
 def _write_one(type: str = "%(type)s::text", **more: str) -> Prepared:
-    """For a single event, as nearly every transaction tells one."""
+    """The append for a single event, which is what nearly every transaction has."""
     item = f"""
         SELECT counter.head AS seq, true AS last, {type} AS type, %(handoff)s::uuid AS id, %(by)s::uuid AS actor_id,
             %(note)s::text AS note
@@ -90,7 +90,7 @@ _APPEND, _APPEND_AND_SHOW = (
 
 
 def with_event(parts: str) -> Prepared:
-    """A change of at most one handoff, made of WITH items, together with the type of its event.
+    """Prepare a change of at most one handoff, made of WITH items, together with the type of its event.
 
     The item named `changed` is the change. Its row has the column `event`: an EventType or NO_EVENT. No row means
     that the change was refused.

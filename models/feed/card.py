@@ -97,7 +97,7 @@ CARD = _form(
 
 
 def representation_as(seq: str) -> str:
-    """The full form, with this as its number."""
+    """The full form with the given event number."""
     return _form("f.problem", _GENERATION, seq)
 
 
@@ -117,7 +117,7 @@ Keys = Collection[tuple[UUID, UUID]]  # (account, handoff)
 
 @dataclass(frozen=True)
 class Representation:
-    """One handoff in full, as JSON text. It goes to the caller as it is: nothing reads and writes it again."""
+    """A handoff in full, as JSON text that goes to the caller unchanged: nothing parses it again."""
 
     text: str
     version: int
@@ -125,7 +125,7 @@ class Representation:
 
 
 def cards(session: Session, keys: Keys) -> Mapping[tuple[UUID, UUID], dict[str, Any]]:
-    """The cards of these (account, handoff) pairs, as the transaction sees them."""
+    """Return the cards of these (account, handoff) pairs, as the transaction sees them."""
     session.flush()
     by_account: dict[UUID, list[str]] = defaultdict(list)
     for account_id, handoff_id in keys:
@@ -139,7 +139,7 @@ def cards(session: Session, keys: Keys) -> Mapping[tuple[UUID, UUID], dict[str, 
 
 
 def representation(session: Session, account_id: UUID, handoff_id: UUID) -> Representation:
-    """One handoff in full. The caller has checked that it exists and may be seen."""
+    """Return a handoff in full. The caller has checked that it exists and may be seen."""
     session.flush()
     named = {"account": str(account_id), "id": str(handoff_id)}
     shown: Any = _WHOLE(session.connection(), named).one()
@@ -147,18 +147,18 @@ def representation(session: Session, account_id: UUID, handoff_id: UUID) -> Repr
 
 
 def generations(session: Session, account_id: UUID, handoff_id: UUID) -> list[dict[str, Any]]:
-    """Every generation of a handoff with its content, the oldest first."""
+    """Return every generation of a handoff with its content, oldest first."""
     named = {"account": str(account_id), "id": str(handoff_id)}
     return list(session.connection().exec_driver_sql(_GENERATIONS, named).scalars())
 
 
 def rfc3339(time: datetime | None) -> str | None:
-    """A stored time as it is sent."""
+    """Format a stored time for an answer."""
     return None if time is None else time.isoformat()
 
 
 def step(row: SessionStep, names: Mapping[UUID, str]) -> dict[str, Any]:
-    """A stored step. `author` is who is said to have done it, `added_by` who sent it."""
+    """Represent a stored step. `author` is the person named as its author, `added_by` the one who sent it."""
     return {
         "seq": row.seq,
         "kind": row.kind,
@@ -172,7 +172,7 @@ def step(row: SessionStep, names: Mapping[UUID, str]) -> dict[str, Any]:
 
 
 def session_head(kept: TroubleshootingSession) -> dict[str, Any]:
-    """A session without its steps and handoffs."""
+    """Represent a session without its steps and handoffs."""
     return {
         "external_id": kept.external_id,
         "title": kept.title,

@@ -19,7 +19,7 @@ LONGEST_LOCK_SECONDS = 10.0  # a transaction that idles longer is ended by Postg
 
 @dataclass(frozen=True)
 class Report:
-    """What was found of one feed. `wrong` says in words what must not be; empty: all is well."""
+    """Findings about one feed. `wrong` lists faults in words; empty: the feed is well."""
 
     account_id: UUID
     account: str
@@ -46,7 +46,7 @@ _STATE = text("""
 
 
 def examine(session: Session, account_id: UUID | None = None) -> list[Report]:
-    """A report for each feed, or for one. Needs a maintenance transaction; changes nothing."""
+    """Report on each feed, or on one. Needs a maintenance transaction; changes nothing."""
     rows = session.execute(_STATE, {"account": account_id and str(account_id)}).all()
     return [_report(row) for row in rows]
 
@@ -65,7 +65,7 @@ def _report(row: Any) -> Report:
 
 
 def _hint(account_id: UUID, epoch: str, head: int) -> tuple[str, bool]:
-    """The hint in words, and whether it is below a head that was read before it: that must never be."""
+    """Describe the hint, and tell whether it is below a head that was read before it, which must never be."""
     try:
         found = heads().look(account_id, epoch)
     except (redis.RedisError, OSError):

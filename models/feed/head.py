@@ -90,7 +90,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Hint:
-    """What Redis believes of a feed in one epoch. `quiet_seconds`: how long ago it changed."""
+    """A believed hint of one feed in one epoch. `quiet_seconds`: time since its last change."""
 
     head: int
     pace: float
@@ -137,7 +137,7 @@ UNKNOWN = Polled(0.0, None, missing=False)  # Redis is away
 
 @dataclass
 class Guard:
-    """Calls Redis, or does not while it was lately away. Errors are counted and become None."""
+    """Calls Redis, unless it failed a moment ago. Errors are counted and become None."""
 
     failures: int = 0
     paused_until: float = 0.0
@@ -151,12 +151,12 @@ class Guard:
 
     @property
     def is_paused(self) -> bool:
-        """Whether Redis is being left alone."""
+        """Whether Redis is being left alone after failures."""
         return time.monotonic() < self.paused_until
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """An error of Redis's ends the block and goes no further."""
+        """Count an error of Redis and end the block quietly."""
         try:
             yield
         except (redis.RedisError, OSError):
@@ -189,7 +189,7 @@ class Heads:
         return UNKNOWN if replies is None else Polled.of(replies[0])
 
     def look(self, account_id: UUID, epoch: str) -> Hint | None:
-        """The hint that a poll would believe, for whoever examines it. Raises RedisError when Redis is away."""
+        """Return the hint that a poll would believe, for examination. Raises RedisError when Redis is unavailable."""
         with self.client.pipeline(transaction=True) as pipe:
             pipe.zrange(_key(account_id, epoch), 0, -1, withscores=True)
             pipe.zcount(_writers_key(account_id), time.time(), "+inf")
@@ -197,7 +197,7 @@ class Heads:
         return None if writing else _parse(dict(members))
 
     def announce(self, account_id: UUID) -> Writing:
-        """Say that numbers are about to be committed. Before the first of them is asked for."""
+        """Announce that numbers are about to be committed; to be called before the first of them is requested."""
         writing = Writing(secrets.token_hex(8), time.time())
         self.guard(lambda: self._announce(account_id, writing))
         return writing
@@ -207,7 +207,7 @@ class Heads:
         self._announce_script([_writers_key(account_id)], [writing.since, until, writing.token, int(until * 1000)])
 
     def committed(self, account_id: UUID, writing: Writing, head: int, epoch: str, pace: float) -> None:
-        """Raise the hint, where there is one, to what was committed, and take the announcement back."""
+        """Raise an existing hint to the committed number, and take the announcement back."""
         self.guard(lambda: self._committed(account_id, writing, head, epoch, pace))
 
     def _committed(self, account_id: UUID, writing: Writing, head: int, epoch: str, pace: float) -> None:
@@ -215,7 +215,7 @@ class Heads:
         self._committed_script(keys, [head, pace, writing.since, self._end(writing.since), writing.token])
 
     def withdraw(self, account_id: UUID, writing: Writing) -> None:
-        """Take the announcement back of a writer that has surely committed no number."""
+        """Take back the announcement of a writer that certainly committed no number."""
         self.guard(lambda: self._connections.send("ZREM", _writers_key(account_id), writing.token))
 
     def lease(self, account_id: UUID) -> Lease | None:
@@ -226,7 +226,7 @@ class Heads:
         return lease if taken else None
 
     def fill(self, account_id: UUID, lease: Lease, head: int, epoch: str, pace: float, quiet_seconds: float) -> None:
-        """Write what was read from the database, unless a writer came in between and ended the lease."""
+        """Store a head read from the database, unless a writer came in between and ended the lease."""
         self.guard(lambda: self._fill(account_id, lease, head, epoch, pace, quiet_seconds))
 
     def _fill(self, account_id: UUID, lease: Lease, head: int, epoch: str, pace: float, quiet_seconds: float) -> None:
@@ -290,6 +290,6 @@ def _parse(scores: dict[bytes, float]) -> Hint | None:
 
 @cache
 def heads() -> Heads:
-    """This process's hints."""
+    """Return this process's hints."""
     # The numbering and the commit; what takes longer is given up.
     return Heads(client(), write_seconds=2 * settings().statement_seconds)

@@ -29,14 +29,14 @@ from models.session import TroubleshootingSession
 
 
 class Intent(StrEnum):
-    """Why a session leaves its author."""
+    """The reason for which a session leaves its author's hands."""
 
     ESCALATE = "escalate"
     PARK = "park"
 
 
 class Status(StrEnum):
-    """Where a handoff stands."""
+    """The state of a handoff."""
 
     PARKED = "parked"
     PENDING = "pending"
@@ -47,7 +47,7 @@ class Status(StrEnum):
 
 
 class Priority(StrEnum):
-    """How urgent, as the author sees it."""
+    """Urgency, as its author sees it."""
 
     LOW = "low"
     NORMAL = "normal"
@@ -64,7 +64,7 @@ TIMES = ("escalated_at", "ready_at", "claimed_at", "first_action_at")  # what th
 
 
 class Handoff(Base):
-    """One handing-over of a session. `version` counts its events, `seq` is the feed number of the last."""
+    """A handoff of a session. `version` counts its events, `seq` is the feed number of the last."""
 
     __tablename__ = "handoffs"
 
@@ -140,7 +140,7 @@ class Handoff(Base):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who makes a move: a person of the account, or, with neither, the service itself."""
+    """The one who makes a move: a person of the account, or the service itself, which is neither."""
 
     user_id: UUID | None
     is_admin: bool = False
@@ -150,7 +150,7 @@ SERVICE = Actor(None, is_admin=True)
 
 
 def lock(session: Session, account_id: UUID, handoff_id: UUID) -> Handoff:
-    """The handoff, its row locked until commit, or NotFound."""
+    """Return the handoff with its row locked until commit, or raise NotFound."""
     found = session.scalars(
         select(Handoff)
         .where(Handoff.account_id == account_id, Handoff.id == handoff_id)
@@ -163,7 +163,7 @@ def lock(session: Session, account_id: UUID, handoff_id: UUID) -> Handoff:
 
 
 def find(session: Session, account_id: UUID, handoff_id: UUID, *, seen_by: Actor) -> Handoff:
-    """The handoff as this person may see it, or NotFound: a parked one shows only to its author and admins."""
+    """Return the handoff if this person may see it, else raise NotFound: parked ones are for author and admins."""
     found = session.scalars(
         select(Handoff).where(Handoff.account_id == account_id, Handoff.id == handoff_id, visible_to(seen_by)),
         execution_options={"populate_existing": True},
@@ -174,7 +174,7 @@ def find(session: Session, account_id: UUID, handoff_id: UUID, *, seen_by: Actor
 
 
 def of_session(session: Session, account_id: UUID, session_id: UUID) -> dict[UUID, Status]:
-    """Every handoff of a session, and where it stands."""
+    """Return every handoff of a session with its status."""
     rows = session.execute(
         select(Handoff.id, Handoff.status).where(Handoff.account_id == account_id, Handoff.session_id == session_id)
     )
@@ -190,7 +190,7 @@ def find_session(
     handoff_id: UUID | None = None,
     locked: bool = False,
 ) -> TroubleshootingSession:
-    """The ticket's session; where there is none, the newest draft of it. With `handoff_id`: the one of that handoff.
+    """Return the ticket's session, or else its newest draft. With `handoff_id`: the session of that handoff.
 
     NotFound when this person may see no handoff of it. `locked` keeps its row until commit.
     """
@@ -217,14 +217,14 @@ def find_session(
 
 
 def refuse_second_open(handoffs: dict[UUID, Status]) -> None:
-    """Conflict `already_open`, which names it, when one of a session's handoffs is open."""
+    """Raise Conflict `already_open`, naming the handoff, if one of a session's handoffs is open."""
     for handoff_id, status in handoffs.items():
         if status in OPEN:
             raise Conflict("already_open", "This session is already handed off.", handoff_id=str(handoff_id))
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """The rows that this person may see."""
+    """Condition for the rows that this person may see."""
     if actor.is_admin:
         return true()
     return or_(Handoff.status != Status.PARKED, Handoff.handed_off_by_id == actor.user_id)

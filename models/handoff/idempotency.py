@@ -16,7 +16,7 @@ from models.settings import settings
 
 
 class IdempotencyKey(Base):
-    """One key of one person, with the answer it got."""
+    """A key of a person, with the answer that it got."""
 
     __tablename__ = "idempotency_keys"
 
@@ -34,7 +34,7 @@ class IdempotencyKey(Base):
 
 
 def begin(session: Session, account_id: UUID, user_id: UUID, key: str, request_hash: str) -> dict[str, Any] | None:
-    """The stored answer of this key, or None: this is the first request, which must call `remember`.
+    """Return the stored answer of this key, or None for a first request, which must then call `remember`.
 
     A second request at the same moment waits here until the first one's transaction ends. Invalid: the key
     was used for another body. An aged key counts as new.
@@ -70,7 +70,7 @@ def _is(account_id: Any, user_id: Any, key: Any) -> Any:
 
 
 def prune(session: Session) -> int:
-    """Forget the keys that have aged; returns how many. Leaves aside what another one is forgetting or reviving."""
+    """Delete expired keys and return how many; skip those that another transaction is deleting or renewing."""
     aged = (
         select(IdempotencyKey.account_id, IdempotencyKey.user_id, IdempotencyKey.key)
         .where(IdempotencyKey.created_at < func.now() - timedelta(hours=settings().idempotency_hours))

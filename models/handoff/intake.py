@@ -67,7 +67,7 @@ def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UU
 
 
 def _earlier(session: Session, account_id: UUID, kept: StoredSession, *, parked: bool) -> dict[UUID, Status]:
-    """The handoffs of the ticket so far."""
+    """Return the handoffs of the ticket so far."""
     ticket = sessions.ticket(session, account_id, kept.external_id) if parked else None if kept.is_new else kept
     return of_session(session, account_id, ticket.id) if ticket else {}
 

@@ -18,7 +18,7 @@ VIEWS_ONLY = "the claimer may take no work any more"
 
 
 def delete(account_id: UUID, user_id: UUID, *, force: bool = False) -> int:
-    """Take a person's access away; returns how many claims went back. Their handoffs and steps keep their name.
+    """Revoke a person's access; returns how many claims went back. Their handoffs and steps keep their name.
 
     Conflict `last_admin`: nobody could manage the account afterwards. `force` does it all the same.
     """
@@ -35,7 +35,7 @@ def _end_access(account_id: UUID, user_id: UUID, *, force: bool) -> int:
 
 
 def set_role(account_id: UUID, user_id: UUID, role: Role, *, force: bool = False) -> int:
-    """Let a person do more or less than before; returns how many claims went back, a viewer's. Conflict as above."""
+    """Change a person's role; returns how many claims went back, if they became a viewer. Conflict as above."""
     returned = _change_role(account_id, user_id, role, force=force)
     return returned + release_all(account_id, user_id, note=VIEWS_ONLY) if returned else 0
 
@@ -53,7 +53,7 @@ def _change_role(account_id: UUID, user_id: UUID, role: Role, *, force: bool) ->
 
 
 def release_all(account_id: UUID, user_id: UUID, *, note: str = LEFT) -> int:
-    """Give back what is left, as much at a time as a transaction may tell; returns how many."""
+    """Release the remaining claims, as many at a time as one transaction may; returns how many."""
     returned = 0
     while count := _release_some(account_id, user_id, note):
         returned += count
@@ -67,7 +67,7 @@ def _release_some(account_id: UUID, user_id: UUID, note: str) -> int:
 
 
 def with_claims(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID]]:
-    """Account and person of those who can take no work and still have some, because a process died in between."""
+    """Find people who cannot work but still hold claims, since a process died in between: (account, person)."""
     rows = session.execute(
         select(Handoff.account_id, User.id)
         .join(User, and_(User.account_id == Handoff.account_id, User.id == Handoff.claimed_by_id))
@@ -80,7 +80,7 @@ def with_claims(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID]]:
 
 
 def _when_silent(session: Session, account_id: UUID, user_id: UUID) -> User:
-    """An active person, when every transaction has ended in which they write or get work.
+    """Return an active person once every transaction has ended in which they write or are given work.
 
     Changes of one account's people wait for each other, so that two admins cannot delete one another.
     """

@@ -16,7 +16,7 @@ from models.session import TroubleshootingSession
 
 @dataclass(frozen=True)
 class Filter:
-    """Which handoffs a list shows. Every field narrows; None and empty do not."""
+    """Selects the handoffs of a list. Every field narrows; None and empty do not."""
 
     status: tuple[Status, ...] = ()
     priority: tuple[Priority, ...] = ()
@@ -30,7 +30,7 @@ class Filter:
 
 
 def listed(session: Session, account_id: UUID, wanted: Filter, *, seen_by: Actor) -> Select[UUID]:
-    """The ids that a filter selects, without order or limit."""
+    """Select the ids that match a filter, without order or limit."""
     query = select(Handoff.id).where(Handoff.account_id == account_id, visible_to(seen_by))
     narrowing = (
         (wanted.status, lambda: Handoff.status.in_(wanted.status)),

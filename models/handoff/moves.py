@@ -46,7 +46,7 @@ FENCED = Counter("escalation_fenced_finishes", "Results that came after somebody
 
 
 def _move(event: EventType, changes: str, allowed: str, *, and_then: str = "") -> Prepared:
-    """A conditional update and the event that it tells. The caller may name the version that it has seen."""
+    """Prepare a conditional update with its event. The caller may require the version that it has seen."""
     return with_event(f"""
         changed AS (
             UPDATE handoffs SET version = version + 1, {changes}
@@ -153,7 +153,7 @@ def reassign(
     reason: str | None = None,
     version: int | None = None,
 ) -> Representation:
-    """Hand a claim over to somebody else. Invalid: they cannot take work. To who has it already: nothing happens."""
+    """Give a claim to somebody else. Invalid: they cannot take work. Giving it to its holder changes nothing."""
     with transaction(account_id) as session:
         found = find(session, account_id, handoff_id, seen_by=by)
         _refuse_unless_claimer(session, found, by, version)
@@ -180,14 +180,14 @@ def resolve(
     root_cause: str | None = None,
     version: int | None = None,
 ) -> Representation:
-    """Close the handoff with what fixed it. From now on it is a past case that assessments may cite."""
+    """Close the handoff with what fixed it; it becomes a past case that assessments may cite."""
     fixed = {"resolution": resolution, "root_cause": root_cause}
     fixed |= search.extension_values([resolution, root_cause or ""])
     return _make(_RESOLVE, account_id, handoff_id, _refuse_unless_claimer, by=by, version=version, **fixed)
 
 
 def withdraw(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> Representation:
-    """Take the handoff back. An assessment that has not ended is ended with it."""
+    """Take the handoff back. An unfinished assessment ends with it."""
     return _make(_WITHDRAW, account_id, handoff_id, _explain_no_withdrawal, by=by, version=version)
 
 
@@ -250,7 +250,7 @@ def note_steps(
     by: UUID,
     is_action: bool = True,
 ) -> None:
-    """Tell the session's open handoff, if any, that steps were added: its assessment is now older.
+    """Note new steps on the session's open handoff, if there is one: its assessment is now outdated.
 
     They are searched from now on, in a draft too, which tells nobody else.
 
@@ -264,7 +264,7 @@ def note_steps(
 
 
 def release_claims_of(session: Session, account_id: UUID, user_id: UUID, *, note: str, most: int = 100) -> int:
-    """Give what somebody has claimed back to the queue, and say why; returns how many, 0 when none is left."""
+    """Return a person's claims to the queue with a reason; returns how many, 0 when none is left."""
     values = {"account": str(account_id), "user": str(user_id), "most": most}
     ids = sorted(session.connection().exec_driver_sql(_RELEASE_ALL, values).scalars())
     for each in ids:
@@ -282,7 +282,7 @@ def _overdue() -> ColumnElement[bool]:
 
 
 def overdue_claims(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID]]:
-    """Account and handoff of claims without a first action whose lease has run out, the oldest first."""
+    """Find claims without a first action whose lease has expired, oldest first: (account, handoff)."""
     rows = session.execute(
         select(Handoff.account_id, Handoff.id)
         .join(Account, Account.id == Handoff.account_id)
@@ -294,7 +294,7 @@ def overdue_claims(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID
 
 
 def return_overdue_claim(session: Session, account_id: UUID, handoff_id: UUID) -> bool:
-    """Give an overdue claim back to the queue. False: it is not overdue (any more); nothing happened."""
+    """Return an overdue claim to the queue. False: it is not overdue (any more); nothing happened."""
     won = session.execute(
         update(Handoff)
         .where(Handoff.account_id == account_id, Handoff.id == handoff_id)
@@ -373,7 +373,7 @@ def _make(
     version: int | None,
     **more: Any,
 ) -> Representation:
-    """Make a move; returns the handoff after it. `explain` raises why it was refused; True: it is so already."""
+    """Make a move and return the handoff after it. `explain` raises the reason of a refusal; True: already done."""
     values = _values(account_id, handoff_id, by, version, **more)
     made = change(account_id, move, values, show=True).appended
     if made and made.whole:

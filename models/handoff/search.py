@@ -45,7 +45,7 @@ WORDS = "%(words)s::tsvector"
 def document_values(
     account_id: UUID, title: str, texts: Sequence[str], details: Sequence[str | None]
 ) -> dict[str, str]:
-    """What DOCUMENT and WORDS are made of. `details` are searched, but say nothing about what a case is like."""
+    """Return the values for DOCUMENT and WORDS. `details` are searched, but do not count as similarity of cases."""
     return {
         "lexeme": account_lexeme(account_id),
         "title": title,
@@ -64,7 +64,7 @@ EXTENDED = f"""
 
 
 def extension_values(texts: Sequence[str], details: Sequence[str | None] = ()) -> dict[str, str]:
-    """What EXTENDED adds."""
+    """Return the values for EXTENDED."""
     added = bounded([*details, *texts])[:MAX_ADDED_CHARS]
     return {
         "added": bounded(texts)[:MAX_ADDED_CHARS],
@@ -73,17 +73,17 @@ def extension_values(texts: Sequence[str], details: Sequence[str | None] = ()) -
 
 
 def account_lexeme(account_id: UUID) -> str:
-    """The word that stands for the account among stems; no text can contain it: the parser splits at the colon."""
+    """The lexeme that stands for the account among stems; no text contains it, as the parser splits at colons."""
     return f"account:{account_id.hex}"
 
 
 def bounded(texts: Sequence[str | None]) -> str:
-    """The texts as one, cut where a document would become too large."""
+    """Join the texts, cut to the length that a document may have."""
     return "\n".join(text for text in texts if text)[:MAX_CHARS]
 
 
 def matches(session: Session, account_id: UUID, id_column: Any, query: str) -> ColumnElement[bool]:
-    """Whether a handoff holds these words: all of them, any of two around `or`, none after a minus.
+    """Condition for handoffs that contain these words: all of them, either of two around `or`, none after a minus.
 
     A query without a word in it finds nothing.
     """
@@ -97,7 +97,7 @@ def matches(session: Session, account_id: UUID, id_column: Any, query: str) -> C
 
 
 def _operand(term: Term, names: dict[str, str]) -> str:
-    """The words, or somebody who is called so. Common words count as they stand, where there are no others."""
+    """The term, or people whose names match it. Common words count literally, and only if there are no others."""
     persons = [f"'{person}'" for person, name in names.items() if term.is_in(name)]
     either = " | ".join([f"({term.operand(literally=term.is_common)})", *persons])
     return f"{'!' if term.is_negated else ''}({either})"

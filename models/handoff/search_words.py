@@ -41,7 +41,7 @@ _TERM = re.compile(r'(-?)"([^"]*)"?|(\S+)')
 
 
 class _Folds(dict[int, str]):
-    """What stands for a character of a decomposed text; found out once for each."""
+    """Replacements for the characters of a decomposed text, computed once per character."""
 
     def __missing__(self, code: int) -> str:
         self[code] = self._of(chr(code))
@@ -60,7 +60,7 @@ _FOLDS = _Folds()
 
 
 def _words(text: str) -> Iterator[str]:
-    """The words of a text in their order, folded."""
+    """Yield the folded words of a text in order."""
     if text.isascii():
         yield from text.lower().translate(_FOLDS).split()
         return
@@ -70,7 +70,7 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _parts(word: str) -> list[str]:
-    """Letters and numbers of a word that is written in both, otherwise the word alone."""
+    """Split a word into its letters and numbers, if it has both."""
     if word.isalpha() or word.isdigit():
         return [word]
     parts = _PARTS.findall(word)
@@ -84,7 +84,7 @@ def _cut(word: str) -> str:
 
 
 def vector(text: str, *, most: int = MOST_WORDS, always: Sequence[str] = ()) -> str:
-    """The words of a text with their positions, as a tsvector is written; at most `most` different ones."""
+    """Render the words of a text with their positions as a tsvector; at most `most` different ones."""
     found: dict[str, list[int]] = {}
     at = 1
     for word in _words(text):
@@ -97,7 +97,7 @@ def vector(text: str, *, most: int = MOST_WORDS, always: Sequence[str] = ()) -> 
 
 
 def _place(found: dict[str, list[int]], word: str, at: int) -> int:
-    """Note a word at its position; returns the next one."""
+    """Record a word at its position; returns the next position."""
     if not word.isascii() and _IS_SPACELESS.match(word):
         # The last character begins no pair, and is looked for too.
         entries = [*_pairs(word), word[-1]]
@@ -119,7 +119,7 @@ def _pairs(word: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Term:
-    """Words that a query wants side by side; one word mostly."""
+    """Words that a query wants next to each other; usually a single one."""
 
     words: tuple[str, ...]
     is_negated: bool = False
@@ -127,18 +127,18 @@ class Term:
 
     @property
     def is_common(self) -> bool:
-        """Whether it tells nothing."""
+        """Whether it consists of common words only."""
         return not self.is_quoted and all(word in COMMON for word in self.words)
 
     def operand(self, *, literally: bool) -> str:
-        """The term as an operand of a tsquery. `literally`: no other form of its words will do."""
+        """Render the term as an operand of a tsquery. `literally`: match no other forms of its words."""
         if literally:
             return " <-> ".join(f"'{_cut(word)}'" for word in self.words)
         *others, last = self.words
         return " <-> ".join([*(_operand(word, is_last=False) for word in others), _operand(last, is_last=True)])
 
     def is_in(self, name: str) -> bool:
-        """Whether a name has these words side by side, each at least begun."""
+        """Whether a name contains these words, or words beginning with them, next to each other."""
         begins = str.__eq__ if self.is_common else _begins
         its_words = list(_words(name))
         return any(
@@ -154,7 +154,7 @@ def _begins(there: str, word: str) -> bool:
 
 
 def terms(query: str) -> list[list[Term]]:
-    """What a query asks for: all terms of any one of the lists. A list that has no word in it is left out."""
+    """Parse a query: all terms of any one of the lists have to match. Lists without a word are left out."""
     either: list[list[Term]] = [[]]
     found = list(_TERM.finditer(query))
     for place, term in enumerate(found, start=1):
@@ -169,7 +169,7 @@ def terms(query: str) -> list[list[Term]]:
 
 
 def _telling(all_of: list[Term]) -> list[Term]:
-    """The terms without the common words, unless there are no others."""
+    """Drop common words, unless there are no others."""
     return [term for term in all_of if not term.is_common] or all_of
 
 

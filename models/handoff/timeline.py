@@ -19,7 +19,7 @@ from models.session import SessionStep
 
 
 def timeline(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
-    """Every event, later step and assessment attempt of a handoff, the oldest first.
+    """Return every event, later step and assessment attempt of a handoff, oldest first.
 
     Events older than the feed's retention are gone; the handoff's own times stay. What a step says is long, and is
     added by with_texts().
@@ -59,7 +59,7 @@ def _note(handoff: Handoff, event: Any) -> str | None:
 
 
 def _steps(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
-    """The steps that were added while this handoff was the session's latest."""
+    """The steps added while this handoff was the session's latest."""
     later = aliased(Handoff)
     next_began = (
         select(func.min(func.coalesce(later.escalated_at, later.created_at)))
@@ -81,7 +81,7 @@ def _steps(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
 def with_texts(
     session: Session, account_id: UUID, session_id: UUID, entries: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The entries with what the steps among them say as their notes."""
+    """Return the entries with the texts of their steps as notes."""
     rows = session.execute(
         select(SessionStep.seq, SessionStep.text)
         .where(SessionStep.account_id == account_id, SessionStep.session_id == session_id)
@@ -92,7 +92,7 @@ def with_texts(
 
 
 def _assessments(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
-    """For each generation who asked for it, how every attempt went, and its end where no attempt brought it."""
+    """For each generation: its request, the result of every attempt, and its end if no attempt brought it."""
     entries = []
     for row in assessment.generations(session, handoff.account_id, handoff.id):
         about = {"generation": row.generation, "source": row.source}
@@ -112,7 +112,7 @@ def _assessments(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
 def steps_after(
     session: Session, account_id: UUID, session_id: UUID, seq: int, *, most: int
 ) -> Sequence[tuple[SessionStep, str | None]]:
-    """The next steps after this number, and the names of those who added them."""
+    """Return the next steps after this number, with the names of those who added them."""
     query = (
         select(SessionStep, User.name)
         .outerjoin(User, and_(User.account_id == SessionStep.account_id, User.id == SessionStep.added_by_id))

@@ -21,7 +21,7 @@ CHUNK_BYTES = 4 * 1024 * 1024  # so that a chunk of long sessions stays small in
 
 
 class ImportedHandoff(Base):
-    """A handoff that was loaded from a file, by the key of its line. Its times are the file's, not measured."""
+    """A handoff imported from a file, by the key of its line. Its times are the file's, not measured."""
 
     __tablename__ = "imported_handoffs"
 
@@ -36,7 +36,7 @@ class ImportedHandoff(Base):
 
 
 class ImportPosition(Base):
-    """How many lines of a file were dealt with, stored with what they became."""
+    """The number of lines of a file that were handled, stored with their results."""
 
     __tablename__ = "import_positions"
 
@@ -48,14 +48,14 @@ class ImportPosition(Base):
 
 @dataclass(frozen=True)
 class Line:
-    """One valid line: its number in the file, and its content as the schema loaded it."""
+    """A valid line: its number in the file, and its content as the schema loaded it."""
 
     number: int
     content: dict[str, Any]
 
     @property
     def key(self) -> str:
-        """What names it: its own id, else its session and time, else all of it."""
+        """The identity of the line: its own id, else its session and time, else all of it."""
         given, session = self.content.get("id"), self.content["session"]
         if given is not None:
             name = f"id\0{_as_uuid(given) or given}"
@@ -72,13 +72,13 @@ class Line:
 
     @property
     def status(self) -> Status:
-        """What it becomes: a past case, an open handoff, or one parked by the person who loads it."""
+        """The resulting status: a past case, an open handoff, or one parked by the person who imports it."""
         if Intent(self.content["intent"]) is Intent.PARK:
             return Status.PARKED
         return Status.RESOLVED if self.is_resolved else Status.READY
 
     def created_at(self, now: datetime) -> datetime:
-        """When it was handed off, as far as the line tells."""
+        """The time of the handoff, as far as the line gives it."""
         told = (
             self.content.get("created_at"),
             self.content["session"].get("opened_at"),
@@ -87,7 +87,7 @@ class Line:
         return next((time for time in told if time is not None), now)
 
     def handoff_id(self, now: datetime) -> UUID:
-        """Its own id if that is a UUID; else one made of its time and key, so that lists keep their order."""
+        """Its own id if that is a UUID; else one derived from time and key, so that lists keep their order."""
         given = self.content.get("id")
         own = _as_uuid(given) if given is not None else None
         return own or _ordered_id(self.created_at(now), self.key)
@@ -111,7 +111,7 @@ def _plain(value: Any) -> Any:
 
 
 def _ordered_id(time: datetime, key: str) -> UUID:
-    """A UUID of version 7 whose random bits are the key's, so that it is the same in every run."""
+    """Derive a UUIDv7 whose random bits come from the key, so that it is the same in every run."""
     milliseconds = max(0, int(time.timestamp() * 1000)) & (2**48 - 1)
     noise = int(key, 16)
     high = (milliseconds << 16) | 0x7000 | (noise & 0xFFF)
@@ -120,7 +120,7 @@ def _ordered_id(time: datetime, key: str) -> UUID:
 
 
 def lines_done(session: Session, account_id: UUID, file_digest: str) -> int:
-    """How many lines of this file were dealt with before; 0 for a file nobody has seen."""
+    """Return the number of lines of this file handled before; 0 for an unknown file."""
     found = session.get(ImportPosition, (account_id, file_digest), populate_existing=True)
     return found.lines if found else 0
 
@@ -145,11 +145,11 @@ class Chunk:
     told: int = 0  # how many of them the feed will tell
 
     def add(self, line: Line, size: int) -> None:
-        """One more line of so many bytes."""
+        """Add a line of so many bytes."""
         self.lines.append(line)
         self.size += size
         self.told += line.status is Status.READY
 
     def is_full(self) -> bool:
-        """Whether this is enough: many lines, long ones, or as many events as a transaction may number."""
+        """Whether the chunk is full: many lines, long ones, or as many events as a transaction may append."""
         return len(self.lines) >= CHUNK_LINES or self.size >= CHUNK_BYTES or self.told >= MAX_EVENTS

@@ -18,7 +18,7 @@ PAGE = 500  # handoffs
 
 
 def page(session: Session, account_id: UUID, *, since: datetime | None, after: UUID) -> list[dict[str, Any]]:
-    """The next lines after the handoff `after`, in the order of ids; fewer than PAGE: these were the last.
+    """Return the next lines after the handoff `after`, in order of ids; fewer than PAGE: these were the last.
 
     Only handoffs created at or after `since`; parked and withdrawn ones are left out.
     """

@@ -28,7 +28,7 @@ from models.session import MAX_STEPS, Identity, SessionStep, authors, step_ident
 
 @dataclass
 class Loaded:
-    """What became of a chunk."""
+    """The result of a chunk."""
 
     added: int = 0
     known: int = 0
@@ -37,20 +37,20 @@ class Loaded:
     events: int = 0
 
     def add(self, part: Loaded) -> None:
-        """Count what became of a part of the chunk."""
+        """Add the result of a part of the chunk."""
         self.added += part.added
         self.known += part.known
         self.refused += part.refused
         self.left = part.left
 
     def has_room(self, makes_event: bool) -> bool:
-        """Whether one more line fits into the transaction; counts the event that it may make."""
+        """Whether one more line fits into the transaction; counts the event that it may append."""
         self.events += makes_event
         return not makes_event or self.events <= MAX_EVENTS
 
 
 def author(session: Session, account_id: UUID) -> User:
-    """The account's first admin, in whose name history is loaded. Invalid when there is none."""
+    """Return the account's first admin, in whose name history is imported. Invalid when there is none."""
     found = session.scalars(
         select(User)
         .where(User.account_id == account_id, User.role == Role.ADMIN, User.deleted_at.is_(None))
@@ -62,14 +62,14 @@ def author(session: Session, account_id: UUID) -> User:
 
 
 def engineer(found: User) -> User:
-    """The same person, if they may hand work off; Invalid for a viewer."""
+    """Return the person if they may hand work off; Invalid for a viewer."""
     if not found.role.covers(Role.ENGINEER):
         raise Invalid("user_unknown", f"{found.name} is a viewer and cannot hand work off.")
     return found
 
 
 def load(session: Session, account_id: UUID, lines: Sequence[Line], *, by: UUID) -> Loaded:
-    """Store these lines; those that are there already are left as they are.
+    """Store these lines; existing ones are left as they are.
 
     A line whose session has an open handoff, or whose target cannot take work, is refused with its reason.
     An open one makes an event, a resolved one makes none: it is past. A session that is there keeps its title and
@@ -119,7 +119,7 @@ def _with_good_targets(session: Session, account_id: UUID, lines: list[Line], re
 
 
 def _turns(lines: list[Line]) -> Iterator[list[Line]]:
-    """The lines in groups in which each session occurs once: first all first ones, then all second ones."""
+    """Group the lines so that each session occurs once per group: all first ones, then all second ones."""
     seen: Counter[str] = Counter()
     turns: dict[int, list[Line]] = defaultdict(list)
     for line in lines:
@@ -162,7 +162,7 @@ _SESSIONS = text("""
 
 
 def _sessions(session: Session, account_id: UUID, lines: list[Line], now: datetime) -> dict[str, Row[Any]]:
-    """The sessions of these lines by name, made where they are missing; their rows are locked, as intake does."""
+    """Return the sessions of these lines by name, created where missing; their rows are locked, as in intake."""
     rows = [_session_row(line, now) for line in lines]
     found = session.execute(_SESSIONS, {"account": account_id, "rows": dump_json(rows)})
     return {row.external_id: row for row in found}
@@ -186,7 +186,7 @@ def _told(time: datetime | None) -> str | None:
 def _handed_off_before(
     session: Session, account_id: UUID, kept: dict[str, Row[Any]]
 ) -> tuple[dict[UUID, int], set[UUID]]:
-    """How often each session was handed off, and which of them have an open handoff."""
+    """Count the handoffs of each session, and find those with an open one."""
     is_open = Handoff.status.in_(OPEN)
     rows = session.execute(
         select(Handoff.session_id, func.count(), func.count().filter(is_open))
@@ -205,7 +205,7 @@ def _steps(
     result: Loaded,
     open_ones: set[UUID],
 ) -> list[tuple[Line, Row[Any]]]:
-    """Add the steps that are new, for all sessions at once; returns the lines whose steps fit.
+    """Add new steps for all sessions at once; returns the lines whose steps fit.
 
     An open handoff of a session that gets steps is told of them.
     """
@@ -333,7 +333,7 @@ def _row(account_id: UUID, line: Line, kept: Row[Any], returns: int, now: dateti
 
 
 def analyze(session: Session) -> None:
-    """Bring the planner's statistics up to date after many rows were added; in a maintenance transaction.
+    """Refresh the planner's statistics after an import; in a maintenance transaction.
 
     Open connections then plan anew, foreign key checks too, which would read whole tables otherwise.
     """

@@ -25,12 +25,12 @@ TIMEOUT_SECONDS = 0.05
 
 
 def redis_key(*parts: str) -> str:
-    """The name of something in Redis, as this installation has it."""
+    """Return a key prefixed with this installation's name."""
     return settings().redis_key(*parts)
 
 
 def connect(address: RedisAddress, *, seconds: float = TIMEOUT_SECONDS) -> redis.Redis:
-    """A client whose every call ends within so many seconds, with RedisError when Redis is away or frozen."""
+    """Return a client whose calls end within so many seconds, with RedisError when Redis is down or frozen."""
     pool = redis.BlockingConnectionPool.from_url(
         address.url,
         **address.tls,
@@ -56,7 +56,7 @@ def connect_loop(address: RedisAddress) -> redis.asyncio.Redis:
 
 
 class ThreadConnections:
-    """A connection of each thread's own, for what is sent all the time.
+    """One connection per thread, for frequent calls.
 
     Taking a connection out of the client's pool and putting it back is a good part of such a call.
     """
@@ -66,13 +66,13 @@ class ThreadConnections:
         self._own = threading.local()
 
     def send(self, *command: Any) -> Any:
-        """The command's reply. RedisError as from the client; the next call then connects anew."""
+        """Send a command and return its reply. RedisError as from the client; the next call then reconnects."""
         connection = self._connection()
         connection.send_command(*command)
         return connection.read_response()
 
     def _connection(self) -> Any:
-        """This thread's connection; one that the server has ended, or with something unread, connects anew."""
+        """Return this thread's connection; reconnect if the server closed it or unread data is left."""
         connection = getattr(self._own, "connection", None)
         if connection is None:
             connection = self._own.connection = self._pool.connection_class(**self._pool.connection_kwargs)
@@ -87,7 +87,7 @@ class ThreadConnections:
 
 
 class Script:
-    """A Lua script that is sent over the thread's own connection."""
+    """A Lua script sent over the thread's own connection."""
 
     def __init__(self, connections: ThreadConnections, source: str) -> None:
         self._connections = connections
@@ -95,7 +95,7 @@ class Script:
         self._digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     def __call__(self, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """The script's reply. RedisError as from the client."""
+        """Run the script and return its reply. RedisError as from the client."""
         try:
             return self._connections.send("EVALSHA", self._digest, len(keys), *keys, *arguments)
         except NoScriptError:
@@ -104,7 +104,7 @@ class Script:
 
 @cache
 def client() -> redis.Redis:
-    """This process's client."""
+    """Return this process's client."""
     return connect(settings().redis)
 
 
@@ -120,7 +120,7 @@ _FAULTS = (
 
 
 def fault() -> str | None:
-    """Why Redis is of no use now, in few words; None: all is well."""
+    """Describe briefly why Redis cannot be used now; None: it can."""
     try:
         client().eval(_PROBE, 2, redis_key("probe", "1"), redis_key("probe", "2"))
     except redis.exceptions.ClusterError:
@@ -134,7 +134,7 @@ def fault() -> str | None:
 
 
 def log_fault() -> None:
-    """Tell the log at a start that Redis cannot be used. That it is away may pass."""
+    """Log at start-up that Redis cannot be used. Being unreachable may pass."""
     found = fault()
     if found and found != "away":
         log.error("redis cannot be used", why=found)

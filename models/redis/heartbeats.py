@@ -10,12 +10,12 @@ FORGOTTEN_AFTER_SECONDS = 3600.0  # a worker that was taken away for good
 
 
 def note_heartbeat(name: str) -> None:
-    """This worker has just executed a message. By the clock of Redis. RedisError when Redis is away."""
+    """Record that this worker has just executed a message, by the clock of Redis. RedisError when it is down."""
     client().zadd(redis_key("workers"), {name: _now()})
 
 
 def heartbeat_ages() -> dict[str, float]:
-    """Seconds since the last heartbeat of every worker. RedisError when Redis is away."""
+    """Return the seconds since the last heartbeat of every worker. RedisError when Redis is down."""
     now = _now()
     client().zremrangebyscore(redis_key("workers"), "-inf", now - FORGOTTEN_AFTER_SECONDS)
     beats: Any = client().zrange(redis_key("workers"), 0, -1, withscores=True)

@@ -33,7 +33,7 @@ BEARER = "A token of `flask tokens issue`; also a JWT of the main product, where
 
 
 class OnceApi(Api):
-    """flask-smorest's, with a document that is made once and not for each reader."""
+    """flask-smorest's Api with a document that is built once instead of for each reader."""
 
     def _openapi_json(self) -> Response:
         return Response(self._document, mimetype="application/json")
@@ -44,7 +44,7 @@ class OnceApi(Api):
 
 
 def create_app() -> Flask:
-    """The web application and its commands."""
+    """Create the web application with its commands."""
     logs.set_up()
     app = RetryingFlask(__name__)
     app.config.update(

@@ -136,7 +136,7 @@ def cancel(_: dict[str, Any], batch_id: UUID) -> Response:
 
 
 def show(session: Session, row: Batch) -> dict[str, Any]:
-    """A batch as it is answered and printed."""
+    """Represent a batch for answers and for the terminal."""
     speed, person = batch.progress(row, datetime.now(UTC)), batch.starter(session, row)
     return {
         "id": str(row.id),

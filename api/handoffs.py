@@ -133,7 +133,7 @@ def read(handoff_id: UUID) -> Response:
 
 
 def _wanted_version(handoff_id: UUID) -> int | None:
-    """The version that the move is meant for; None: any. Of several that would do, the one that there is now."""
+    """Return the version that the move requires; None: any. Of several acceptable ones the current one."""
     versions = wanted_versions()
     if versions is None:
         return None
@@ -145,7 +145,7 @@ def _wanted_version(handoff_id: UUID) -> int | None:
 
 
 def _moved(handoff_id: UUID, move: Callable[..., Representation], **how: Any) -> Response:
-    """Make a move as the caller and answer with the handoff as it is now."""
+    """Make a move as the caller and answer with the handoff after it."""
     shown = move(caller().account_id, handoff_id, by=actor(), version=_wanted_version(handoff_id), **how)
     return answer(shown.text, Feed_Seq=shown.seq)
 
@@ -281,7 +281,7 @@ def history(handoff_id: UUID) -> Response:
 
 
 def _with_texts(account_id: UUID, session_id: UUID, entries: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """The entries in pages. No connection is held while the client reads."""
+    """Yield the entries in pages. No connection is held while the client reads."""
     for start in range(0, len(entries), TIMELINE_PAGE):
         with transaction(account_id) as session:
             page = with_texts(session, account_id, session_id, entries[start : start + TIMELINE_PAGE])

@@ -44,7 +44,7 @@ def readyz() -> Response:
 
 
 def _heartbeat_ages() -> dict[str, float] | None:
-    """By worker; None when Redis, which keeps them, does not answer."""
+    """Ages by worker; None if Redis, which keeps them, does not answer."""
     try:
         return {name: round(age, 1) for name, age in sorted(heartbeats.heartbeat_ages().items())}
     except (redis.RedisError, OSError):
@@ -83,7 +83,7 @@ def metrics() -> Response:
 
 
 def _gauges() -> CollectorRegistry:
-    """What the database and Redis know, asked for now; a part that is away is left out."""
+    """Yield gauges read now from the database and Redis; those of an unavailable part are left out."""
     now = CollectorRegistry()
     count = Gauge("escalation_unfinished", "Assessments that have not ended", ["lane", "state"], registry=now)
     oldest = Gauge("escalation_oldest_seconds", "Age of the oldest of them", ["lane", "state"], registry=now)

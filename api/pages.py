@@ -63,7 +63,7 @@ def page(role: Role) -> Callable[[View], View]:
 
 
 def signed_in() -> Caller | None:
-    """Who this browser is signed in as, or None."""
+    """Return who is signed in with this browser, or None."""
     key = cookie.login_key()
     return None if key is None else auth.verify_login(key)
 
@@ -79,7 +79,7 @@ def _ask_to_sign_in() -> Any:
 
 
 def safe_next(given: str | None) -> str:
-    """Where to go after sign-in: a path on this site, whatever was asked for."""
+    """Return where to go after sign-in: a path on this site, whatever was requested."""
     path = given or "/queue"
     return path if OWN_PATH.fullmatch(path) else "/queue"
 

@@ -51,7 +51,7 @@ def read(which: dict[str, Any], external_id: str) -> Response:
 
 
 def _steps(account_id: UUID, session_id: UUID, page: Sequence[Any]) -> Iterator[list[dict[str, Any]]]:
-    """All steps, from the first page on. No connection is held while the client reads."""
+    """Yield all steps, from the first page on. No connection is held while the client reads."""
     while page:
         yield [card.step(step, {step.added_by_id: name}) for step, name in page]
         if len(page) < PAGE:

@@ -13,16 +13,16 @@ RECONNECT_SECONDS = 2.0
 
 
 class SteadyConnection(Connection):
-    """Tries to reach Redis at an even pace: kombu's own pauses grow to half a minute, in which Redis may be back."""
+    """Retries Redis at an even pace: kombu's own pauses grow to half a minute, in which Redis may be back."""
 
     def ensure_connection(self, *arguments: Any, **options: Any) -> Connection:
-        """As kombu's, which workers call when they lost Redis and beat when it starts."""
+        """Like kombu's; workers call it when they lost Redis, and beat when it starts."""
         pace = {"interval_start": RECONNECT_SECONDS, "interval_step": 0, "interval_max": RECONNECT_SECONDS}
         return super().ensure_connection(*arguments, **pace, **options)
 
 
 class SteadyAMQP(AMQP):
-    """Celery's way to its broker, with such connections."""
+    """Celery's access to its broker, with steady connections."""
 
     Connection = SteadyConnection
 

@@ -36,7 +36,7 @@ LAST_CRASHES = 2  # of the offline assessor after that; then nothing of this han
 
 @celery.task(name="assess", ignore_result=True)
 def assess(lane: str, *_: str) -> None:
-    """Write the assessment of this lane whose turn it is, and for a while what else is due.
+    """Write the next due assessment of this lane, and for a while whatever else is due.
 
     Safe to run twice, at once, anywhere. A message of an older version says something else than a lane, and is
     repeated by the sweep.
@@ -58,7 +58,7 @@ class _DrainLoop:
         self._passed_on = False
 
     def go_on(self) -> bool:
-        """One attempt of whatever is due next. False: that was all, or long enough."""
+        """Attempt whatever is due next. False: nothing is left, or the time is over."""
         with slot() as work:
             with maintenance_message() as message:
                 due = next_due.take(message, self._lane)
@@ -75,7 +75,7 @@ class _DrainLoop:
 
 
 def run(account_id: UUID, assessment_id: UUID, *, late: bool = False) -> bool:
-    """One attempt of this assessment. False: there was nothing to do here, or another attempt has it now.
+    """Attempt this assessment once. False: there was nothing to do, or another attempt has it now.
 
     `late` takes what is past its deadline even when a retry of it is due later. The attempt is committed
     before anything of the handoff is read, so that one which kills the process is counted.
@@ -126,7 +126,7 @@ def _assess(lease: Lease, subject: Case) -> bool:
 
 
 def _exhausted(lease: Lease) -> str | None:
-    """Why no assessor is asked any more, or None."""
+    """Return the reason why no assessor is asked any more, or None."""
     if lease.seconds_left <= 0:
         return "deadline"
     if lease.crashes >= MOST_CRASHES:
@@ -148,7 +148,7 @@ def _after_error(lease: Lease, subject: Case, error: AssessorError, *, seconds_l
 
 
 def _may_retry(lease: Lease, error: AssessorError) -> bool:
-    """A timeout has used all of a call's time, and a person who waited that long shall not wait for a second."""
+    """Whether to try again. A timeout has used all of a call's time; a waiting person shall not wait for a second."""
     waited = error.kind == "timeout" and lease.lane is Lane.INTERACTIVE
     return error.retryable and not waited and lease.tries < settings().assess_attempts
 
@@ -179,7 +179,7 @@ def _fail(lease: Lease, why: str, **spent: Any) -> bool:
 
 
 def _spent(cost: AssessorError | Draft) -> dict[str, Any]:
-    """What a try has cost and what left the process for it; a try that sent nothing hides no earlier one."""
+    """Return the cost of a try and what was sent for it; a try that sent nothing hides no earlier one."""
     sent = {} if cost.sent is None else {"sent": cost.sent}
     return sent | {
         "provider_calls": cost.provider_calls,
@@ -209,6 +209,6 @@ def _write(lease: Lease, subject: Case, state: State, draft: Draft, **more: Any)
 
 
 def _complete(lease: Lease, state: State, **values: Any) -> bool:
-    """Write the end, and wait for a database that is away: what was paid for is not thrown away."""
+    """Write the end, waiting for a database that is unavailable: what was paid for is not thrown away."""
 
     return retry.until(lease, lambda lease: complete(lease, state, **values))

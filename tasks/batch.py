@@ -27,7 +27,7 @@ _driving = threading.Lock()
 
 @celery.task(name=TASK, ignore_result=True)
 def drive_batches() -> None:
-    """Bring every batch forward for two seconds. May run at the same time in many places.
+    """Drive every batch for two seconds. May run in many places at once.
 
     In one process only once at a time: messages that piled up while workers were away end at once. So does beat's
     when it comes shortly before a run is over; a run that leaves work behind therefore asks for the next one itself.
@@ -45,7 +45,7 @@ def drive_batches() -> None:
 
 
 def step() -> bool:
-    """One step of every batch. False: there is none that moves."""
+    """Take one step of every batch. False: no batch is moving."""
     with maintenance() as session:
         moving = work.moving(session)
     given = work.shares(moving, window=settings().batch_in_flight, per_account=_per_account())
@@ -55,7 +55,7 @@ def step() -> bool:
 
 
 def kick() -> None:
-    """Have the next step taken now instead of in two seconds. Losing it costs only that."""
+    """Request the next step now instead of in two seconds. Losing the request costs only that."""
     nudge(TASK, queue="maintenance")
 
 
@@ -71,14 +71,14 @@ def _drive(each: Moving, share: int) -> None:
 
 
 def _per_account() -> int:
-    """With a model at most half of the account's concurrent calls, so that interactive work finds a free one."""
+    """Items in flight per account; with a model at most half of its calls, so that interactive work finds one."""
     if settings().assessor == "extractive":
         return settings().batch_in_flight
     return max(1, settings().model_concurrent_calls // 2)
 
 
 def _a_minute() -> int | None:
-    """With a model at most half of the account's calls a minute, for the same reason. None: no limit."""
+    """Items per minute and account; with a model at most half of its calls, for the same reason. None: no limit."""
     if settings().assessor == "extractive":
         return None
     return max(1, settings().model_calls_per_minute // 2)

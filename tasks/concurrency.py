@@ -22,7 +22,7 @@ _own = threading.local()
 
 @dataclass
 class Slot:
-    """What a thread does in its place. `seconds`: for how long it did, without its waiting()."""
+    """A thread's slot. `seconds`: the time it worked, without yielding()."""
 
     seconds: float = 0.0
     since: float | None = None  # None: it waits, or is done
@@ -38,7 +38,7 @@ class Slot:
 
 @contextmanager
 def slot() -> Iterator[Slot]:
-    """Wait for a place, and keep it but for waiting()."""
+    """Wait for a slot, and hold it except while yielding()."""
     with _places:
         work = _own.work = Slot()
         work.begin()
@@ -50,7 +50,7 @@ def slot() -> Iterator[Slot]:
 
 @contextmanager
 def yielding() -> Iterator[None]:
-    """Let others work meanwhile; does nothing for a thread that has no place."""
+    """Let others work meanwhile; does nothing for a thread without a slot."""
     work: Slot | None = getattr(_own, "work", None)
     if work is None or work.since is None:
         yield
@@ -66,7 +66,7 @@ def yielding() -> Iterator[None]:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """For what computes long: one thread at a time, and while it waits for that it lets others work.
+    """Run long computations one thread at a time; yields the slot while waiting for the turn.
 
     Several at once would end no sooner, and a short one would get a small part of the interpreter beside them.
     """
@@ -79,5 +79,5 @@ def alone() -> Iterator[None]:
 
 
 def rest(work: Slot, share: float) -> None:
-    """Do nothing for so long after this work, as a share of its time."""
+    """Sleep for a share of the time that this work took."""
     time.sleep(share * work.seconds)

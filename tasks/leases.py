@@ -28,7 +28,7 @@ _thread: threading.Thread | None = None
 
 @contextmanager
 def held(lease: Lease) -> Iterator[None]:
-    """Renew the lease three times in its length, in one thread for all leases of the process.
+    """Hold a lease, renewed three times per its length by one thread for all leases of the process.
 
     A process that dies stops renewing, and another one takes over within a lease. Losing a lease needs no
     signal: completing is conditional on it.
@@ -45,7 +45,7 @@ def held(lease: Lease) -> Iterator[None]:
 
 
 def give_back_all() -> int:
-    """Put everything that this process still writes back into the queue and wake others; returns how many.
+    """Queue everything again that this process still writes, and wake others; returns how many.
 
     For a worker that is about to exit. What it finishes after all is still welcome until another has begun.
     """

@@ -29,7 +29,7 @@ return 1
 
 
 def send(task: str, *arguments: str, queue: str, most: int = NO_LIMIT) -> bool:
-    """Let a worker of the queue run the task. RedisError or OSError when Redis did not say that it has it.
+    """Publish a task to a queue. RedisError or OSError when Redis did not confirm it.
 
     It may have it all the same. A misspelt queue is one that no worker reads. False: `most` messages or more lie in
     it already, and this one was not added.
@@ -38,7 +38,7 @@ def send(task: str, *arguments: str, queue: str, most: int = NO_LIMIT) -> bool:
 
 
 def message(task: str, arguments: tuple[str, ...], queue: str) -> str:
-    """The message as it lies in Redis."""
+    """Render the message as it lies in Redis."""
     task_id = str(uuid4())
     body = json.dumps([arguments, {}, _EMBEDDED]).encode()
     return json.dumps(

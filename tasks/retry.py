@@ -22,12 +22,12 @@ LONGEST_SECONDS = 60.0
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether a later try can help: the database is away, restarts, or was too busy."""
+    """Whether a later try can succeed: the database is unavailable, restarting, or was too busy."""
     return isinstance(error, PoolTimeout) or is_database_away(error)
 
 
 def until(lease: Lease, act: Callable[[Lease], T]) -> T:
-    """`act(lease)`, again while the database is away, for a minute at most.
+    """Return `act(lease)`, retried while the database is unavailable, for a minute at most.
 
     Doing it twice is safe for everything that is fenced: when the first try was committed and only its answer
     lost, the second one finds the lease gone and writes nothing.

@@ -28,7 +28,7 @@ GRACE_SECONDS = 5.0  # past the deadline, for the worker that is just writing
 
 
 class LastRun:
-    """When this process swept last, by its monotonic clock."""
+    """The last sweep of this process, by its monotonic clock."""
 
     at = -1e9
     lock = threading.Lock()
@@ -36,7 +36,7 @@ class LastRun:
 
 @celery.task(name="sweep", ignore_result=True)
 def sweep() -> None:
-    """Bring everything that is stuck forward. May run at the same time in many places.
+    """Recover everything that is stuck. May run in many places at once.
 
     Does nothing when this process swept a moment ago: while workers are away the messages pile up. (An
     expiry on the messages would do as well, until a worker's clock is wrong and every one has expired.)
@@ -49,7 +49,7 @@ def sweep() -> None:
 
 
 def sweep_now() -> None:
-    """Every part of the sweep; one that fails does not keep the others from running."""
+    """Run every part of the sweep; one that fails does not keep the others from running."""
     for part in (requeue, finish_late, return_claims, follow_database):
         _try(part)
 
@@ -63,7 +63,7 @@ def _try(part: Callable[..., object], *arguments: Any) -> None:
 
 
 def requeue() -> None:
-    """Queue again what was dropped, and wake workers of the lanes where something is due and no wake-up lies."""
+    """Queue dropped assessments again, and wake the lanes that have due work and no wake-up in their list."""
     with maintenance() as session:
         dropped = unfinished.requeue_expired(session)
         due = unfinished.due_by_lane(session, most=MOST_WAITING)
@@ -74,7 +74,7 @@ def requeue() -> None:
 
 
 def _idle_lanes() -> set[Lane]:
-    """The lanes in whose list no wake-up waits for a worker; none when Redis does not answer."""
+    """The lanes without a wake-up in their list; none when Redis does not answer."""
     try:
         return {lane for lane in Lane if client().llen(redis_key(lane.value)) == 0}
     except (RedisError, OSError):
@@ -82,7 +82,7 @@ def _idle_lanes() -> set[Lane]:
 
 
 def follow_database() -> None:
-    """Begin a new epoch when this is not the database that the feed's numbers were given out in."""
+    """Begin a new epoch if this is another database than the one in which the feed's numbers were given out."""
     with maintenance() as session:
         epoch = feed.follow_identity(session)
     if epoch:
@@ -90,7 +90,7 @@ def follow_database() -> None:
 
 
 def finish_late() -> None:
-    """End what is past its deadline, here, since the workers had their time."""
+    """End assessments past their deadline right here, since the workers had their time."""
     with maintenance() as session:
         late = unfinished.past_deadline(session, grace_seconds=GRACE_SECONDS)
     for each in late:
@@ -102,7 +102,7 @@ def _finish(account_id: UUID, assessment_id: UUID) -> None:
 
 
 def return_claims() -> None:
-    """Give claims without a first action back to the queue, each in a transaction of its own."""
+    """Return claims without a first action to the queue, each in its own transaction."""
     with maintenance() as session:
         overdue = moves.overdue_claims(session)
     for account_id, handoff_id in overdue:
@@ -118,7 +118,7 @@ def _return(account_id: UUID, handoff_id: UUID) -> None:
 
 @celery.task(name="prune", ignore_result=True)
 def prune() -> None:
-    """Forget what has aged: feed events past their retention, idempotency keys, logins, claims of who is gone."""
+    """Delete what has expired: feed events, idempotency keys, logins, claims of people who left."""
     with maintenance() as session:
         idempotency.prune(session)
         login.prune(session)
@@ -131,7 +131,7 @@ def prune() -> None:
 
 
 def prune_feed(account_id: UUID) -> int:
-    """Prune one feed chunk by chunk, each in a transaction of its own; returns how many events went."""
+    """Prune one feed in chunks, each in its own transaction; returns the number of events deleted."""
     gone = 0
     while True:
         with transaction(account_id) as session:
@@ -148,7 +148,7 @@ def prune_feed(account_id: UUID) -> int:
 
 @celery.task(name="count_words", ignore_result=True)
 def count_words() -> None:
-    """Count anew where the past cases have changed much. An account a transaction; may run in many places."""
+    """Count words again where past cases have changed much; a transaction per account. May run in many places."""
     with maintenance() as session:
         accounts = vocabulary.outdated(session)
     for account_id in accounts:

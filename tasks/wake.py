@@ -27,13 +27,13 @@ log = logs.logger(__name__)
 
 
 class _Pause:
-    """After a failure Redis is left alone for a second, so that a flood of intakes does not pay each time."""
+    """Leaves Redis alone for a second after a failure, so that a flood of intakes does not pay each time."""
 
     until = 0.0
 
 
 def wake(lane: Lane, times: int = 1) -> int:
-    """Wake workers of the lane, who look for what is due in it. Never raises for Redis.
+    """Wake workers of the lane, which then look for due work. Never raises for Redis.
 
     Returns how many of these wake-ups Redis has now: as many as were asked for, or fewer when it is away.
     """
@@ -41,7 +41,7 @@ def wake(lane: Lane, times: int = 1) -> int:
 
 
 def nudge(task: str, *, queue: str) -> None:
-    """Ask for one run of a task that beat starts anyway. Never raises for Redis."""
+    """Request one run of a task that beat starts anyway. Never raises for Redis."""
     if time.monotonic() < _Pause.until:
         return
     try:

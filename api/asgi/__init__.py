@@ -41,7 +41,7 @@ PLAIN = re.compile(rb"(?:%b&)?cursor=([A-Za-z0-9_-]{8,})(?:&%b)?(?:&collapse=(?:
 
 
 class Front:
-    """ASGI, HTTP alone. `pool` is where Flask runs."""
+    """An ASGI application, HTTP only. `pool` runs Flask."""
 
     def __init__(self, flask: Flask, pool: Executor) -> None:
         self._flask = flask
@@ -52,7 +52,7 @@ class Front:
         self._metrics_port = settings().metrics_port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle a request."""
         if scope["path"] != PATH or scope["method"] != "GET" or self._is_for_metrics(scope):
             return await self._rest(scope, receive, send, most_body=await self._most_body(scope))
         said, polled = await self._poll(scope)
@@ -63,7 +63,7 @@ class Front:
         await Answer(said.status, (said.headers | length | SECURITY_HEADERS).items(), body).send(send)
 
     async def _most_body(self, scope: Scope) -> int:
-        """How many bytes of a body are read: none where a token is needed and there is none."""
+        """How many bytes of a body to read: none if a token is needed and missing."""
         headers = dict(scope["headers"])
         if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
             return 0
@@ -76,7 +76,7 @@ class Front:
         return MAX_BODY_BYTES if is_known else 0
 
     def _verify_now(self, headers: Mapping[bytes, bytes], address: str) -> bool:
-        """Whether somebody is known by this token or login; True where the database cannot say."""
+        """Whether the token or login is valid; True if the database cannot be asked."""
         try:
             if b"authorization" in headers:
                 return auth.verify(auth.bearer(headers[b"authorization"].decode("latin-1")), address) is not None
@@ -88,7 +88,7 @@ class Front:
             return False  # Flask says why
 
     async def _poll(self, scope: Scope) -> tuple[FeedResponse | None, Polled | None]:
-        """The answer to a caught-up poll; None: Flask shall answer. And what Redis said, if it was asked."""
+        """Return the answer to a caught-up poll, or None for Flask to answer, and Redis's reply if it was asked."""
         headers = dict(scope["headers"])
         asked = PLAIN.fullmatch(scope["query_string"])
         is_plain = len(headers) == len(scope["headers"]) and b"x-forwarded-prefix" not in headers
@@ -114,7 +114,7 @@ class Front:
         return port is not None and scope["server"] is not None and scope["server"][1] == port
 
     def _keep_verified(self) -> None:
-        """See to it that the tokens of open pages are verified again together, and not each when its time is over."""
+        """Re-verify cached tokens in one batch shortly before they expire."""
         if auth.are_ageing() and not self._is_verifying:
             self._is_verifying = True
             asyncio.get_running_loop().call_later(VERIFY_PAUSE_SECONDS, self._verify)
@@ -128,7 +128,7 @@ class Front:
             log.warning("tokens not verified again", error=type(error).__name__)
 
     def _caller(self, headers: Mapping[bytes, bytes]) -> Caller | None:
-        """Who asks, where that is known without the database."""
+        """Return the caller if they are known without the database."""
         if b"authorization" in headers:
             return auth.remembered(account.digest(auth.bearer(headers[b"authorization"].decode("latin-1"))))
         key = cookie.login_key_in(self._flask, headers.get(b"cookie", b"").decode("latin-1"))
@@ -136,6 +136,6 @@ class Front:
 
 
 def too_long() -> Answer:
-    """What a body that is too long is answered with."""
+    """The answer to a body that is too long."""
     said = errors.problem(413, errors.CODES[413], "The body of the request is too long.")
     return Answer(said.status_code, [*said.headers.items(), *SECURITY_HEADERS.items()], said.get_data())

@@ -35,16 +35,16 @@ END_OF_HEAD = b"\r\n\r\n"
 
 
 class PipelinedError(Exception):
-    """The next request begins within bytes that were taken for the rest of this one."""
+    """Raised when the next request begins within bytes taken for the rest of this one."""
 
 
 class Cycle(RequestResponseCycle):
-    """uvicorn's request and its answer; an answer without a length ends with the connection for HTTP/1.0."""
+    """uvicorn's request-response cycle; for HTTP/1.0 an answer without a length ends with the connection."""
 
     ends_with_connection = False
 
     def send(self, message: Any) -> Any:
-        """As uvicorn's, whose coroutine it returns."""
+        """Send like uvicorn, whose coroutine it returns."""
         if message["type"] == "http.response.start":
             self._begin(message)
         elif self.ends_with_connection:
@@ -87,7 +87,7 @@ class Connection(HttpToolsProtocol):
     # What the transport calls.
 
     def connection_made(self, transport: Any) -> None:
-        """A client is here; without a place for it, it is told so."""
+        """Accept a client, or turn it away if there is no place."""
         super().connection_made(transport)
         self.write = transport.write
         self.address = self.client[0] if self.client else ""
@@ -98,13 +98,13 @@ class Connection(HttpToolsProtocol):
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended."""
+        """Handle the end of the connection."""
         self.places.leave(self)
         self.received.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes have come."""
+        """Handle received bytes."""
         if self.is_deaf:
             return self._ignore(len(data))
         if not self.is_request_open and not self._is_answering:
@@ -114,12 +114,12 @@ class Connection(HttpToolsProtocol):
         self._settle()
 
     def pause_writing(self) -> None:
-        """The client reads more slowly than it is answered."""
+        """The client reads more slowly than we write."""
         super().pause_writing()
         self._settle()
 
     def resume_writing(self) -> None:
-        """It has read most of it."""
+        """The client has read most of the answer."""
         super().resume_writing()
         self._settle()
 
@@ -127,11 +127,11 @@ class Connection(HttpToolsProtocol):
 
     @property
     def unsent_bytes(self) -> int:
-        """How much of its answer waits in this process."""
+        """Bytes of the answer that wait in this process."""
         return int(self.transport.get_write_buffer_size())
 
     def overdue(self) -> None:
-        """Time is up: end it, unless what takes so long is not the client's fault."""
+        """Handle a timeout: close, unless the delay is not the client's fault."""
         if self.phase is Phase.REQUEST and self.flow.read_paused:
             self.deadline = self.loop.time() + self.timeout_keep_alive
         elif self.phase is Phase.IDLE:
@@ -140,12 +140,12 @@ class Connection(HttpToolsProtocol):
             self.drop()
 
     def drop(self) -> None:
-        """End it at once."""
+        """Close at once."""
         self.is_deaf = True
         self.transport.abort()
 
     def shutdown(self) -> None:
-        """The process ends. What is asked on an open connection may be on its way: it is the last to be answered."""
+        """Handle the end of the process. A request may be on its way on an open connection: it is still answered."""
         if self._is_answering:
             self.cycle.keep_alive = False
         else:
@@ -154,7 +154,7 @@ class Connection(HttpToolsProtocol):
             self.deadline = min(self.deadline, self.request_ends)
 
     def _is_read(self) -> bool:
-        """Whether the client has read some of its answer since the last look."""
+        """Whether the client has read part of its answer since the last check."""
         left = self._left()
         has_read = self.left_before - left >= LEAST_READ_BYTES
         self._watch_reader()
@@ -165,7 +165,7 @@ class Connection(HttpToolsProtocol):
         self.deadline = self.loop.time() + settings().web_unread_seconds
 
     def _left(self) -> int:
-        """How much of what was written the client has not received, here and in the kernel."""
+        """Bytes written but not yet received by the client, here and in the kernel."""
         handle = self.transport.get_extra_info("socket").fileno()
         queued = fcntl.ioctl(handle, termios.TIOCOUTQ, bytes(4)) if handle >= 0 else bytes(4)
         return self.unsent_bytes + int(struct.unpack("i", queued)[0])
@@ -177,11 +177,11 @@ class Connection(HttpToolsProtocol):
 
     @property
     def _is_answering(self) -> bool:
-        """Whether a request is here whose answer is not complete."""
+        """Whether there is a request whose answer is incomplete."""
         return not self.is_request_open and self.cycle is not None and not self.cycle.response_complete
 
     def _settle(self) -> None:
-        """Note what is waited for now, and for how long."""
+        """Set the current phase and its timeout."""
         if self.is_deaf:
             return
         before = self.phase
@@ -208,7 +208,7 @@ class Connection(HttpToolsProtocol):
     # What is in the bytes.
 
     def _parse(self) -> None:
-        """Go on with the request that is open, and begin the next one when there is none."""
+        """Continue the open request, or begin the next one."""
         while self.received and not self.is_deaf and not self._is_answering:
             if not self.is_request_open:
                 self._begin_request()
@@ -226,7 +226,7 @@ class Connection(HttpToolsProtocol):
             self.flow.pause_reading()
 
     def _next_piece(self) -> bytes:
-        """The bytes of one head at most, or of one body as far as its end is known."""
+        """Take the bytes of at most one head, or of one body as far as its end is known."""
         if self.is_head_open:
             size = self._head_end()
             self.tail = bytes(self.tail[-3:] + self.received[max(0, size - 3) : size])[-3:]
@@ -249,7 +249,7 @@ class Connection(HttpToolsProtocol):
         return piece
 
     def _head_end(self) -> int:
-        """How many of the bytes belong to the head that is open."""
+        """Count the bytes that belong to the open head."""
         for known in (3, 2, 1) if self.tail else ():
             if self.tail.endswith(END_OF_HEAD[:known]) and self.received.startswith(END_OF_HEAD[known:]):
                 return len(END_OF_HEAD) - known
@@ -263,13 +263,13 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        """Some of what it asks for."""
+        """Collect part of the request target."""
         self.url += url
         if len(self.url) > MOST_URL_BYTES:
             raise RefusedError(414, "The request target is too long.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One field; what comes after the body is no header."""
+        """Collect a header field; trailers after the body are ignored."""
         if not self.is_head_open:
             return
         name = name.lower()
@@ -278,7 +278,7 @@ class Connection(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """The head is here, and the application begins."""
+        """Validate the head and start the application."""
         self._check_head()
         self.is_head_open, self.room = False, MOST_HEAD_BYTES
         version = self.scope["http_version"]
@@ -321,7 +321,7 @@ class Connection(HttpToolsProtocol):
         self.scope["path"] = unquote(target.path.decode("latin-1"))
 
     def _framing_fields(self) -> tuple[list[bytes], list[bytes], int]:
-        """The values of Host and Transfer-Encoding, and the Content-Length (0 without one)."""
+        """Return Host, Transfer-Encoding, and Content-Length (0 if absent)."""
         hosts, codings, length = [], [], 0
         for name, value in self.headers:
             if name == b"host":
@@ -333,7 +333,7 @@ class Connection(HttpToolsProtocol):
         return hosts, codings, length
 
     def on_body(self, body: bytes) -> None:
-        """Some of the body. A chunk may take a few bytes more than it holds, however small it is."""
+        """Collect part of the body. A chunk costs a few bytes more than it holds, however small it is."""
         super().on_body(body)
         if self.body_left is None:
             self.room = min(MOST_HEAD_BYTES, self.room + 9 * len(body))
@@ -341,13 +341,13 @@ class Connection(HttpToolsProtocol):
             self.body_left -= len(body)
 
     def on_message_complete(self) -> None:
-        """All of the request is here."""
+        """The request is complete."""
         super().on_message_complete()
         self.is_request_open, self.is_head_open = False, True
         self.head_bytes, self.tail = 0, b""
 
     def on_response_complete(self) -> None:
-        """It is answered; the next one may be here already."""
+        """The answer is complete; the next request may be here already."""
         self.server_state.total_requests += 1
         if self.is_deaf:
             return
@@ -365,7 +365,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(RefusedError(400, "This is no valid HTTP request."))
 
     def _refuse(self, error: RefusedError) -> None:
-        """Answer a request that is not taken, in place of the application where that has begun."""
+        """Answer a refused request, in place of the application if that has begun."""
         if not self.is_head_open and self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -381,7 +381,7 @@ class Connection(HttpToolsProtocol):
         return self.is_deaf or bool(self.transport.is_closing())
 
     def close(self) -> None:
-        """End it after what was written. Closed on a client that still sends, it would take the answer from it."""
+        """Close after what was written. Closing while the client still sends would make it lose the answer."""
         if self.is_closing():
             return
         is_sending = self.is_request_open or bool(self.received)
@@ -399,7 +399,7 @@ class Connection(HttpToolsProtocol):
 
 
 def answer(status: int, detail: str, **headers: str) -> bytes:
-    """A problem as the last answer of a connection."""
+    """Render a problem as the last answer of a connection."""
     made = problem(status, CODES.get(status, "error"), detail)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     lines = [f"HTTP/1.1 {made.status}"]

@@ -22,7 +22,7 @@ VERSIONS = ("1.0", "1.1")
 
 
 class RefusedError(Exception):
-    """The request is not taken; the connection ends with this answer."""
+    """Raised to refuse a request; the connection ends with this answer."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -31,7 +31,7 @@ class RefusedError(Exception):
 
 
 class Target(NamedTuple):
-    """What a request asks for. `authority` is of a target that names the host itself."""
+    """A request target. `authority` is set if the target names the host itself."""
 
     path: bytes
     query: bytes
@@ -39,13 +39,13 @@ class Target(NamedTuple):
 
 
 def check_version(version: str) -> None:
-    """Refuse a version whose framing is another one."""
+    """Refuse a version with another framing."""
     if version not in VERSIONS:
         raise RefusedError(505, "This server speaks HTTP/1.1 and HTTP/1.0.")
 
 
 def target(method: bytes, url: bytes) -> Target:
-    """The parts of a request target, in origin, absolute or asterisk form."""
+    """Parse a request target in origin, absolute or asterisk form."""
     if b"#" in url or method == b"CONNECT" or (url == b"*" and method != b"OPTIONS"):
         raise RefusedError(400, "The request target is not valid.")
     try:
@@ -61,7 +61,7 @@ def target(method: bytes, url: bytes) -> Target:
 
 
 def check_host(version: str, hosts: Sequence[bytes]) -> None:
-    """Refuse a request that names no host, several ones or an impossible one."""
+    """Refuse a request with no, several or malformed hosts."""
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         raise RefusedError(400, "A request names its host once.")
     if hosts and not is_host(hosts[0]):
@@ -79,13 +79,13 @@ def check_allowed(host: bytes, allowed: Sequence[str]) -> None:
 
 @lru_cache(maxsize=1024)
 def is_host(value: bytes) -> bool:
-    """Whether this is a host and perhaps a port."""
+    """Whether this is a host with an optional port."""
     found = HOST.fullmatch(value)
     return found is not None and int(found["port"] or 0) < 65536
 
 
 def check_coding(version: str, codings: Sequence[bytes]) -> None:
-    """Refuse a body whose end cannot be found, or that would be passed on encoded."""
+    """Refuse a body whose end cannot be determined, or that would be passed on encoded."""
     if version != "1.1":
         raise RefusedError(400, "HTTP/1.0 knows no Transfer-Encoding.")
     names = [name.strip().lower() for name in b",".join(codings).split(b",")]

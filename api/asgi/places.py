@@ -12,7 +12,7 @@ MOST_UNSENT_BYTES = 64 * 1024 * 1024  # of all answers of a process that clients
 
 
 class Phase(StrEnum):
-    """What a connection waits for."""
+    """The phases of a connection, by what it waits for."""
 
     REQUEST = "the client sends a request"
     ENDING = "the last bytes leave"
@@ -27,14 +27,14 @@ DROPPED_FIRST = (Phase.REQUEST, Phase.ENDING, Phase.ANSWER_READ, Phase.IDLE)
 
 
 class Placed(Protocol):
-    """A connection, as this file knows it."""
+    """The interface of a connection that has a place."""
 
     phase: Phase
     deadline: float
     address: str
 
     def overdue(self) -> None:
-        """Its deadline has passed."""
+        """Handle an expired deadline."""
 
     def drop(self) -> None:
         """End it at once."""
@@ -45,7 +45,7 @@ class Placed(Protocol):
 
 
 class Places:
-    """At most `limit` connections. Each is in one phase, and has been for longer than those behind it."""
+    """At most `limit` connections, ordered within each phase by how long they have been in it."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -57,7 +57,7 @@ class Places:
         return sum(map(len, self._in.values()))
 
     def enter(self, connection: Placed) -> bool:
-        """Give a new connection a place, if need be that of another one. False: all are being answered."""
+        """Give a new connection a place, taking another one's if necessary. False: all are being answered."""
         if len(self) >= self.limit and not self._make_room(connection.address):
             return False
         self._in[connection.phase][connection] = None
@@ -67,13 +67,13 @@ class Places:
         return True
 
     def move(self, connection: Placed, phase: Phase) -> None:
-        """It is in another phase now, or in the same one anew."""
+        """Move it to another phase, or restart its present one."""
         if self._in[connection.phase].pop(connection, self) is None:
             self._in[phase][connection] = None
         connection.phase = phase
 
     def leave(self, connection: Placed) -> None:
-        """It has ended."""
+        """Remove an ended connection."""
         if self._in[connection.phase].pop(connection, self) is not None:
             return  # it never had a place
         self._by_address[connection.address] -= 1
@@ -81,7 +81,7 @@ class Places:
             del self._by_address[connection.address]
 
     def _make_room(self, address: str) -> bool:
-        """Drop one. An address with more than half of the places has to make room among its own."""
+        """Drop one connection; an address with more than half of the places loses one of its own."""
         is_greedy = self._by_address[address] > self.limit // 2
         for phase in DROPPED_FIRST:
             for each in self._in[phase]:
@@ -95,7 +95,7 @@ class Places:
         self._clock = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
 
     def _tick(self) -> None:
-        """End what is overdue. One clock for all costs a busy connection nothing, where each had a timer."""
+        """End overdue connections. One clock for all is free for busy connections, unlike a timer for each."""
         now = asyncio.get_running_loop().time()
         for phase in DROPPED_FIRST:
             for each in [each for each in self._in[phase] if each.deadline <= now]:
@@ -106,7 +106,7 @@ class Places:
             self._wait()
 
     def _free_memory(self) -> None:
-        """Drop the slowest readers when too much waits for all of them together."""
+        """Drop the slowest readers when too much data waits in total."""
         unsent = {each: each.unsent_bytes for phase in (Phase.ANSWER_READ, Phase.ENDING) for each in self._in[phase]}
         total = sum(unsent.values())
         for each, size in unsent.items():

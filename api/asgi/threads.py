@@ -36,7 +36,7 @@ def _field(name: str, value: str) -> tuple[bytes, bytes]:
 
 @dataclass
 class Answer:
-    """A status, its headers and its body: whole, or its beginning and the rest in pieces."""
+    """Status, headers and body: the whole body, or its beginning with the rest in pieces."""
 
     status: int
     headers: Iterable[tuple[str, str]]
@@ -56,7 +56,7 @@ class Answer:
 
 
 class InThreads:
-    """ASGI, for a WSGI application. Its requests are small enough to be held whole; its answers need not be."""
+    """An ASGI wrapper for a WSGI application. Requests are small enough to be held whole; answers need not be."""
 
     def __init__(self, application: WSGIApplication, pool: Executor, too_long: Answer) -> None:
         self._application = application
@@ -76,7 +76,7 @@ class InThreads:
         loop = asyncio.get_running_loop()
 
         def is_abandoned() -> bool:
-            """Whether nobody waits for the answer; a write is done all the same."""
+            """Whether nobody waits for the answer; writes are carried out anyway."""
             return scope["method"] in READS and is_gone(receive)
 
         answer = await loop.run_in_executor(self._pool, self._call, scope, body, more, is_abandoned)
@@ -93,7 +93,7 @@ class InThreads:
                 await loop.run_in_executor(self._pool, getattr(answer.rest, "close", bool))
 
     async def _read(self, receive: Receive, most: int) -> bytes | None:
-        """The body; of one that is too long as much as shows that it is. None: the client has left."""
+        """Read the body; of one that is too long only as much as proves it. None: the client has disconnected."""
         body = bytearray()
         while len(body) <= most:
             message = await receive()
@@ -107,7 +107,7 @@ class InThreads:
     def _call(
         self, scope: Scope, body: bytes, more: Mapping[str, Any], is_abandoned: Callable[[], bool]
     ) -> Answer | None:
-        """The answer with the beginning of its body; None: nobody waits for it."""
+        """Return the answer with the beginning of its body; None: nobody waits for it."""
         if is_abandoned():
             return None
         answer = Answer(500, [], b"")
@@ -128,7 +128,7 @@ class InThreads:
 
 
 def _closed(chunks: Any) -> Iterator[bytes]:
-    """The pieces of an answer, which is closed after the last one, or when there shall be no more."""
+    """Iterate over the pieces of an answer, and close it at the end or when no more are wanted."""
     try:
         yield from chunks
     finally:
@@ -136,12 +136,12 @@ def _closed(chunks: Any) -> Iterator[bytes]:
 
 
 def is_gone(receive: Receive) -> bool:
-    """Whether the client has left. uvicorn notes it at the request that `receive` belongs to."""
+    """Whether the client has disconnected. uvicorn records it on the request that `receive` belongs to."""
     return bool(getattr(getattr(receive, "__self__", None), "disconnected", False))
 
 
 def environ(scope: Scope, body: bytes = b"") -> WSGIEnvironment:
-    """The environment of a request, by PEP 3333."""
+    """Build the environment of a request by PEP 3333."""
     host, port = scope.get("server") or ("localhost", 80)
     made: WSGIEnvironment = {
         "REQUEST_METHOD": scope["method"],

@@ -22,7 +22,7 @@ MOST_FILES = 65_536
 
 
 class Worker(UvicornWorker):
-    """Serves a Flask application, `threads` requests of it at once, and its polls beside them."""
+    """Serves a Flask application with `threads` concurrent requests, and polls beside them."""
 
     wsgi: Any
     CONFIG_KWARGS: ClassVar = {
@@ -36,7 +36,7 @@ class Worker(UvicornWorker):
     }
 
     def load_wsgi(self) -> None:
-        """Put the front before the application."""
+        """Load the application and put the front before it."""
         super().load_wsgi()
         log_fault()
         Connection.places = Places(most_connections(raise_file_limit()))
@@ -44,7 +44,7 @@ class Worker(UvicornWorker):
 
 
 def raise_file_limit() -> int:
-    """Let this process open as many files as it may, and say how many."""
+    """Raise this process's limit of open files to the maximum and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -54,5 +54,5 @@ def raise_file_limit() -> int:
 
 
 def most_connections(files: int) -> int:
-    """How many clients there may be: each may take a connection and a file that is sent on it."""
+    """Return how many clients are possible: each may need a connection and a file that is sent on it."""
     return max(1, min(settings().web_connections, (files - OWN_FILES) // 2))

@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CachedCaller:
-    """Whom a token or a login was found to prove, and when (time.monotonic) the question was asked."""
+    """A verified caller (or None) of a token or login, with the time of verification (time.monotonic)."""
 
     caller: Caller
     expires_at: datetime | None
@@ -84,7 +84,7 @@ def requires(role: Role | str, *, limited: bool = True) -> Callable[[Callable[P,
 
 
 def _admit(needed: Role, *, limited: bool) -> None:
-    """Find the caller; 401, 429, or 403 for one of a lesser role."""
+    """Authenticate the caller; 401, 429, or 403 for too low a role."""
     g.caller = identify()
     logs.bind(account=str(g.caller.account_id), user=str(g.caller.user_id))
     if limited:
@@ -94,30 +94,30 @@ def _admit(needed: Role, *, limited: bool) -> None:
 
 
 def _forget_caller() -> None:
-    """Ask the database again for what this request proves its caller with; a login is asked for anyway."""
+    """Drop the cached caller of this request's token, so that the database is asked again; logins always are."""
     _remember([account.digest(bearer(request.headers.get("Authorization", "")))], {})
 
 
 def refuse_too_fast(who: Caller) -> None:
-    """429 when the token or the account has used up its minute."""
+    """Raise 429 when the token or the account has used up its minute."""
     wait = limits().seconds_to_wait(who)
     if wait > 0:
         raise Problem(429, "too_fast", "Too many requests.", headers={"Retry-After": str(ceil(wait))})
 
 
 def caller() -> Caller:
-    """The caller of this request."""
+    """Return the caller of this request."""
     found: Caller = g.caller
     return found
 
 
 def actor() -> Actor:
-    """The caller, as the moves know them."""
+    """Return the caller as an Actor for moves."""
     return Actor(caller().user_id, caller().is_admin)
 
 
 def identify() -> Caller:
-    """The caller by the bearer token or by the browser's session, or 401; 403 for a session's forged write."""
+    """Return the caller by bearer token or browser session, or raise 401; 403 for a session's forged write."""
     if "Authorization" not in request.headers and (key := cookie.login_key()) is not None:
         signed_in = verify_login(key)
         if signed_in is None:
@@ -134,13 +134,13 @@ def identify() -> Caller:
 
 
 def bearer(header: str) -> str:
-    """The token in an Authorization header; empty: there is none."""
+    """Return the token of an Authorization header; empty: there is none."""
     scheme, _, secret = header.partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def verify(secret: str, address: str) -> Caller | None:
-    """The caller of a token, from memory or from the database. 429 when many wrong ones came from this address."""
+    """Return the caller of a token, cached or from the database. 429 after many wrong ones from this address."""
     proof = account.digest(secret)
     if found := remembered(proof):
         return found
@@ -155,7 +155,7 @@ def verify(secret: str, address: str) -> Caller | None:
 
 
 def verify_login(key: str) -> Caller | None:
-    """The person whom a login belongs to; None: it has ended.
+    """Return the person to whom a login belongs; None: it has ended.
 
     Asked of the database each time, because a login may have ended in another process. Only polls that find nothing
     new are answered from memory.
@@ -172,7 +172,7 @@ def end_logins(end: Callable[[Session], list[str]]) -> None:
 
 
 def remembered(proof: str) -> Caller | None:
-    """The caller of a token or login that was verified a moment ago; None: the database must be asked."""
+    """Return the cached caller of a recently verified token or login; None: ask the database."""
     with _lock:
         known = _verified.get(proof)
         if known is None:
@@ -183,12 +183,12 @@ def remembered(proof: str) -> Caller | None:
 
 
 def are_ageing() -> bool:
-    """Whether tokens that are in use should be verified again."""
+    """Whether tokens in use should be verified again."""
     return bool(_ageing)
 
 
 def verify_again() -> None:
-    """Ask the database once for the tokens that are in use and were verified some time ago.
+    """Verify in one query the tokens in use that were last verified some time ago.
 
     Any error leaves them believed until their time is over, as without this.
     """
@@ -224,7 +224,7 @@ def _stored(proofs: list[str]) -> dict[str, CachedCaller]:
 
 
 def forget_verified() -> None:
-    """Ask the database again for every token and login."""
+    """Clear the cache of tokens and logins."""
     with _lock:
         _verified.clear()
         _ageing.clear()
@@ -235,5 +235,5 @@ def _unauthorized(detail: str) -> Problem:
 
 
 def required_role(view: Any) -> Role | None:
-    """The role that a view asks for; None: it is open."""
+    """Return the role that a view requires; None: it is open."""
     return getattr(view, "required_role", None)

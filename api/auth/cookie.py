@@ -27,10 +27,10 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class CookieSessions(SecureCookieSessionInterface):
-    """Flask's sessions, signed with our two keys, marked Secure when the browser came by https."""
+    """Flask's sessions, signed with our two keys, and marked Secure if the browser came by https."""
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        """Signs with the present key and accepts the previous one. None: there is no key, so no sessions."""
+        """Sign with the current key and accept the previous one. None: there is no key, so no sessions."""
         now, before = settings().secret_key, settings().previous_secret_key
         if now is None:
             return None
@@ -42,7 +42,7 @@ class CookieSessions(SecureCookieSessionInterface):
         )
 
     def open_session(self, app: Flask, request: Request) -> Any:
-        """As Flask's, without making a signer for a request that has nothing to verify."""
+        """Like Flask's, but without creating a signer for a request that has nothing to verify."""
         if settings().secret_key and not request.cookies.get(NAME):
             return self.session_class()
         return super().open_session(app, request)
@@ -74,7 +74,7 @@ def install(app: Flask) -> None:
 
 
 def begin(login_key: str) -> None:
-    """Give this browser the cookie of a login."""
+    """Set the cookie of a login in this browser."""
     session.clear()
     session.permanent = True
     session["login"] = login_key
@@ -82,25 +82,25 @@ def begin(login_key: str) -> None:
 
 
 def end() -> None:
-    """Take the cookie away."""
+    """Delete the cookie."""
     session.clear()
 
 
 def login_key() -> str | None:
-    """The key of the login that this browser's cookie names, or None."""
+    """Return the login's key from this browser's cookie, or None."""
     found = session.get("login")
     return found if isinstance(found, str) else None
 
 
 def login_key_in(app: Flask, header: str) -> str | None:
-    """The same by the Cookie header of a request that Flask has not begun."""
+    """The same for a Cookie header outside of Flask's request handling."""
     found = app.session_interface.open_session(app, app.request_class({"HTTP_COOKIE": header}))
     key = found.get("login") if found else None
     return key if isinstance(key, str) else None
 
 
 def csrf_token() -> str:
-    """What a page of this session must send with every write; empty without a session."""
+    """Return the token that a page of this session must send with every write; empty without a session."""
     return str(session.get("csrf", ""))
 
 

@@ -27,7 +27,7 @@ log = logs.logger(__name__)
 
 
 class KeysAwayError(Exception):
-    """No keys are known, or they are too old. `retry_seconds` is when to ask again."""
+    """Raised when no keys are known, or they are too old. `retry_seconds` is when to ask again."""
 
     def __init__(self, retry_seconds: int) -> None:
         super().__init__("no signing keys")
@@ -35,7 +35,7 @@ class KeysAwayError(Exception):
 
 
 class KeySet:
-    """The keys behind one address. One thread at most fetches them."""
+    """The keys of one address. At most one thread fetches them."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -49,7 +49,7 @@ class KeySet:
         self._first_ended = threading.Event()
 
     def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        """The key with this id; None: there is none. KeysAwayError: it cannot be told."""
+        """Return the key with this id; None: there is none. KeysAwayError: it is unknown."""
         self.refresh_if_due(key_id)
         if not self._first_ended.is_set():
             self._first_ended.wait(max(0.0, self._began_at + FIRST_SECONDS - time.monotonic()))
@@ -60,7 +60,7 @@ class KeySet:
             return self._keys.get(key_id)
 
     def refresh_if_due(self, key_id: str | None = None) -> None:
-        """Begin to fetch the keys where they are old or this one is unknown, and nothing speaks against it."""
+        """Start fetching the keys if they are old or this one is unknown, and the limits allow it."""
         with self._lock:
             now = time.monotonic()
             is_due = key_id not in self._keys or now - self._fetched_at > FRESH_SECONDS
@@ -97,7 +97,7 @@ class KeySet:
 
 
 def _fetch(url: str) -> dict[str | None, jwt.PyJWK]:
-    """The signing keys by their ids. Ends in time and takes no more than wire.BODY_BYTES."""
+    """Fetch the signing keys by id, within a deadline and at most wire.BODY_BYTES."""
     answer = deadline.within(FETCH_SECONDS, lambda client: client.get(url))
     if answer.status_code != httpx2.codes.OK:  # a redirection is none of the keys that were asked for
         raise jwt.PyJWKClientError(f"status {answer.status_code}")

@@ -31,7 +31,7 @@ def looks_like_one(token: str) -> bool:
 
 
 def authenticate(token: str) -> tuple[Caller, datetime] | None:
-    """The caller and when the token expires, or None. A token of ours that anything is wrong with is none."""
+    """Return the caller and the token's expiry, or None for any token that is wrong in some way."""
     try:
         claims = _claims(token)
         account_id, user_id = UUID(claims[settings().jwt_account_claim]), UUID(claims["sub"])
@@ -67,7 +67,7 @@ def _claims(token: str) -> dict[str, Any]:
 
 
 def start() -> None:
-    """Begin to fetch the keys, so that they are there when the first request comes."""
+    """Start fetching the keys, so that they are there for the first request."""
     if settings().jwt_jwks_url:
         _keys().refresh_if_due()
 

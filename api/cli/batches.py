@@ -51,7 +51,7 @@ _STARTING = (
 
 
 def _starting(command: Command) -> Command:
-    """The options of both commands that start a batch."""
+    """Add the options shared by both commands that start a batch."""
     for option in reversed(_STARTING):
         command = option(command)
     return command
@@ -131,7 +131,7 @@ def begin(
     wait: bool = False,
     as_json: bool = False,
 ) -> None:
-    """Start a batch and say so; with `wait`, watch it and exit with what it became."""
+    """Start a batch and report it; with `wait`, watch it and exit with its outcome."""
     with transaction(account_id) as session:
         made = batch.create(session, account_id, wanted, by=None, note=note, cost_ceiling=cost_ceiling)
         shown = show(session, made)
@@ -145,7 +145,7 @@ def begin(
 
 
 def _selection(given: dict[str, Any]) -> Selection:
-    """The options as the API's own filter would read them. A day alone begins at midnight UTC."""
+    """Parse the options like the API's own filter. A bare date begins at midnight UTC."""
     filter = {name: value for name, value in given.items() if value not in (None, [], False)}
     for name in ("since", "until", "assessed_before"):
         if len(filter.get(name, "")) == len("2026-01-31"):
@@ -249,7 +249,7 @@ def _watch(batch_id: UUID, as_json: bool) -> None:
 
 
 def _follow(batch_id: UUID, as_json: bool) -> dict[str, Any]:
-    """Show the batch until it stops moving; returns what it then was."""
+    """Show the batch until it stops moving; returns its final state."""
     shown = _read(batch_id)
     if sys.stdout.isatty() and not as_json:
         return _follow_with_bar(batch_id, shown)

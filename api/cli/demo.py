@@ -93,7 +93,7 @@ OPEN: tuple[dict[str, Any], ...] = (
 
 
 def create(*, new_tokens: bool = False) -> dict[str, Any]:
-    """Make the demo account if it is not there. `tokens` is empty when nothing was issued."""
+    """Create the demo account if it is missing. `tokens` is empty when nothing was issued."""
     with maintenance() as session:
         found = session.scalars(select(Account).where(Account.name == NAME)).first()
         people = _people(session, found) if found else {}

@@ -45,7 +45,7 @@ def handoffs() -> None:
 
 @dataclass
 class Import:
-    """One run: where the lines go, what was done, and where bad lines are told."""
+    """An import run: its target, its counts, and where bad lines are reported."""
 
     account_id: UUID
     by: UUID
@@ -59,7 +59,7 @@ class Import:
     chunk: Chunk = field(default_factory=Chunk)
 
     def refuse(self, number: int, reason: str) -> None:
-        """Tell of a line that is not loaded."""
+        """Report a line that is not loaded."""
         self.bad += 1
         click.echo(f"line {number}: {reason}", err=True)
         if self.errors is not None:
@@ -109,7 +109,7 @@ def import_history(
 
 
 def _in_whose_name(account_name: str, by: str | None) -> tuple[UUID, UUID]:
-    """The account, and who is to have handed the sessions off."""
+    """Return the account and the person named as the author of the handoffs."""
     with maintenance() as session:
         within = account.find_account(session, account_name).id
         if by is None:
@@ -168,12 +168,12 @@ def _store_lines(run: Import, lines: list[Line], upto: int) -> Loaded:
 
 
 class _DryRun(Exception):
-    """Takes a transaction back on purpose."""
+    """Raised to roll a transaction back on purpose."""
 
 
 @contextmanager
 def _storing(run: Import) -> Iterator[Session]:
-    """A transaction, which a dry run takes back."""
+    """Open a transaction, which a dry run rolls back."""
     with suppress(_DryRun), transaction(run.account_id) as session:
         yield session
         if run.dry_run:
@@ -190,7 +190,7 @@ def _store_together(run: Import, lines: list[Line], upto: int) -> Loaded:
 
 
 def _store_one_by_one(run: Import, lines: list[Line], upto: int) -> Loaded:
-    """They failed together, perhaps because somebody handed a session off in the same moment: try each alone."""
+    """Retry lines one at a time after they failed together, perhaps because of a handoff at the same moment."""
     total = Loaded()
     for line in lines:
         try:
@@ -206,7 +206,7 @@ def _store_one_by_one(run: Import, lines: list[Line], upto: int) -> Loaded:
 
 @contextmanager
 def _progress() -> Iterator[Any]:
-    """Shows how far an import is: a live line on a terminal, plain lines elsewhere."""
+    """Show the progress of an import: a live line on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
         yield _plain_progress
         return
@@ -253,7 +253,7 @@ def export_history(account_name: str, since: str | None, output: str) -> None:
 
 
 def _exported(account_id: UUID, since: datetime | None) -> Iterator[dict[str, Any]]:
-    """Every line; each page is a transaction of its own, so a long export holds nothing up."""
+    """Yield every line; each page is a transaction of its own, so that a long export blocks nothing."""
     after = UUID(int=0)
     while True:
         with transaction(account_id) as session:

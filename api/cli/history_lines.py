@@ -53,7 +53,7 @@ SCHEMA: Schema = HistorySchema()
 
 @dataclass(frozen=True)
 class Bad:
-    """A line that cannot be loaded, and why. The reason quotes nothing of the line."""
+    """A line that cannot be loaded, with the reason, which quotes nothing of the line."""
 
     number: int
     reason: str
@@ -68,7 +68,7 @@ class Raw:
 
 
 def raw_lines(file: BinaryIO, *, longest: int = MAX_LINE_BYTES) -> Iterator[Raw | Bad]:
-    """Every line with its number, one in memory at a time. A file that breaks off ends with a Bad."""
+    """Yield every line with its number, one in memory at a time. A truncated file ends with a Bad."""
     number = 0
     while True:
         try:
@@ -89,7 +89,7 @@ def _why(error: BaseException) -> str:
 
 
 def _read_line(file: BinaryIO, longest: int) -> bytes | None:
-    """The next line with its end, b"" at the end of the file, None for one that is too long."""
+    """Read the next line with its end; b"" at the end of the file, None for one that is too long."""
     line = file.readline(longest + 1)
     if len(line) <= longest or line.endswith(b"\n"):
         return line
@@ -99,7 +99,7 @@ def _read_line(file: BinaryIO, longest: int) -> bytes | None:
 
 
 def parse(raw: Raw) -> Line | Bad | None:
-    """What a line says; None: nothing, it is empty."""
+    """Parse a line; None: it is empty."""
     if raw.content is None:
         return Bad(raw.number, f"longer than {MAX_LINE_BYTES // 2**20} MiB")
     if not raw.content.strip():

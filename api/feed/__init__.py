@@ -40,14 +40,14 @@ RESET_SPREAD_MS = 3000  # clients that are reset together come back apart
 
 @dataclass(frozen=True)
 class Ask:
-    """A poll, understood."""
+    """A parsed poll."""
 
     text: str
     limit: int
     collapse: str
 
     def cursor(self, account_id: UUID) -> Cursor | None:
-        """Where the client stands. None: it wants to begin at the head."""
+        """The client's position. None: it wants to begin at the head."""
         if self.text == "now":
             return None
         try:
@@ -90,7 +90,7 @@ def _nothing_new(account_id: UUID, at: Cursor, pace: float, quiet_seconds: float
 
 
 def _read(account_id: UUID, at: Cursor | None, ask: Ask, *, fill: bool) -> feed.Page:
-    """The feed after the cursor; where the hint is missing, it is filled with what was read."""
+    """Read the feed after the cursor; a missing hint is filled with the result."""
     lease = heads().lease(account_id) if at and fill else None
     after = at.seq if at else feed.MAX_SEQ
     with one_message(account_id) as message:
@@ -114,7 +114,7 @@ def _understood(query: dict[str, str]) -> Ask:
 
 
 def _refuse_what_cannot_continue(at: Cursor, page: feed.Page) -> None:
-    """410 unless the feed goes on exactly where the cursor stands."""
+    """Raise 410 unless the feed continues exactly where the cursor stands."""
     if at.epoch != page.epoch:
         reason = "epoch"
     elif at.scope != cursors.SCOPE:

@@ -30,19 +30,19 @@ class Cursor:
 
 
 class CursorError(ValueError):
-    """Not a cursor of this account."""
+    """Raised for a text that is no cursor of this account."""
 
 
 @lru_cache(REMEMBERED)
 def encode(cursor: Cursor, account_id: UUID, keys: tuple[str, ...]) -> str:
-    """The cursor as clients carry it, signed with the first key."""
+    """Encode the cursor for clients, signed with the first key."""
     body = f"{VERSION}.{cursor.epoch}.{cursor.seq}.{cursor.scope}".encode()
     return base64.urlsafe_b64encode(body + _mac(body, account_id, keys[0])).rstrip(b"=").decode()
 
 
 @lru_cache(REMEMBERED)
 def decode(text: str, account_id: UUID, keys: tuple[str, ...]) -> Cursor:
-    """The cursor in a text, signed with any of the keys. CursorError: malformed, forged, of another account."""
+    """Decode a cursor signed with any of the keys. CursorError: malformed, forged, of another account."""
     body, mac = _unpack(text)
     if not any(hmac.compare_digest(mac, _mac(body, account_id, key)) for key in keys):
         raise CursorError("forged or of another account")

@@ -22,14 +22,14 @@ COUNTED = "escalation.polled"  # in a request's environment: what Redis said to 
 
 
 def caught_up(at: Cursor, polled: Polled) -> Hint | None:
-    """Redis's word that nothing came after the cursor; None: the database must be asked."""
+    """Return the hint that nothing came after the cursor; None: ask the database."""
     hint = polled.hint
     return hint if hint and hint.head == at.seq and at.scope == cursors.SCOPE else None
 
 
 @dataclass(frozen=True)
 class FeedResponse:
-    """A status, its headers and its body, for whoever sends it."""
+    """Status, headers and body of a response, for either way of sending it."""
 
     status: int
     headers: dict[str, str]
@@ -39,7 +39,7 @@ class FeedResponse:
 def nothing_new(
     account_id: UUID, at: Cursor, pace: float, quiet_seconds: float, if_none_match: str | None
 ) -> FeedResponse:
-    """The client has everything: 304 where it names what it has, else an empty page."""
+    """Respond to a client that has everything: 304 if its ETag matches, else an empty page."""
     # `*` would match anything, also what the client has never seen, and is not taken.
     if _tag(at.epoch, at.seq) in etags.named(if_none_match):
         return FeedResponse(304, _headers(at.epoch, at.seq, _interval(pace, quiet_seconds)))
@@ -55,7 +55,7 @@ def _empty_page(account_id: UUID, at: Cursor, keys: tuple[str, ...]) -> str:
 def page(
     account_id: UUID, to: Cursor, after: int, head: int, events: list[str], pace: float, quiet_seconds: float
 ) -> FeedResponse:
-    """The numbers from after+1 to to.seq, put together from events that are JSON already."""
+    """Respond with the numbers after+1 to to.seq, assembled from events that are JSON already."""
     more = to.seq < head
     interval = "0" if more and pace else _interval(pace, quiet_seconds)
     headers = {"Content-Type": "application/json"} | _headers(to.epoch, head, interval)

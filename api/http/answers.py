@@ -25,12 +25,12 @@ VERSION = re.compile(r"([0-9]{1,9})(?:-|$)")  # what the tag of a handoff begins
 
 
 def signing_keys() -> tuple[str, ...]:
-    """The key that signs now, then the one that is still accepted."""
+    """Return the current signing key, then the one that is still accepted."""
     return tuple(key for key in (require_secret_key(), settings().previous_secret_key) if key)
 
 
 def answer(body: Any, status: int = 200, **headers: Any) -> Response:
-    """A JSON response; a body that is text is JSON already. Header names have underscores; None leaves one out."""
+    """Build a JSON response; text is taken as JSON. Header names have underscores; None leaves one out."""
     text = body if isinstance(body, str) else dump_json(body)
     response = Response(text, status=status, mimetype="application/json")
     for name, value in headers.items():
@@ -40,7 +40,7 @@ def answer(body: Any, status: int = 200, **headers: Any) -> Response:
 
 
 def in_pieces(pages: Iterator[list[Any]], name: str, **others: Any) -> Response:
-    """A JSON object with one long list, whose pages are made while the client reads.
+    """Stream a JSON object with one long list, whose pages are produced while the client reads.
 
     The first page is made at once, so that what is wrong is still an answer of its own.
     """
@@ -57,7 +57,7 @@ def in_pieces(pages: Iterator[list[Any]], name: str, **others: Any) -> Response:
 
 
 def versioned(shown: Representation) -> Response:
-    """A handoff with a weak ETag; 304 when the client has it."""
+    """Answer with a handoff and a weak ETag; 304 when the client has it."""
     response = answer(shown.text)
     digest = hashlib.sha256(response.get_data()).hexdigest()[:16]
     response.set_etag(tag := f"{shown.version}-{digest}", weak=True)
@@ -71,7 +71,7 @@ def versioned(shown: Representation) -> Response:
 
 
 def wanted_versions() -> set[int] | None:
-    """The versions that If-Match names, any of which will do, or None: so will any other. 412 when it names none."""
+    """Return the versions that If-Match accepts, or None for any. 412 when it names none."""
     given = request.headers.get("If-Match")
     if given is None:
         return None
@@ -85,12 +85,12 @@ def wanted_versions() -> set[int] | None:
 
 
 def page_token(account_id: UUID, kind: str, filters: dict[str, Any], position: list[Any]) -> str:
-    """An opaque token for the next page of a list; good for the same list, filter and account only."""
+    """Return an opaque token for the next page, valid for the same list, filter and account only."""
     return _serializer(account_id, kind, filters).dumps(position)
 
 
 def page_position(account_id: UUID, kind: str, filters: dict[str, Any], token: str) -> list[Any]:
-    """Where a page token points to, or 422."""
+    """Return the position in a page token, or raise 422."""
     try:
         return list(_serializer(account_id, kind, filters).loads(token))
     except (BadData, UnicodeError, TypeError) as error:

@@ -42,7 +42,7 @@ TITLES = {422: "The request is well formed but not valid", 429: "Too many reques
 
 
 class Problem(HTTPException):
-    """Raised by the HTTP floor itself: a status, a code, and facts for the client."""
+    """Raised by the HTTP layer itself: a status, a code, and facts for the client."""
 
     def __init__(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None, **facts: Any):
         super().__init__(description=detail)
@@ -53,7 +53,7 @@ class Problem(HTTPException):
 
 
 def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **facts: Any) -> Response:
-    """The one error response. `facts` stand beside the standard members."""
+    """Build the error response. `facts` stand beside the standard members."""
     body = {
         "type": f"urn:resolutionflow:problem:{code}",
         "title": TITLES.get(status) or HTTPStatus(status).phrase,
@@ -71,7 +71,7 @@ def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | No
 
 
 def install(app: Flask) -> None:
-    """Turn every way to fail into a problem."""
+    """Turn every failure into a problem."""
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(HTTPException, http_problem)
     app.register_error_handler(OperationalError, _database_away)
@@ -87,7 +87,7 @@ def _refused(error: Refused) -> Response:
 
 
 def http_problem(error: HTTPException) -> Response:
-    """A problem from Werkzeug's or flask-smorest's exception."""
+    """Build a problem from an exception of Werkzeug's or flask-smorest's."""
     if isinstance(error, Problem):
         return problem(
             error.code or 500, error.problem_code, error.description or "", headers=error.headers, **error.facts

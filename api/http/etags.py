@@ -12,7 +12,7 @@ ANY = "*"
 
 
 def named(header: str | None) -> set[str]:
-    """The tags without quotes, weakness and coding. `*` stands for itself."""
+    """Return the tags without quotes, weakness and coding. `*` stands for itself."""
     if not header:
         return set()
     tags = parse_etags(header)

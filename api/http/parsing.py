@@ -17,20 +17,20 @@ MAX_DEPTH = 32
 
 
 class StrictParser(FlaskParser):
-    """webargs, refusing unknown fields in the query as well as in the body."""
+    """webargs' parser, refusing unknown fields in the query as well as in the body."""
 
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {"json": RAISE, "query": RAISE, "headers": None}  # noqa: RUF012
 
     def use_args(self, argmap: Any, req: Request | None = None, **how: Any) -> Any:
-        """As webargs does, with a schema that is made once: one for each request builds every nested field anew."""
+        """Like webargs, with a schema created once: creating it per request builds every nested field again."""
         return super().use_args(argmap() if isinstance(argmap, type) else argmap, req, **how)
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """The body as JSON; an empty one is an empty object, so that a move needs no body."""
+        """Return the body as JSON; an empty one is an empty object, so that a move needs no body."""
         return without_empty(schema, read_json(req))
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
-        """The query, without what is empty; 422 when its bytes are no UTF-8. Unless the route checks it by itself."""
+        """Return the query without empty values; 422 if it is not UTF-8. Routes may check it by themselves."""
         if getattr(schema, "is_checked_by_route", False):
             return super().load_querystring(req, schema)
         try:
@@ -43,7 +43,7 @@ class StrictParser(FlaskParser):
 
 
 def read_json(req: Request) -> Any:
-    """The request's body, parsed once. 400 when it is not JSON, 415 when it says that it is something else."""
+    """Return the request's body, parsed once. 400 when it is not JSON, 415 when it claims to be something else."""
     if "body" not in g:
         g.body = _parse(req)
     return g.body
@@ -73,7 +73,7 @@ NEVER = ("0001-01-01T00:00:00", "0001-01-01 00:00:00")
 
 
 def without_empty(schema: Schema, value: Any) -> Any:
-    """A body without the optional fields that hold nothing: programs send "" where they mean that there is none."""
+    """Return a body without empty optional fields: many programs send "" for an absent value."""
     if not isinstance(value, dict):
         return value
     named = {field.data_key or name: field for name, field in schema.load_fields.items()}
@@ -99,11 +99,11 @@ def _inside(field: fields.Field[Any], value: Any) -> Any:
 
 
 class RepeatedKeyError(ValueError):
-    """One object has a key twice: two readers would see different things in it."""
+    """Raised for an object with a repeated key: two readers would see different values."""
 
 
 def loads(text: str) -> Any:
-    """Strict JSON: no NaN, and no key twice. ValueError."""
+    """Parse strict JSON: no NaN, and no repeated key. Raises ValueError."""
     return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
 
 
@@ -119,7 +119,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def depth(value: Any) -> int:
-    """How deep a parsed body is nested; counted without recursion."""
+    """Return the nesting depth of a parsed body, computed without recursion."""
     deepest, level = 0, [value]
     while level:
         deepest += 1

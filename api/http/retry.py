@@ -18,7 +18,7 @@ PAUSE_SECONDS = 0.25
 
 
 class RetryingFlask(Flask):
-    """Flask, for a database that may be away for some seconds.
+    """Flask, for a database that may be unavailable for some seconds.
 
     A read is answered by the second try, and so is a request with an Idempotency-Key, since its repetition
     finds what the first try may have committed. Other writes get 503 with Retry-After: only the client knows
@@ -30,7 +30,7 @@ class RetryingFlask(Flask):
         return repeated(self._dispatch)()
 
     def _dispatch(self) -> ResponseReturnValue:
-        """Call the view, again while the database is away and the request may be repeated."""
+        """Call the view, again while the database is unavailable and the request may be repeated."""
         end = time.monotonic() + WAIT_SECONDS
         while True:
             try:

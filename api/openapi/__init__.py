@@ -143,7 +143,7 @@ HEADERS = {
 
 
 class Completion(BasePlugin):
-    """Adds to each operation what follows from its kind: its headers and its examples."""
+    """Adds headers and examples to each operation, as they follow from its kind."""
 
     def operation_helper(self, path: str | None = None, operations: dict[str, Any] | None = None, **_: Any) -> None:
         """Called for every path, with what is known of it so far."""

@@ -114,7 +114,7 @@ class BatchPageSchema(Schema):
 
 
 def selection(filter: dict[str, Any]) -> Selection:
-    """The loaded filter as the models know it."""
+    """Return the loaded filter as a Selection."""
     given = {name: value for name, value in filter.items() if value is not None}
     if "status" in given:
         given["status"] = tuple(Status(value) for value in given["status"])

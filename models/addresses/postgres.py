@@ -67,7 +67,7 @@ class Address:
             yield {**self.parts, **{name: each[n] if len(each) > 1 else each[0] for name, each in lists.items()}}
 
     def url(self) -> str:
-        """Render a text that parse() and libpq understand, for other processes' environment. It holds the password."""
+        """Render a text that parse() and libpq understand, for the environment of a process. Holds the password."""
         rest = dict(self.parts)
         user, password, name = rest.pop("user", None), rest.pop("password", None), rest.pop("dbname", "")
         login = ":".join(quote(each, safe="") for each in (user or "", password) if each is not None)

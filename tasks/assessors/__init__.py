@@ -16,7 +16,7 @@ _built: dict[tuple[int, int], tuple[Settings, Redis, Assessor]] = {}
 
 
 def build(settings: Settings, redis: Redis) -> Assessor:
-    """The assessor that ASSESSOR names, one per process. `redis` must have short socket timeouts.
+    """Return the assessor named by ASSESSOR, one per process. `redis` must have short socket timeouts.
 
     SettingsError when the vendor's SDK is not installed. A missing key shows when it is used.
     """
@@ -29,7 +29,7 @@ def build(settings: Settings, redis: Redis) -> Assessor:
 
 
 def _make(settings: Settings, redis: Redis) -> Assessor:
-    """Imports only what is used: neither SDK is needed for the other, or for the offline assessor."""
+    """Import only what is used: neither SDK is needed for the other, or for the offline assessor."""
     try:
         if settings.assessor == "openai":
             from tasks.assessors.model import openai

@@ -11,7 +11,7 @@ from models.assessment.case import Case
 
 @dataclass(frozen=True)
 class Draft:
-    """A verified assessment and what it cost. `content` has the shape of tasks.assessors.content.DraftSchema."""
+    """A verified assessment and its cost. `content` has the shape of tasks.assessors.content.DraftSchema."""
 
     content: dict[str, Any]
     source: str  # extractive | openai:<model> | anthropic:<model>
@@ -25,7 +25,7 @@ class Draft:
 
 
 class AssessorError(Exception):
-    """No assessment this time.
+    """Raised when there is no assessment this time.
 
     `kind` is for machines: timeout, rate_limited, unavailable, auth, refused, truncated, invalid_reply,
     budget, circuit_open. `retryable` says whether a later try can help; `retry_after` (seconds) is the

@@ -52,13 +52,13 @@ def many(inner: fields.Field[Any] | type[Schema], most: int, what: str) -> field
 
 
 def evidence() -> fields.Field[Any]:
-    """The ids a statement rests on. Unknown ids pass here; `verify` drops and counts them."""
+    """The ids that a statement rests on. Unknown ids pass here; `verify` drops and counts them."""
     what = "ids this rests on: step:N, handoff:ID, title, problem, reason or ask"
     return many(Text(EVIDENCE_LENGTH), EVIDENCE_COUNT, what)
 
 
 class StatementSchema(Schema):
-    """One fact and what shows it."""
+    """A fact with its evidence."""
 
     text = Text(TEXT_LENGTH)
     evidence = evidence()
@@ -81,7 +81,7 @@ class SuggestionSchema(Schema):
 
 
 class SimilarSchema(Schema):
-    """A resolved handoff of the same account, and what fixed it."""
+    """A resolved handoff of the same account with its fix."""
 
     handoff_id = Text(36)
     title = Text(TITLE_LENGTH)
@@ -90,7 +90,7 @@ class SimilarSchema(Schema):
 
 
 class ReplySchema(Schema):
-    """What a model writes: everything but the similar cases, which the server knows better."""
+    """The reply of a model: everything but the similar cases, which the server knows better."""
 
     summary = Text(SUMMARY_LENGTH, metadata={"description": "problem, state now, what is needed"})
     what_we_know = many(StatementSchema, KNOWN_COUNT, "facts of the session")
@@ -155,7 +155,7 @@ def _bounds_in_words(field: fields.Field[Any]) -> str | None:
 
 @dataclass(frozen=True)
 class Verified:
-    """Content that cites only what exists, and how much had to go."""
+    """Content that cites only existing ids, and the number of items dropped."""
 
     content: dict[str, Any]
     dropped_evidence: int = 0  # ids that named nothing in the case
@@ -165,13 +165,13 @@ class Verified:
 
 @dataclass
 class _Evidence:
-    """Knows the ids of one case and counts the others."""
+    """The ids of a case; counts the citations of others."""
 
     known: frozenset[str]
     dropped: int = 0
 
     def keep(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        """The same item with only the ids that exist, each once."""
+        """Return the item with existing ids only, each once."""
         cited = list(dict.fromkeys(item["evidence"]))
         real = [name for name in cited if name in self.known]
         self.dropped += len(cited) - len(real)
@@ -179,7 +179,7 @@ class _Evidence:
 
 
 def verify(content: Mapping[str, Any], case: Case, *, attempts: Sequence[Attempt] | None = None) -> Verified:
-    """Hold `content` (valid by ReplySchema or DraftSchema) against the case it speaks of.
+    """Check `content` (valid by ReplySchema or DraftSchema) against its case.
 
     The result is valid by DraftSchema. Facts and attempts without surviving evidence are dropped, a likely
     cause without any becomes null and the confidence low, suggestions that repeat a failed step move to
@@ -211,7 +211,7 @@ def verify(content: Mapping[str, Any], case: Case, *, attempts: Sequence[Attempt
 
 
 def similar_cases(case: Case) -> list[dict[str, Any]]:
-    """The past cases of `case`, best first, each with what fixed it."""
+    """Return the past cases of `case` with their fixes, best first."""
     best = sorted(case.past, key=lambda past: -past.score)[:SIMILAR_COUNT]
     return [
         {
@@ -231,7 +231,7 @@ def _grounded(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _split_repeats(
     steps: list[dict[str, Any]], tried: list[dict[str, Any]], attempts: Sequence[Attempt]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Suggestions that are new, and those that repeat a failure, as attempts with that failure's evidence."""
+    """Separate new suggestions from repeats of a failure, which become attempts with that failure's evidence."""
     failed = [(verdict.text, verdict.evidence) for verdict in attempts if verdict.outcome == "failed"]
     listed = [(item["text"], tuple(item["evidence"])) for item in tried]
     fresh: list[dict[str, Any]] = []

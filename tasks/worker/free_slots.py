@@ -21,7 +21,7 @@ class FreeSlots(bootsteps.StartStopStep):
     requires = ("celery.worker.components:Hub", "celery.worker.components:Pool")
 
     def start(self, worker: Any) -> None:
-        """Called once, when pool and loop are there."""
+        """Called once, when pool and loop exist."""
         if not isinstance(worker.pool, ThreadPool):
             return
         begin = worker.pool.on_apply
@@ -36,7 +36,7 @@ class FreeSlots(bootsteps.StartStopStep):
 
 
 def _turn() -> None:
-    """That it is called is all."""
+    """Does nothing: being called turns the loop."""
 
 
 celery.steps["worker"].add(FreeSlots)

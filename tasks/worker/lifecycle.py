@@ -35,7 +35,7 @@ MISSED_SWEEPS = 3
 
 
 class Heartbeat:
-    """What this worker has heard, by its monotonic clock."""
+    """The last pings that this worker received, by its monotonic clock."""
 
     slots = 1
     heard_at = 0.0
@@ -44,7 +44,7 @@ class Heartbeat:
 
 @celery.task(name="heartbeat", ignore_result=True)
 def heartbeat(name: str) -> None:
-    """A message of a worker to itself: it came all the way through Redis and the pool."""
+    """A worker's ping to itself, all the way through Redis and the pool."""
     Heartbeat.heard_at = time.monotonic()
     try:
         heartbeats.note_heartbeat(name)
@@ -59,7 +59,7 @@ def _look_at_redis(**_: object) -> None:
 
 @worker_init.connect
 def _load_assessor(**_: object) -> None:
-    """Import the vendor's SDK now: it takes a second, and the first person shall not wait for it."""
+    """Import the vendor's SDK now: it takes a second that the first person shall not wait for."""
     try:
         build(settings(), client())
     except SettingsError as error:
@@ -99,7 +99,7 @@ def _ping(name: str) -> None:
 
 
 def _is_deaf() -> bool:
-    """Whether Redis answers for long and yet nothing came. While Redis is away nobody is to blame."""
+    """Whether pings stopped arriving although Redis answers. While Redis is down nobody is to blame."""
     if Heartbeat.redis_since is None:
         return False
     limit = settings().worker_deaf_seconds
@@ -109,7 +109,7 @@ def _is_deaf() -> bool:
 
 
 def _keep_sweeping() -> None:
-    """Sweep without being told when beat, or the Redis in between, is silent: deadlines do not wait for them."""
+    """Sweep without being asked when beat or Redis is silent: deadlines do not wait for them."""
     while True:
         time.sleep(settings().sweep_seconds)
         if time.monotonic() - LastRun.at > MISSED_SWEEPS * settings().sweep_seconds:
@@ -118,7 +118,7 @@ def _keep_sweeping() -> None:
 
 @worker_shutting_down.connect
 def _told_to_stop(**_: object) -> None:
-    """Let what runs end within the grace, then give the rest back and go, whatever still hangs."""
+    """Let running work end within the grace period, then give the rest back and exit, whatever still hangs."""
     threading.Thread(target=_stop_in_time, name="leaving", daemon=True).start()
 
 
@@ -129,7 +129,7 @@ def _stop_in_time() -> None:
 
 
 def _leave(code: int) -> None:
-    """Give the work back, within seconds even when the database hangs, and end this process at once."""
+    """Give the work back, within seconds even when the database hangs, and exit at once."""
     giving = threading.Thread(target=_give_back, name="giving-back", daemon=True)
     giving.start()
     giving.join(GIVE_BACK_SECONDS)

@@ -41,7 +41,7 @@ _PLACEHOLDER = re.compile(r"\[(?:cid:[^\]\s]{1,200}|image: [^\]\n]{1,200})\]")
 
 
 def case_as_seen(case: Case) -> Case:
-    """The case with all its texts as a person sees them."""
+    """Return the case with all its texts as a person sees them."""
     longest = min(MOST_OF_A_TEXT, fair_share([len(step.text) for step in case.steps], MOST_OF_A_CASE))
     return replace(
         case,
@@ -65,7 +65,7 @@ def _past_as_seen(past: PastCase) -> PastCase:
 
 
 def as_seen(text: str, longest: int = MOST_OF_A_TEXT) -> str:
-    """What a mail program or a page would show of `text`; of a long one its first two thirds and its last third."""
+    """Render `text` as a mail program or a page would; of a long one its first two thirds and its last third."""
     text = window(text, longest)
     text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     seen = "\n".join(_pieces_as_seen(_PLACEHOLDER.sub("", _without_transport(text))))
@@ -73,13 +73,13 @@ def as_seen(text: str, longest: int = MOST_OF_A_TEXT) -> str:
 
 
 def _pieces_as_seen(text: str) -> Iterator[str]:
-    """What stands in fences is code and stays; so does code between marks while the rest is read as HTML."""
+    """Render the pieces of a text. Fenced code stays as it is, and so does code between marks."""
     for piece, is_code in fenced(html_as_seen(text) if is_document(text) else text):
         yield piece if is_code else markdown_as_seen(unshielded(html_as_seen(with_code_shielded(piece))))
 
 
 def _without_transport(text: str) -> str:
-    """Without a mail's headers, parts and encodings."""
+    """Remove a mail's headers, parts and encodings."""
     if "Content-" in text or _TECHNICAL.search(text, 0, 20_000):
         with suppress(Exception):  # of a malformed mail the library may make anything
             text = _body_of(text) or text
@@ -87,7 +87,7 @@ def _without_transport(text: str) -> str:
 
 
 class _Policy(EmailPolicy):
-    """Headers of a bounded length, so that reading them is cheap whatever stands in them."""
+    """Parses headers of a bounded length only, so that it is cheap whatever they contain."""
 
     def header_source_parse(self, sourcelines: Sequence[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(list(sourcelines))
@@ -95,7 +95,7 @@ class _Policy(EmailPolicy):
 
 
 def _body_of(text: str) -> str | None:
-    """The subject and the text of a mail, or of the parts of one whose headers are missing. None: it is no mail.
+    """Return subject and text of a mail, or of the parts of one without headers. None: it is no mail.
 
     Headers that stand alone were pasted to be looked at.
     """
@@ -128,7 +128,7 @@ def _is_head(text: str) -> bool:
 
 
 def _forwarded(text: str) -> tuple[str, str]:
-    """What a person wrote above of a whole mail, and that mail; nothing where there is none."""
+    """Split a person's words from the whole mail below them; two empty strings if there is none."""
     found = _MIME.search(text)
     start = text.rfind("\n\n", 0, found.start()) if found else -1
     if (
@@ -149,7 +149,7 @@ def _parsed(source: str) -> EmailMessage:
 
 
 def _content(message: EmailMessage) -> str:
-    """What is shown of a mail: of alternatives the plain one, and every text that is no attachment."""
+    """Return the visible text of a mail: of alternatives the plain one, and every text that is no attachment."""
     kind = message.get_content_type()
     if message.is_attachment():
         return ""

@@ -37,7 +37,7 @@ _LATIN = re.compile(r"(?<=[a-z])=[C-F][0-9A-F](?=[a-z]|=[C-F][0-9A-F])|(?<=\s)=[
 
 
 def unpacked(text: str) -> str:
-    """The text with everything in it unpacked that a mail program would show."""
+    """Decode everything in the text that a mail program would decode."""
     if "=?" in text:
         text = _ENCODED_WORDS.sub(_words, text)
     if "-----BEGIN " in text:
@@ -49,7 +49,7 @@ def unpacked(text: str) -> str:
 
 
 def text_of(octets: bytes) -> str | None:
-    """The text that these bytes are, in UTF-8 or, when nearly all of them are ASCII, in that of Windows. None: no text."""
+    """Decode as UTF-8 or, if nearly all bytes are ASCII, as Windows-1252. None: it is no text."""
     try:
         text = octets.decode()
     except UnicodeDecodeError:
@@ -92,7 +92,7 @@ def _block(found: re.Match[str]) -> str:
 
 
 def _unquoted(text: str) -> str:
-    """Without quoted-printable: paragraph by paragraph, since a person may have written above or below of it.
+    """Decode quoted-printable paragraph by paragraph, since a person may have written above or below it.
 
     A command may hold `=20`, so lines have to be wrapped as that encoding wraps them. Otherwise only what spells
     characters beyond ASCII is decoded, and what then is part of it.

@@ -36,7 +36,7 @@ _UNSHIELDS = str.maketrans("\ufdd0\ufdd1", "<&")
 
 
 def fenced(text: str) -> Iterator[tuple[str, bool]]:
-    """The pieces of a text, and of each whether it stood in fences. One that nothing closes goes on to the end."""
+    """Split a text into pieces, each with whether it stood in fences. An unclosed fence extends to the end."""
     end, opened = 0, None
     for fence in _FENCE.finditer(text):
         if opened is None:
@@ -53,17 +53,17 @@ def fenced(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def with_code_shielded(text: str) -> str:
-    """The text with what stands in code marks made such that it is not taken for HTML, until `unshielded`."""
+    """Protect text in code marks from being read as HTML, until `unshielded`."""
     return _CODE.sub(lambda code: code[0].translate(_SHIELDS), text) if "`" in text else text
 
 
 def unshielded(text: str) -> str:
-    """What with_code_shielded() was given."""
+    """Undo with_code_shielded()."""
     return text.translate(_UNSHIELDS) if "`" in text else text
 
 
 def markdown_as_seen(text: str) -> str:
-    """What a page shows of Markdown without fences."""
+    """Render Markdown without fences."""
     if not _MARKS.search(text):
         return text
     return "\n".join(_lines(text))
@@ -90,7 +90,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _inline(line: str) -> str:
-    """A line without the marks of links and emphasis; what stands in code marks is left alone."""
+    """Remove the marks of links and emphasis from a line, but not within code marks."""
     if "`" not in line:
         return _unmarked(line)
     pieces, end = [], 0

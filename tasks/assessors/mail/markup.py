@@ -84,7 +84,7 @@ _EMPTY_LINES = re.compile(r"\n{3,1000}")
 
 @dataclass
 class _Page:
-    """What is seen so far, and what is open around it."""
+    """The visible text so far, and the elements open around it."""
 
     seen: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)  # the open elements from the outermost hidden one on
@@ -115,7 +115,7 @@ class _Page:
         self.inside[name] += 1
 
     def _is_over(self, name: str, *, closes: bool) -> bool:
-        """Whether this ends the hidden element although that was left open."""
+        """Whether this tag ends the hidden element, which was left open."""
         outermost = self.hidden[0]
         if outermost in _RAW:
             return False
@@ -158,12 +158,12 @@ class _Page:
 
 
 def is_document(text: str) -> bool:
-    """Whether the text as a whole is a page."""
+    """Whether the text as a whole is an HTML page."""
     return _DOCUMENT.search(text) is not None
 
 
 def html_as_seen(text: str) -> str:
-    """What a browser shows of HTML; a text that is none comes back as it is, but for its entities."""
+    """Render HTML like a browser; other text is returned unchanged, except for its entities."""
     if "<" not in text:
         return _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
     is_page = is_document(text)
@@ -196,7 +196,7 @@ def _without_comments(text: str) -> str:
 
 
 def _elements(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The names that are used as elements here, in lower case, whether HTML has them or not.
+    """Return the lower-case names used as elements here, known to HTML or not.
 
     Then those that are both opened and closed: a browser shows what is in them, whatever they are called.
     """
@@ -223,7 +223,7 @@ def _elements(text: str) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _is_mention(text: str) -> bool:
-    """Whether the only element of a text is spoken of, and not used: it opens or closes nothing else."""
+    """Whether the only element of a text is mentioned rather than used: it opens or closes nothing else."""
     tokens = [token for token in _TOKEN.finditer(text) if token["name"]]
     if len(tokens) != 1 or tokens[0]["name"].lower() in ("br", "hr", "img"):
         return False

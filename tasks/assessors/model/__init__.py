@@ -35,7 +35,7 @@ PROVIDER_FAILURES = frozenset(["timeout", "unavailable", "rate_limited", "auth"]
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer of a model. `stop` is end, truncated or refused."""
+    """A reply of a model. `stop` is end, truncated or refused."""
 
     text: str
     stop: str
@@ -44,7 +44,7 @@ class Reply:
 
 
 class CallFailed(Exception):
-    """One call brought no reply. Kinds as in AssessorError; the detail holds no text of the provider's."""
+    """Raised for a call without a reply. Kinds as in AssessorError; the detail holds no text of the provider's."""
 
     def __init__(self, kind: str, detail: str = "", *, retryable: bool = False, retry_after: float | None = None):
         super().__init__(kind, detail)
@@ -61,7 +61,7 @@ Call = Callable[[Prompt, float], Reply]
 
 
 def status_failure(status: int, headers: Any, code: str | None = None) -> CallFailed:
-    """What an HTTP error status means. `headers` is a case-insensitive mapping."""
+    """Interpret an HTTP error status. `headers` is a case-insensitive mapping."""
     detail = " ".join(part for part in (str(status), code) if part)
     if status == 429 and code in ("insufficient_quota", "billing_error"):
         return CallFailed("rate_limited", detail)
@@ -75,7 +75,7 @@ def status_failure(status: int, headers: Any, code: str | None = None) -> CallFa
 
 
 def retry_after(headers: Any) -> float | None:
-    """Seconds to wait by the Retry-After header (seconds or an HTTP date), or None."""
+    """Return the seconds to wait by the Retry-After header (seconds or an HTTP date), or None."""
     value = headers.get("retry-after")
     if not value:
         return None
@@ -124,7 +124,7 @@ class ModelAssessor:
 
 @dataclass
 class _Conversation:
-    """One assessment in the making, and what it has cost so far."""
+    """An assessment in progress and its cost so far."""
 
     assessor: ModelAssessor
     call: Call
@@ -136,7 +136,7 @@ class _Conversation:
     tokens_out: int = 0
 
     def content(self) -> dict[str, Any]:
-        """A reply that is valid by ReplySchema, after one repair turn at most. AssessorError otherwise."""
+        """Return a reply valid by ReplySchema, after at most one repair turn; raises AssessorError otherwise."""
         text = self.ask()
         content, problems = parse(text)
         if content is None:
@@ -147,7 +147,7 @@ class _Conversation:
         return content
 
     def ask(self) -> str:
-        """The text of a whole reply. AssessorError when there is none in time."""
+        """Return the text of a complete reply; raises AssessorError if there is none in time."""
         while True:
             try:
                 return self.one_call()
@@ -159,7 +159,7 @@ class _Conversation:
                 time.sleep(pause)
 
     def pause_after(self, failure: CallFailed) -> float | None:
-        """Seconds until the next try, or None when there shall be none within this assessment."""
+        """Return the seconds until the next try, or None if there is none within this assessment."""
         if not failure.retryable or self.calls > RETRIES:
             return None
         backoff = random.uniform(0, FIRST_BACKOFF_SECONDS * 2 ** (self.calls - 1))
@@ -167,7 +167,7 @@ class _Conversation:
         return pause if time.monotonic() + pause + SHORTEST_CALL_SECONDS < self.end else None
 
     def one_call(self) -> str:
-        """One call, if time, budget and breaker allow it. CallFailed otherwise."""
+        """Make one call if time, budget and breaker allow it; raises CallFailed otherwise."""
         if self.end - time.monotonic() < SHORTEST_CALL_SECONDS:
             raise CallFailed("timeout", "no time left to ask", retryable=True)
         self.count_against_budget()
@@ -232,7 +232,7 @@ class _Conversation:
 
 
 def parse(text: str) -> tuple[dict[str, Any] | None, str]:
-    """The valid content of a reply, or None and what is wrong with it, for the model to read."""
+    """Return the valid content of a reply, or None and an explanation for the model."""
     try:
         # Servers without strict structured output like to wrap the object in a code block.
         raw = json.loads(text[text.find("{") : text.rfind("}") + 1])

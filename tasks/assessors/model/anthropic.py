@@ -24,7 +24,7 @@ _STOPS = {
 
 
 def build(settings: Settings, redis: Redis) -> ModelAssessor:
-    """The assessor that asks ANTHROPIC_MODEL."""
+    """Build the assessor for ANTHROPIC_MODEL."""
 
     def call(prompt: Prompt, seconds: float) -> Reply:
         return guarded(anthropic, seconds, lambda http: _ask(settings, prompt, http))

@@ -20,14 +20,14 @@ BUCKET_SECONDS = 10
 
 @dataclass(frozen=True)
 class Permit:
-    """Leave to make one call. `probe` is set on the single call that tests a provider found broken."""
+    """Permission for one call. `probe` marks the single call that tests a provider found broken."""
 
     probe: str | None = None
 
 
 @dataclass(frozen=True)
 class Breaker:
-    """`name` is what fails together, such as openai:gpt-5-mini. Durations are seconds."""
+    """A breaker. `name` is what fails together, such as openai:gpt-5-mini. Durations are seconds."""
 
     redis: Redis
     name: str
@@ -38,7 +38,7 @@ class Breaker:
     probe_seconds: float = 60  # must outlast one call; a probe whose process died frees its place then
 
     def admit(self) -> Permit | None:
-        """A permit to be handed to `report` after the call, or None while the provider is given a rest."""
+        """Return a permit to be passed to `report` after the call, or None while the circuit is open."""
         try:
             is_open, tripped = self.redis.mget(self._key("open"), self._key("tripped"))
             if is_open:
@@ -92,7 +92,7 @@ class Breaker:
         return failed + good >= self.calls and failed > self.failure_share * (failed + good)
 
     def _open(self) -> None:
-        """Close the gate for a while. `tripped` outlives it and makes the next call a probe."""
+        """Open the circuit for a while. `tripped` outlives it and makes the next call a probe."""
         pipeline = self.redis.pipeline()
         pipeline.set(self._key("open"), 1, px=int(self.open_seconds * 1000))
         pipeline.set(self._key("tripped"), 1, px=int((self.open_seconds + 10 * self.window_seconds) * 1000))

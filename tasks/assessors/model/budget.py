@@ -42,7 +42,7 @@ return 'ok'
 
 @dataclass
 class Lease:
-    """A slot and a reserved amount of tokens. Set `spent` before it ends; what was not spent goes back."""
+    """A slot and reserved tokens. Set `spent` before it ends; the rest goes back."""
 
     budget: Budget
     account_id: UUID
@@ -55,7 +55,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Budget:
-    """The limits of every account; the figures come from the settings."""
+    """The limits of every account, taken from the settings."""
 
     redis: Redis
     settings: Settings
@@ -95,7 +95,7 @@ class Budget:
             raise AssessorError("budget", "calls per minute")
 
     def _reserve(self, slots: str, spent: str, tokens: int, seconds: float, holder: str) -> bool:
-        """True when reserved, False when Redis is away and nothing is limited."""
+        """Reserve; False: Redis is down and nothing is limited."""
         limits = (self.settings.model_concurrent_calls, self.settings.model_tokens_per_day)
         try:
             answer = self.redis.eval(_RESERVE, 2, slots, spent, *limits, tokens, seconds, holder, DAY_KEPT_SECONDS)

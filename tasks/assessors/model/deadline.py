@@ -30,15 +30,15 @@ _threads = ThreadPoolExecutor(512, thread_name_prefix="model-call")
 
 
 class DeadlinePassed(Exception):
-    """The call did not end in time."""
+    """Raised for a call that did not end in time."""
 
 
 class ReplyTooLarge(Exception):
-    """The reply is longer than any assessment, or compressed so that its length cannot be told."""
+    """Raised for a reply longer than any assessment, or compressed so that its length is unknown."""
 
 
 def within(seconds: float, call: Callable[[httpx2.Client], T]) -> T:
-    """`call(client)` and its errors, or DeadlinePassed after `seconds`, whatever the server does."""
+    """Return `call(client)` or raise its errors; DeadlinePassed after `seconds`, whatever the server does."""
     wire = _Wire()
 
     def run() -> T:
@@ -74,7 +74,7 @@ class _Wire:
         )
 
     def cut(self) -> None:
-        """Shut every connection. A thread blocked in reading one of them wakes up with an error."""
+        """Shut every connection. A thread blocked in reading from one of them gets an error."""
         with self._lock:
             self._is_cut = True
             for connection in self._sockets:
@@ -126,5 +126,5 @@ def _bound(response: httpx2.Response) -> None:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Made once: loading the certificates takes longer than the rest of a client."""
+    """Create the TLS context once: loading the certificates takes longer than the rest of a client."""
     return httpx2.create_ssl_context()

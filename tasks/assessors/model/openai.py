@@ -23,7 +23,7 @@ _REASONING_MODELS = re.compile(r"^(gpt-5|o\d)")
 
 
 def build(settings: Settings, redis: Redis) -> ModelAssessor:
-    """The assessor that asks OPENAI_MODEL."""
+    """Build the assessor for OPENAI_MODEL."""
 
     def call(prompt: Prompt, seconds: float) -> Reply:
         return guarded(openai, seconds, lambda http: _ask(settings, prompt, http))

@@ -47,7 +47,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Prompt:
-    """What one call sends. `turns` are (role, text) pairs after the first user message."""
+    """The content of one call. `turns` are (role, text) pairs after the first user message."""
 
     system: str
     user: str
@@ -63,14 +63,14 @@ class Prompt:
 
 
 def render(case: Case, hide: Callable[[str], str] = str) -> Prompt:
-    """The prompt of a case, of bounded size. `hide` sees every ticket text, whole, before it is shortened."""
+    """Render a case as a prompt of bounded size. `hide` sees every ticket text in full, before it is shortened."""
     body = json.dumps(_payload(case, hide), ensure_ascii=False, separators=(",", ":"))
     fence = f"=== case {hashlib.sha256(body.encode()).hexdigest()[:24]} ==="
     return Prompt(SYSTEM, f"Brief me on the case between the fences.\n{fence}\n{body}\n{fence}")
 
 
 def repair(prompt: Prompt, reply: str, problems: str) -> Prompt:
-    """The same conversation with the unusable reply and a request for a usable one."""
+    """Extend the conversation by the unusable reply and a request for a usable one."""
     correction = (
         f"That reply could not be used: {problems[:CORRECTION_CHARS]}\n"
         "Return the whole JSON object again, corrected, and nothing else."
@@ -80,7 +80,7 @@ def repair(prompt: Prompt, reply: str, problems: str) -> Prompt:
 
 
 def input_hash(case: Case) -> str:
-    """SHA-256 (hex) of what an assessment rests on: the case with its texts unshortened, and the prompt version."""
+    """SHA-256 (hex) of an assessment's input: the case with its unshortened texts, and the prompt version."""
     whole: dict[str, Any] = {
         "prompt": PROMPT_VERSION,
         "fields": _fields(case),
@@ -93,7 +93,7 @@ def input_hash(case: Case) -> str:
 
 
 def keep_steps(steps: tuple[CaseStep, ...]) -> tuple[CaseStep, ...]:
-    """Those that a prompt holds: the first and the last, and the latest of the failed ones between."""
+    """Choose the steps for a prompt: the first and the last, and the latest failed ones in between."""
     return choose_steps(steps, first=FIRST_STEPS, last=LAST_STEPS, failed=FAILED_STEPS)
 
 

@@ -20,7 +20,7 @@ MISSHAPEN = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 
 
 def assessor(vendor: str, model: str, call: Call | None, settings: Settings, redis: Redis) -> ModelAssessor:
-    """The assessor around `call`, with the breaker and the budget that all processes share."""
+    """Build the assessor around `call`, with the breaker and the budget that all processes share."""
     # Below this level the SDKs log whole requests, and so the text of tickets.
     logging.getLogger(vendor).setLevel(logging.WARNING)
     breaker = Breaker(
@@ -30,7 +30,7 @@ def assessor(vendor: str, model: str, call: Call | None, settings: Settings, red
 
 
 def guarded(sdk: ModuleType, seconds: float, ask: Callable[[httpx2.Client], Reply]) -> Reply:
-    """`ask(client)` within `seconds`. Every failure is a CallFailed without a word of the provider's text."""
+    """Return `ask(client)` within `seconds`; every failure is a CallFailed without a word of the provider's text."""
     expected = (DeadlinePassed, ReplyTooLarge, sdk.APIError, httpx2.HTTPError, OSError, *MISSHAPEN)
     try:
         return _plausible(within(seconds, ask))
@@ -53,7 +53,7 @@ def _failure(sdk: ModuleType, error: BaseException) -> CallFailed:
 
 
 def _plausible(reply: Reply) -> Reply:
-    """The same reply. TypeError or ValueError when a field is not what its type says."""
+    """Return the reply; raises TypeError or ValueError if a field does not have its type."""
     if not isinstance(reply.text, str):
         raise TypeError("text")
     for count in (reply.tokens_in, reply.tokens_out):

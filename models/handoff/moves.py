@@ -91,16 +91,16 @@ _WITHDRAW = _move(
 )
 _ESCALATE = _move(
     EventType.CREATED,
-    """status = 'pending', intent = 'escalate', escalated_at = now(), session_id = %(session)s,
-        returns = %(returns)s, generation = generation + 1""",
+    f"""status = 'pending', intent = 'escalate', escalated_at = now(), session_id = %(session)s,
+        returns = %(returns)s, generation = generation + 1, {search.EXTENDED}""",
     "status = 'parked'",
 )
 
 _STEP_ADDED = f"""
-    UPDATE handoffs SET version = version + (status <> 'parked')::int, {search.EXTENDED}, first_action_at = CASE
+    UPDATE handoffs SET version = version + 1, {search.EXTENDED}, first_action_at = CASE
         WHEN claimed_by_id = %(by)s AND first_action_at IS NULL THEN now() ELSE first_action_at END
-    WHERE account_id = %(account)s AND session_id = %(session)s AND status IN ({quoted((*OPEN, Status.PARKED))})
-    RETURNING CASE WHEN status <> 'parked' THEN id END
+    WHERE account_id = %(account)s AND session_id = %(session)s AND status IN ({quoted(OPEN)})
+    RETURNING id
 """
 _RELEASE_ALL = f"""
     WITH theirs AS (
@@ -210,10 +210,13 @@ def escalate(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor,
     _refuse_other_version(found, version)
     if found.status is not Status.PARKED:
         _wrong_state(found)
+    # Steps that were added to the draft meanwhile are searched from now on.
+    steps = sessions.steps_of(session, account_id, found.session_id)
+    found_by = search.extension_values([step.text for step in steps], [step.author for step in steps])
     ticket = sessions.publish(session, account_id, found.session_id)
     earlier = of_session(session, account_id, ticket.id)
     refuse_second_open(earlier)
-    moved = {"session": str(ticket.id), "returns": len(earlier)}
+    moved = {"session": str(ticket.id), "returns": len(earlier), **found_by}
     _ESCALATE(session.connection(), _values(account_id, handoff_id, by, version, **moved))
     sessions.discard(session, account_id, found.session_id)
     author, generation = by.user_id or found.handed_off_by_id, found.generation + 1
@@ -251,8 +254,6 @@ def note_steps(
     is_action: bool = True,
 ) -> None:
     """Note new steps on the session's open handoff, if there is one: its assessment is now outdated.
-
-    They are searched from now on, in a draft too, which tells nobody else.
 
     The first step by the claimer after the claim is the first action, unless it is history (`is_action`).
     """

@@ -233,6 +233,7 @@ def step_of_draft(scene: Scene, case: Case, side: int) -> None:
             session, scene.account, case.name, seen_by=Actor(author), handoff_id=case.parked, locked=True
         )
         sessions.append_step(session, row, body, by=author)
+        moves.note_steps(session, scene.account, row.id, [body], by=author)
 
 
 def rate(scene: Scene, case: Case, side: int) -> None:

@@ -14,7 +14,7 @@ from time import perf_counter, sleep, time
 from tasks.wake import MOST_WAITING
 from tests.benchmarks import load
 from tests.benchmarks import population as people
-from tests.benchmarks.population import account_id, handoff_id, intake, intakes, token
+from tests.benchmarks.population import intake, intakes, token
 from tests.benchmarks.reads import cursor
 from tests.benchmarks.stage import Service, Stage, call, warm_up
 from tests.benchmarks.table import Row, alternate
@@ -60,7 +60,7 @@ def _assessed(service: Service, worker: subprocess.Popen[bytes], first: int) -> 
     _wait_for_worker(service, worker)
     with _stopped(worker):
         _queue_assessments(service, first, FIRST + BACKLOG)
-    read, _ = _when(service.redis(), 0)
+    read, _ = _when(service, 0)
     unfinished = "SELECT count(*) FROM assessments WHERE finished_at IS NULL"
     wait_for(lambda: service.ask(unfinished) == 0, "every assessment", process=worker)
     begin, end = (
@@ -77,12 +77,7 @@ def _queue_assessments(service: Service, first: int, count: int, *, accounts: in
         kind = {"account": account, "first": first, "count": count, "status": "pending", "words": True}
         people.add_handoffs(servers, name, **kind)
         people.add_assessments(servers, name, account=account, first=first, count=count)
-    ids = [(account, n) for n in range(first, first + count) for account in range(1, accounts + 1)]
-    _send(
-        service,
-        "assess",
-        [[str(account_id(account)), str(handoff_id(account, n))] for account, n in ids][:MOST_WAITING],
-    )
+    _send(service, "assess", [["interactive"]] * min(accounts * count, MOST_WAITING))
 
 
 def _queue_empty(service: Service, count: int) -> None:

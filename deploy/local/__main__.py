@@ -147,7 +147,8 @@ def flask(environment: dict[str, str], *arguments: str) -> str:
     if process.returncode != 0:
         lines = (errors.strip() or out.strip()).splitlines()
         for line in lines[:-1]:
-            say(f"{'flask':11} | {line}")
+            if '"level": "info"' not in line:
+                say(f"{'flask':11} | {line}")
         raise CannotRunError(f"flask {' '.join(arguments)} failed: {processes.reason(lines)}")
     return out
 

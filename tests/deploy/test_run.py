@@ -12,12 +12,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg2
 import pytest
 
 from deploy.local.servers import Postgres, Redis, free_port
@@ -223,6 +224,18 @@ def test_a_start_after_kill_9_continues_with_the_same_data(stack: Stack) -> None
     assert stack.facts["account"] == facts["account"]
     assert stack.facts["tokens"] != facts["tokens"]
     assert stack.end() == 0
+
+
+def test_a_folder_of_a_version_without_a_way_to_this_one_is_refused_in_a_line(stack: Stack) -> None:
+    stack.start()
+    with closing(psycopg2.connect(stack.facts["database_url"])) as link, link, link.cursor() as cursor:
+        cursor.execute("UPDATE alembic_version SET version_num = '0012'")
+    assert stack.end() == 0
+    assert stack.run().wait(timeout=60) == 1
+    _, reason = stack.output.splitlines()
+    assert reason.startswith("make run: ")
+    assert "0012" in reason
+    assert ".local" in reason
 
 
 def test_a_signal_during_the_start_stops_it(stack: Stack) -> None:

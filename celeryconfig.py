@@ -8,11 +8,11 @@ from models.settings import settings
 broker_url = settings().redis.broker_url
 broker_use_ssl = dict(settings().redis.tls) if settings().redis.scheme == "rediss" else None
 
-# Ids only, as JSON: nothing of a ticket lies in Redis, and no pickle is ever loaded.
+# Names only, as JSON: no ticket text is ever in Redis, and no pickle is ever loaded.
 task_serializer = "json"
 accept_content = ["json"]
 
-# Nobody reads results: the assessment's row is the result. So nothing grows in Redis.
+# Nobody reads results: the assessment's row is the result. So nothing accumulates in Redis.
 result_backend = None
 task_ignore_result = True
 task_track_started = False
@@ -22,44 +22,44 @@ task_queues = [Queue("interactive"), Queue("bulk"), Queue("maintenance")]
 task_default_queue = "interactive"
 task_create_missing_queues = False
 
-# A message is acknowledged when its task starts. Late acknowledgement on Redis loses work as well (between
-# the pop and the bookkeeping), and redelivers it too late to matter; the row's lease and the sweep give what it
-# only promises.
+# A message is acknowledged when its task starts. Late acknowledgement on Redis loses work as well (between the pop
+# and the bookkeeping), and redelivers it too late to matter; the row's lease and the sweep deliver what it only
+# promises.
 task_acks_late = False
 
-# A slot takes a message when it is free and not before, so that nothing interactive waits behind a long call.
+# A slot takes a message only when it is free, so that nothing interactive waits behind a long call.
 worker_prefetch_multiplier = 1
 worker_disable_prefetch = True
-# After a Redis restart the prefetch count would be lowered by what is still running; the slots are known free.
+# After a Redis restart Celery would lower the prefetch count by what still runs; the slots are known free.
 worker_enable_prefetch_count_reduction = False
-# Cancelling what runs when Redis goes away would pay for the model's call a second time.
+# Cancelling running tasks when Redis goes away would mean paying for the model's call a second time.
 worker_cancel_long_running_tasks_on_connection_loss = False
 
-# Redis may be away when a worker starts and for as long as it likes; how often it is looked for: tasks/__init__.py.
+# Redis may be down when a worker starts, for any length of time; tasks/__init__.py sets the retry interval.
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_transport_options = {
-    # Another installation on the same server has its own queues, and nobody takes the other's messages.
+    # Another installation on the same server has its own queues, and neither takes the other's messages.
     "global_keyprefix": redis_key(""),
-    # Finds a half-open connection; the worker's own blocking pop returns every second.
+    # Detects a half-open connection; the worker's own blocking pop returns every second.
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "health_check_interval": 10,
-    # Only messages that were taken and not yet started are ever restored; far above any wait in a worker.
+    # Only messages that were taken but not started are ever restored; far longer than any wait in a worker.
     "visibility_timeout": 600,
 }
 
-# Threads cannot be ended from outside, so Celery's soft and cold shutdowns would wait for the longest call
-# (soft shutdown sleeps its whole time besides, even when all is done). TERM is the warm one: it stops taking
-# messages at once, and tasks/worker/lifecycle.py gives back what has not ended after the grace. So no REMAP_SIGTERM
-# either.
+# Threads cannot be ended from outside, so Celery's soft and cold shutdowns would wait for the longest call (a soft
+# shutdown also sleeps its full time, even when all is done). TERM is the warm shutdown: it stops taking messages at
+# once, and tasks/worker/lifecycle.py gives back what has not ended after the grace period. For the same reason
+# REMAP_SIGTERM is not set.
 worker_soft_shutdown_timeout = 0
 
-# Limits of tasks or memory per child are for processes; threads have none. The calls' own deadlines limit
-# their time, and the platform the worker's memory.
+# Limits of tasks or memory per child apply to processes, not to threads. The calls' own deadlines limit their time,
+# and the platform limits the worker's memory.
 
-# A queue of each worker's own, for the messages by which it proves to itself that it is not deaf.
+# Each worker has its own queue for the messages by which it checks that it still receives any.
 worker_direct = True
 
 # Keep the root logger as the process has set it: JSON lines without ticket text.
@@ -75,8 +75,8 @@ imports = [
 ]
 
 timezone = "UTC"
-# No message expires: a worker whose clock is minutes ahead would find every one of them expired. What
-# piled up while workers were away is skipped by the sweep itself.
+# No message expires: a worker whose clock is minutes ahead would find every one expired. The sweep itself skips what
+# piled up while workers were away.
 beat_schedule = {
     "sweep": {"task": "sweep", "schedule": settings().sweep_seconds, "options": {"queue": "maintenance"}},
     "prune": {"task": "prune", "schedule": 60.0, "options": {"queue": "maintenance"}},

@@ -8,12 +8,12 @@ from ipaddress import ip_address
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = "8000"
-# Everywhere is no address that a browser could open.
+# A browser cannot open a wildcard address.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, never bound to
 
 
 class WebAddressError(ValueError):
-    """PORT is no port. The text says so in one line."""
+    """Raised when PORT is not a port number. The text says so in one line."""
 
 
 @dataclass(frozen=True)
@@ -25,23 +25,24 @@ class WebAddress:
 
     @property
     def bind(self) -> str:
-        """For gunicorn: 127.0.0.1:8000, [::]:8000."""
+        """The address as gunicorn takes it: 127.0.0.1:8000, [::]:8000."""
         return f"{_bracketed(self.host)}:{self.port}"
 
     def at(self, port: int) -> WebAddress:
-        """The same host with another port."""
+        """Return the same host with another port."""
         return replace(self, port=port)
 
     @property
     def url(self) -> str:
-        """What a browser on this machine opens."""
+        """The URL that a browser on this machine opens."""
         return f"http://{_bracketed(EVERYWHERE.get(self.host, self.host))}:{self.port}"
 
 
 def read(environ: Mapping[str, str]) -> WebAddress:
-    """The address that these variables name. WebAddressError when PORT is no port.
+    """Return the address that these variables name. Raise WebAddressError if PORT is not a port number.
 
-    A HOST that is no IP address is not ours: conda puts the name of its compiler there and tcsh that of the machine.
+    A HOST other than an IP address or localhost is not meant for us and is ignored: conda puts the name of its
+    compiler there, and tcsh that of the machine.
     """
     host = environ.get("HOST", "").strip().removeprefix("[").removesuffix("]")
     port = environ.get("PORT", "").strip() or DEFAULT_PORT

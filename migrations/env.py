@@ -16,7 +16,7 @@ from models.database import Base, connections, roles, sqlstate
 from models.handoff import idempotency
 from models.settings import settings
 
-# Importing the tables is what fills the metadata.
+# Importing the tables fills the metadata.
 TABLES = (account, assessment, batch, feed, feedback, handoff, history, idempotency, session, vocabulary)
 
 LOCK_SECONDS = 5
@@ -26,7 +26,7 @@ PAUSE_SECONDS = 2.0
 
 
 def run() -> None:
-    """Bring the database of DATABASE_URL to the wanted revision. Two at once wait for each other."""
+    """Migrate the database of DATABASE_URL to the target revision. Concurrent runs wait for each other."""
     engine = create_engine("postgresql+psycopg2://", creator=_connect, poolclass=pool.NullPool)
     with engine.connect() as connection:
         context.configure(
@@ -37,7 +37,7 @@ def run() -> None:
             compare_server_default=False,
         )
         connection.exec_driver_sql("SELECT pg_advisory_lock(727274)")
-        # Who waits for a lock on a table makes all others wait behind it, so a migration does not wait for long.
+        # A session waiting for a table lock makes all others queue behind it, so a migration does not wait long.
         connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         connection.commit()
         _refuse_unknown_revision(connection)
@@ -56,7 +56,7 @@ def run() -> None:
 
 
 def _refuse_unknown_revision(connection: Connection) -> None:
-    """Raise CommandError for a database that a version without a way to this one has migrated."""
+    """Raise CommandError if another version migrated the database to a revision that has no path to this one."""
     found = MigrationContext.configure(connection).get_current_revision()
     connection.rollback()
     known = {each.revision for each in context.script.walk_revisions()}
@@ -72,10 +72,9 @@ def _connect() -> Any:
 
 
 def _name_roles(connection: Connection) -> None:
-    """Make the database's roles where they are missing, and put their names wherever a migration writes them.
+    """Create the database's roles if they are missing, and substitute their names wherever a migration writes them.
 
-    Migrations write escalation_app and escalation_upkeep; how this database names them,
-    models/database/roles.py says.
+    Migrations write escalation_app and escalation_upkeep; models/database/roles.py defines this database's names.
     """
     raw: Any = connection.connection
     with raw.cursor() as cursor:

@@ -6,7 +6,7 @@ from deploy.local.stop import StopSignal
 
 stopping = StopSignal()
 if __name__ == "__main__":
-    stopping.listen()  # ahead of the slow imports: a signal in the middle of them has to end this quietly, too
+    stopping.listen()  # before the slow imports: a signal during them must end this quietly, too
 
 import argparse
 import fcntl
@@ -48,15 +48,15 @@ FOLDER = ".local"
 DATABASE = "resolutionflow"
 MARK = {processes.MARK: str(ROOT / FOLDER)}
 TICK_SECONDS = 0.25
-SUPERVISOR_SECONDS = 20  # it ends its programs by force after 11
+SUPERVISOR_SECONDS = 20  # supervisord kills its programs after 11
 
 
 class CannotRunError(Exception):
-    """Why the service cannot run here, as one line for the terminal."""
+    """Raised when the service cannot run here. The text is the reason, in one line for the terminal."""
 
 
 class StopAskedError(Exception):
-    """A signal came during the start."""
+    """Raised when a signal came during the start."""
 
 
 FAILURES = (
@@ -77,7 +77,7 @@ def say(line: str) -> None:
 
 
 def kept_secret(name: str) -> str:
-    """A random text that stays the same for this folder."""
+    """Return a random secret that stays the same for this folder."""
     path = Path(FOLDER, name)
     if not path.exists():
         write_private(path, secrets.token_urlsafe(48))
@@ -85,7 +85,7 @@ def kept_secret(name: str) -> str:
 
 
 def check_address_is_free(address: WebAddress) -> None:
-    """CannotRunError when another program listens there, instead of gunicorn trying for a while."""
+    """Raise CannotRunError if another program listens there; gunicorn would retry for a while first."""
     with socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -97,14 +97,14 @@ def check_address_is_free(address: WebAddress) -> None:
 
 
 def metrics_port() -> int:
-    """The port of an earlier start, or a free one."""
+    """Return the port of an earlier start if it is still free, otherwise another free one."""
     port = urlsplit(str(read_demo().get("metrics_url", ""))).port
     return port if port and is_free(port) else free_port()
 
 
 @contextmanager
 def only_one() -> Iterator[None]:
-    """Hold the folder. The kernel lets go of the lock when we die, however we die."""
+    """Hold the folder's lock. The kernel releases it when this process ends, however it ends."""
     Path(FOLDER).mkdir(exist_ok=True)
     with Path(FOLDER, "lock").open("a") as lock:
         try:
@@ -115,7 +115,7 @@ def only_one() -> Iterator[None]:
 
 
 def base_environment(address: WebAddress) -> dict[str, str]:
-    """Ours without what is meant for other programs, with this Python first on PATH."""
+    """Return our environment without variables meant for other programs, with this Python first on PATH."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return {
         **{name: value for name, value in os.environ.items() if not processes.is_foreign(name)},
@@ -130,7 +130,7 @@ def base_environment(address: WebAddress) -> dict[str, str]:
 
 
 def flask(environment: dict[str, str], *arguments: str) -> str:
-    """Run one of the service's commands and return what it printed. CannotRunError with its reason."""
+    """Run one of the service's commands and return what it printed. CannotRunError with the reason if it fails."""
     with subprocess.Popen(
         [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
         env=environment,
@@ -140,7 +140,7 @@ def flask(environment: dict[str, str], *arguments: str) -> str:
         text=True,
         encoding="utf-8",
         errors="replace",
-        start_new_session=True,  # a signal to our group is ours to pass on
+        start_new_session=True,  # a signal to our process group is ours to pass on
     ) as process:
         out, errors = _communicate(process)
     stop_if_asked()
@@ -154,7 +154,7 @@ def flask(environment: dict[str, str], *arguments: str) -> str:
 
 
 def _communicate(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """What the process printed; it is ended when we are asked to stop."""
+    """Return what the process printed on stdout and stderr. Terminate it when we are asked to stop."""
     while True:
         try:
             return process.communicate(timeout=TICK_SECONDS)
@@ -169,14 +169,14 @@ def stop_if_asked() -> None:
 
 
 def read_demo() -> dict[str, Any]:
-    """What an earlier start wrote; empty when there is nothing to read."""
+    """Return what an earlier start wrote; empty if there is nothing to read."""
     with suppress(OSError, ValueError):
         return dict(json.loads(Path(FOLDER, "demo.json").read_text()))
     return {}
 
 
 def demo(environment: dict[str, str]) -> dict[str, Any]:
-    """The demo account with its tokens, which only the first call prints. They are made anew when lost."""
+    """Return the demo account and its tokens. Only the first call prints the tokens; lost ones are replaced."""
     kept = read_demo()
     answer = json.loads(flask(environment, "demo", "--json"))
     if not answer.get("tokens") and kept.get("account") == answer["account"]:
@@ -187,7 +187,7 @@ def demo(environment: dict[str, str]) -> dict[str, Any]:
 
 
 def start_servers(servers: list[Server]) -> tuple[str, str]:
-    """The owner's database URL and the Redis URL, from the environment or from servers started here."""
+    """Return the owner's database URL and the Redis URL, from the environment or from servers started here."""
     database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     if not database_url:
         postgres = Postgres(Path(FOLDER, "postgres"), durable=True, is_stopping=lambda: stopping.is_set)
@@ -205,7 +205,7 @@ def start_servers(servers: list[Server]) -> tuple[str, str]:
 
 
 def own_database(postgres: Postgres) -> str:
-    """The owner's URL of the database in our own server. Owner and login are made, for which they have no rights."""
+    """Return the owner's URL of the database in our own server. Create the owner and the login: neither may do it."""
     database.ensure_database(postgres.url(), DATABASE)
     administrators = postgres.url(DATABASE)
     owner_url = database.owner_url(administrators, kept_secret("owner_password"))
@@ -214,9 +214,9 @@ def own_database(postgres: Postgres) -> str:
 
 
 def prepare(environment: dict[str, str]) -> dict[str, Any]:
-    """Migrate, make the service's login, write demo.json and return what it says.
+    """Migrate, create the service's login, write demo.json and return its content.
 
-    Changes DATABASE_URL in the environment from the owner's to the service's.
+    Replaces the owner's DATABASE_URL in the environment with the service's, unless that login may not be created.
     """
     owner_url = environment["DATABASE_URL"]
     flask(environment, "db", "upgrade")
@@ -255,7 +255,7 @@ def announce(facts: dict[str, Any]) -> None:
 
 
 class Supervised:
-    """supervisord with the service's processes, what they log, and whether they came up."""
+    """supervisord with the service's processes, their logs, and whether they came up."""
 
     def __init__(self, environment: dict[str, str], url: str, *, verbose: bool) -> None:
         self._environment = environment
@@ -265,7 +265,7 @@ class Supervised:
         self.is_up = False
 
     def tend(self) -> None:
-        """Start supervisord where it does not run, show what is new. CannotRunError when a process cannot start."""
+        """Start supervisord if it is not running; show new logs. Raise CannotRunError if a process cannot start."""
         self._logs.follow()
         if not self.is_up:
             self._refuse_failure()
@@ -282,7 +282,7 @@ class Supervised:
             raise CannotRunError(f"{name} cannot start: {processes.reason(self._logs.latest(name))}")
 
     def end(self) -> None:
-        """End it with all its processes."""
+        """End supervisord with all its processes."""
         if self._supervisor is not None:
             self._supervisor.terminate()
             for _ in range(SUPERVISOR_SECONDS):
@@ -294,7 +294,7 @@ class Supervised:
 
 
 def keep_running(environment: dict[str, str], servers: list[Server], facts: dict[str, Any], *, verbose: bool) -> None:
-    """Start the processes and restart whatever dies, until a signal comes. Ends the processes at the end."""
+    """Start the processes and restart whatever dies, until a signal comes. Then end the processes."""
     supervised = Supervised(environment, facts["url"], verbose=verbose)
     try:
         while not stopping.is_set:
@@ -309,7 +309,7 @@ def keep_running(environment: dict[str, str], servers: list[Server], facts: dict
 
 
 def revive(servers: list[Server]) -> None:
-    """Start the servers that died. One that will not start is tried again at the next call."""
+    """Start the servers that died. One that fails to start is tried again at the next call."""
     for server in servers:
         if not server.running:
             say(f"{server.program} ended; starting it again")
@@ -320,7 +320,7 @@ def revive(servers: list[Server]) -> None:
 
 
 def run(servers: list[Server], *, verbose: bool) -> None:
-    """Everything from nothing to a signal."""
+    """Start everything, and keep it running until a signal comes."""
     processes.sweep(MARK[processes.MARK])
     address = read(os.environ)
     check_address_is_free(address)
@@ -334,23 +334,23 @@ def run(servers: list[Server], *, verbose: bool) -> None:
 
 
 def end(servers: list[Server]) -> None:
-    """Stop the servers and every process that carries our mark, also those of an earlier run."""
+    """Stop the servers and every process that carries our mark, including those of an earlier run."""
     processes.sweep(MARK[processes.MARK])
     for server in reversed(servers):
         server.stop()
 
 
 def main() -> int:
-    """Run until a signal. 0 after a clean stop, 1 when the service cannot run, with the reason on stderr."""
+    """Run until a signal. Return 0 after a clean stop, or 1 with the reason on stderr if the service cannot run."""
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("-v", "--verbose", action="store_true", help="show what the processes log")
     verbose = parser.parse_args().verbose
     os.chdir(ROOT)
     for name in [name for name, value in os.environ.items() if not value.strip()]:
-        del os.environ[name]  # empty means not given
+        del os.environ[name]  # a blank variable counts as unset
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a log may hold what this terminal's locale does not
+            stream.reconfigure(errors="backslashreplace")  # this terminal's locale may lack characters of a log
     servers: list[Server] = []
     try:
         with only_one():
@@ -361,7 +361,7 @@ def main() -> int:
     except StopAskedError:
         pass
     except FAILURES as error:
-        if not stopping.is_set:  # else it is the stop that made it fail
+        if not stopping.is_set:  # otherwise the stop caused the failure
             print(f"make run: {str(error).strip()}", file=sys.stderr)
             return 1
     say("stopped")

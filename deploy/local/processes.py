@@ -17,11 +17,11 @@ import psutil
 
 from deploy.local.servers import is_alive, wait_until_gone
 
-# Every process of a stack carries this variable with the folder of the stack, and so do its children. It
-# finds them after anything, even when supervisord itself was killed.
+# Every process of a stack, and each of its children, carries this variable with the stack's folder. It identifies
+# them whatever happened, even after supervisord itself was killed.
 MARK = "RESOLUTIONFLOW_LOCAL"
 
-# The C library keeps what it was given back for the thread that gave it; with few arenas most of it is used again.
+# The C library keeps freed memory for the thread that freed it; with few arenas most of it is reused.
 FRUGAL = {"MALLOC_ARENA_MAX": "2"}
 # Prefixes of variables that people set for other programs and that would change how ours run.
 FOREIGN = (
@@ -35,7 +35,7 @@ FOREIGN = (
     "CONFIG_MODULE",
 )
 
-# supervisord's log lines for a program that ended by itself; that could not be started, or exited with an error.
+# supervisord's log lines: a program died by itself; a program could not be started, or exited with an error.
 DIED = re.compile(r"exited: .*not expected|gave up: ")
 FAILED = re.compile(r"(?:exited: (\w+) \(exit status \d+; not expected\)|spawnerr: .*)$")
 REASON = re.compile(r"(?:[\w.]+(?:Error|Exception|Exit)\b|settings: |Error: ).*")
@@ -43,8 +43,8 @@ REASON = re.compile(r"(?:[\w.]+(?:Error|Exception|Exit)\b|settings: |Error: ).*"
 CELERY = "python -m celery -A tasks"
 QUIET = "--without-gossip --without-mingle --without-heartbeat"
 
-# All in one group: supervisord ends the members of a group together, and groups one after the other.
-# Commands are found through PATH, and files from the working folder, so no path needs quoting.
+# All in one group, because supervisord stops the members of a group together, and groups one after another.
+# Commands are looked up on PATH and files from the working folder, so no path needs quoting.
 CONFIG = """\
 [supervisord]
 nodaemon=true
@@ -71,27 +71,27 @@ killasgroup=true
 
 
 def programs(folder: str) -> dict[str, str]:
-    """Each process of the service and its command."""
+    """Return the service's processes by name, each with its command."""
     worker = f"{CELERY} worker {QUIET} -P threads"
-    # The threads of a model's batch mostly wait for its calls. With the offline assessor one keeps a processor busy,
-    # its own or PostgreSQL's; a second makes a batch little faster on two processors, and people wait for it.
+    # With a model, the threads of a batch mostly wait for its calls. With the offline assessor, one thread keeps a
+    # processor busy, its own or PostgreSQL's; on two processors a second speeds a batch up little, and people wait.
     offline = os.environ.get("ASSESSOR", "extractive") == "extractive"
     bulk_threads = os.environ.get("BULK_THREADS") or (1 if offline else 8)
     return {
         "web": "python -m gunicorn -c deploy/production/gunicorn.conf.py wsgi:app",
-        # Who hands off waits for the answer, and for the assessment nobody stands and waits.
+        # Niced, because the author of a handoff waits for the response, but nobody waits idly for the assessment.
         "interactive": f"nice -n 5 {worker} -Q interactive -n interactive@%%h -c 16",
-        # Polite to the others, so that people hardly notice a batch.
+        # Niced below the others, so that people hardly notice a batch.
         "bulk": f"nice -n 10 {worker} -Q bulk -n bulk@%%h -c {bulk_threads}",
-        # Of its own, so that deadlines are kept even when every slot of the others waits for a model.
+        # A separate worker, so that deadlines are met even when every slot of the others waits for a model.
         "maintenance": f"{worker} -Q maintenance -n maintenance@%%h -c 2",
         "beat": f"{CELERY} beat -s {folder}/celerybeat-schedule",
     }
 
 
 def supervisor_config(folder: str) -> str:
-    """The text of supervisord's configuration. `folder` is relative to the working folder, without spaces."""
-    user = "user=root" if os.geteuid() == 0 else ""  # said aloud, or supervisord warns about it
+    """Return the text of supervisord's configuration. `folder` is relative to the working folder, without spaces."""
+    user = "user=root" if os.geteuid() == 0 else ""  # explicit, or supervisord warns about it
     chosen = programs(folder)
     head = CONFIG.format(folder=folder, user=user, names=",".join(chosen))
     return head + "".join(
@@ -100,17 +100,17 @@ def supervisor_config(folder: str) -> str:
 
 
 def start_supervisor(folder: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start supervisord with all programs, in a session of its own so that Ctrl-C reaches only us."""
+    """Start supervisord with all programs, in its own session so that Ctrl-C reaches only us."""
     Path(folder, "logs").mkdir(exist_ok=True)
     metrics = Path(folder, "metrics").resolve()
-    shutil.rmtree(metrics, ignore_errors=True)  # the files of processes that are no more
+    shutil.rmtree(metrics, ignore_errors=True)  # the files of processes that have ended
     metrics.mkdir()
     config = Path(folder, "supervisord.conf")
     config.write_text(supervisor_config(folder))
     with Path(folder, "logs", "start.log").open("ab") as errors:
         return subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)],
-            # Every process counts into this folder, so that the web's /metrics tells of the workers too.
+            # Every process writes its counters to this folder, so that the web's /metrics covers the workers too.
             env={**FRUGAL, **environment, "PROMETHEUS_MULTIPROC_DIR": str(metrics)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # the same lines are in its log
@@ -120,10 +120,10 @@ def start_supervisor(folder: str, environment: Mapping[str, str]) -> subprocess.
 
 
 def terminate_children(pid: int) -> None:
-    """Ask supervisord's programs again to end.
+    """Send SIGTERM to supervisord's programs again.
 
-    One that it had just forked still had its handler of signals, and lost the signal when it became the program.
-    To the others the second time is no news.
+    A child that had only just been forked still had supervisord's signal handler, and lost the first signal when it
+    executed its program. For the others a second signal makes no difference.
     """
     with suppress(psutil.NoSuchProcess):
         for child in psutil.Process(pid).children():
@@ -132,12 +132,12 @@ def terminate_children(pid: int) -> None:
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a variable of this name is not passed on to the service's processes."""
+    """Whether a variable of this name is withheld from the service's processes."""
     return name.startswith(FOREIGN)
 
 
 def failed_program(log: Sequence[str]) -> str | None:
-    """The first program that did not start, by what supervisord logged."""
+    """Return the first program that did not start according to supervisord's log, or None."""
     for line in log:
         if found := FAILED.search(line):
             return found[1] or "supervisord"
@@ -145,14 +145,14 @@ def failed_program(log: Sequence[str]) -> str | None:
 
 
 def reason(lines: Iterable[str]) -> str:
-    """The one line of a program's last words that says why it ended."""
+    """Return the one line of a program's last output that says why it ended."""
     said = [line.strip() for line in lines if line.strip()]
     errors = [line for line in said if REASON.match(line)] or [line for line in said if "[ERROR]" in line]
     return (errors or said or ["it says nothing"])[-1]
 
 
 def marked(value: str) -> list[psutil.Process]:
-    """The live processes that carry our mark with this value."""
+    """Return the live processes that carry our mark with this value."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -164,7 +164,7 @@ def marked(value: str) -> list[psutil.Process]:
 
 
 def sweep(value: str) -> None:
-    """End every process with our mark: asked first, then by force until none is left."""
+    """End every process that carries our mark with this value: SIGTERM first, then SIGKILL until none is left."""
     grace_seconds = 5.0
     while left := marked(value):
         for process in left:
@@ -178,12 +178,12 @@ def sweep(value: str) -> None:
 
 
 class LogFollower:
-    """Follows what the processes write to their logs from now on.
+    """Follow what the processes write to their logs from now on.
 
-    `show` gets each line with the process's name, or, unless the `whole` logs are wanted, only that one has died.
+    `show` gets each line with the name of its process or, unless `whole`, only the lines about one that died.
     """
 
-    most = 200  # lines of each that are remembered
+    most = 200  # lines remembered per process
 
     def __init__(self, folder: Path, show: Callable[[str], None], *, whole: bool) -> None:
         self._folder = folder
@@ -193,15 +193,15 @@ class LogFollower:
         self._latest: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=self.most))
 
     def latest(self, name: str) -> list[str]:
-        """The last lines that this process wrote."""
+        """Return the last lines that this process wrote."""
         return list(self._latest[name])
 
     def follow(self) -> None:
-        """Show the whole lines that came since the last call."""
+        """Read the complete lines written since the last call: remember them, and show those that are wanted."""
         for path in sorted(self._folder.glob("*.log")):
             start = self._read.get(path, 0)
             if path.stat().st_size < start:
-                start = 0  # supervisord began a new file
+                start = 0  # supervisord started a new file
             with path.open("rb") as log:
                 log.seek(start)
                 lines = [line for line in log.readlines() if line.endswith(b"\n")]

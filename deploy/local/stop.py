@@ -11,8 +11,8 @@ from types import FrameType
 class StopSignal:
     """Set by the first of these signals and never cleared.
 
-    A handler runs in the middle of anything, also of another handler: so it stores a flag, raises nothing and takes
-    no lock. (threading.Event takes one, and the second of two signals would wait for the first for ever.)
+    A handler can interrupt anything, even another handler, so it only stores a flag: it raises nothing and takes no
+    lock. (threading.Event takes one, and the second of two signals would wait for the first for ever.)
     """
 
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -22,7 +22,7 @@ class StopSignal:
         self._wakeup: int | None = None
 
     def listen(self) -> None:
-        """Take the signals of this process from now on."""
+        """Handle the stop signals of this process from now on."""
         self._wakeup, written = os.pipe()
         os.set_blocking(self._wakeup, False)
         os.set_blocking(written, False)
@@ -32,7 +32,7 @@ class StopSignal:
             signal.signal(number, self._handle)
 
     def wait(self, seconds: float) -> bool:
-        """Return early when a signal comes. Whether one has come so far."""
+        """Wait, but return early when a signal comes. Return whether one has come so far."""
         if not self.is_set and self._wakeup is not None and select.select([self._wakeup], [], [], seconds)[0]:
             os.read(self._wakeup, 4096)
         return self.is_set

@@ -11,7 +11,7 @@ PR_SET_NO_NEW_PRIVS = 38
 
 
 def become(user: int, group: int) -> None:
-    """Drop to the user, with this group only: the kernel takes every capability away. No program gives any back."""
+    """Become the user, with this group only. The kernel drops every capability; on Linux no program regains any."""
     os.setgroups([])
     os.setgid(group)
     os.setuid(user)

@@ -19,8 +19,8 @@ from models.addresses.postgres import Address, AddressError
 from models.database import connections, roles
 from models.database.roles import Roles
 
-# What PostgreSQL's log leaves out, for statements and errors hold ticket text: every statement, and of errors what
-# they are about. The service logs by itself which kind of error there was, and where.
+# Statements and errors hold ticket text, so PostgreSQL's log leaves out every statement, and the subject of every
+# error. The service itself logs the kind of each error and where it occurred.
 QUIET = {
     "log_min_messages": "log",
     "log_error_verbosity": "terse",
@@ -36,18 +36,18 @@ QUIET = {
 
 
 class SetUpError(Exception):
-    """Why the database cannot be set up, as one line."""
+    """Raised when the database cannot be set up. The text is the reason, in one line."""
 
 
 def connect(url: str) -> extensions.connection:
-    """A connection that commits every statement by itself."""
+    """Open a connection in autocommit mode."""
     connection = connections.connect(Address.parse(url))
     connection.autocommit = True
     return connection
 
 
 def ensure_database(admin_url: str, name: str) -> None:
-    """Create the database unless it is there."""
+    """Create the database if it does not exist."""
     with closing(connect(admin_url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         if cursor.fetchone() is None:
@@ -57,10 +57,11 @@ def ensure_database(admin_url: str, name: str) -> None:
 
 
 def owner_url(admin_url: str, password: str) -> str:
-    """The administrator's database for its owner, who is no superuser and may make no roles; makes what is missing.
+    """Return the owner's URL of the administrator's database, creating what is missing.
 
-    What the administrator owned there, as in a database of an earlier version, is the owner's from now on. Functions
-    run as their owner, so one that is led astray must not be able to do what a superuser can.
+    The owner is no superuser and may create no roles: functions run as their owner, so a subverted one must not be
+    able to do what a superuser can. It takes over what the administrator owned there, as in a database of an earlier
+    version.
     """
     with closing(connect(admin_url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT current_database()")
@@ -74,10 +75,11 @@ def owner_url(admin_url: str, password: str) -> str:
 
 
 def service_url(url: str, password: str) -> str:
-    """The same database for the service's own login, which cannot get around row-level security.
+    """Return the URL of the same database for the service's own login, which cannot bypass row-level security.
 
-    Makes the login, or resets its password where ours does not work. MayNotError holds what an administrator has to
-    run where the user of `url` may not do that. SetUpError when the login's name is taken. May be repeated.
+    Creates the login, or resets its password if ours does not work. Safe to run twice. Raise MayNotError with the
+    statements that an administrator has to run if the user of `url` may not, and SetUpError if the login's name is
+    taken.
     """
     with closing(connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT current_database()")
@@ -89,7 +91,7 @@ def service_url(url: str, password: str) -> str:
         if lines := _quieten(cursor, mine.service):
             print(f"PostgreSQL's log may hold ticket text unless an administrator runs: {lines}", file=sys.stderr)
         _warn_of_superuser(cursor)
-        # A copy of a database, or one restored, does not have the rights that its original gave on itself.
+        # A copied or restored database does not have the rights that were set on its original itself.
         cursor.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
     return service.url()
 
@@ -114,7 +116,7 @@ def _owner_of_tables(cursor: Any) -> str:
 
 
 def _serves(service: Address, mine: Roles) -> bool:
-    """Whether the login is as it should be."""
+    """Whether the login works with its password and has both roles."""
     try:
         with closing(connections.connect(service)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT bool_and(pg_has_role(role, 'MEMBER')) FROM unnest(%s) AS role", [list(mine)])
@@ -142,7 +144,7 @@ def _make_service(cursor: Any, mine: Roles, password: str) -> None:
 
 
 def _set_login(cursor: Any, role: str, password: str, rights: str) -> None:
-    """Make the login, or give it this password. The server sees only what it stores of it, and so does its log."""
+    """Create the login, or set its password. The server, and so its log, sees only the hash that it stores."""
     cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
     verb = "CREATE" if cursor.fetchone() is None else "ALTER"
     hashed = extensions.encrypt_password(password, role, cursor.connection, "scram-sha-256")
@@ -150,7 +152,7 @@ def _set_login(cursor: Any, role: str, password: str, rights: str) -> None:
 
 
 def _quieten(cursor: Any, login: str) -> str:
-    """Keep what this login sends out of PostgreSQL's log. The statements that somebody else has to run."""
+    """Exclude what this login sends from PostgreSQL's log. Return the statements that somebody else has to run."""
     cursor.execute(
         "SELECT name FROM pg_settings WHERE name = ANY (%s) AND NOT EXISTS (SELECT FROM pg_db_role_setting"
         " WHERE setrole = %s::regrole AND setdatabase = 0 AND name || '=' || (%s::jsonb ->> name) = ANY (setconfig))",
@@ -169,7 +171,7 @@ def _quieten(cursor: Any, login: str) -> str:
     return ""
 
 
-# What the service's tables need a new owner for; indexes, constraints and triggers follow their tables.
+# Whatever needs a new owner besides the database; indexes, constraints and triggers follow their tables.
 _OWNED = """
     SELECT 'TABLE', c.oid::regclass::text FROM pg_class AS c
     WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relnamespace = 'public'::regnamespace
@@ -181,7 +183,7 @@ _OWNERS_POLICIES = "SELECT polrelid::regclass::text FROM pg_policy WHERE polname
 
 
 def _give_to(cursor: Any, owner: str, database: str) -> None:
-    """Hand the database and what is in its schema over. Nothing changes where that was done."""
+    """Give the database and the contents of its schema to the owner. Does nothing if that was done already."""
     new, quoted = sql.Identifier(owner), {"owner": sql.Identifier(owner).as_string(cursor)}
     cursor.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", [database])
     if cursor.fetchone() == (owner,):
@@ -192,12 +194,12 @@ def _give_to(cursor: Any, owner: str, database: str) -> None:
     cursor.execute(_OWNERS_POLICIES)
     for (table,) in cursor.fetchall():
         cursor.execute(sql.SQL(f"ALTER POLICY owner ON {table} TO {{}}").format(new))
-    # Last, so that a start that was killed begins again.
+    # Last, so that a run that was killed starts over.
     cursor.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(database), new))
 
 
 def main(arguments: list[str]) -> None:
-    """ADMIN_DATABASE_URL is an administrator's address, where there is one; DATABASE_URL the owner's."""
+    """Read ADMIN_DATABASE_URL, an administrator's address if there is one, and DATABASE_URL, the owner's."""
     admin, owner = os.environ.get("ADMIN_DATABASE_URL"), _required("DATABASE_URL")
     given = Address.parse(owner)
     if arguments == ["owner"]:

@@ -13,10 +13,10 @@ RECONNECT_SECONDS = 2.0
 
 
 class SteadyConnection(Connection):
-    """Retries Redis at an even pace: kombu's own pauses grow to half a minute, in which Redis may be back."""
+    """A connection that retries Redis at a fixed interval: kombu's own backoff grows to half a minute."""
 
     def ensure_connection(self, *arguments: Any, **options: Any) -> Connection:
-        """Like kombu's; workers call it when they lost Redis, and beat when it starts."""
+        """Connect as kombu does. Called by workers when they lose Redis, and by beat when it starts."""
         pace = {"interval_start": RECONNECT_SECONDS, "interval_step": 0, "interval_max": RECONNECT_SECONDS}
         return super().ensure_connection(*arguments, **pace, **options)
 

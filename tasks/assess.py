@@ -27,19 +27,19 @@ from tasks.wake import wake
 log = logs.logger(__name__)
 
 LANES = frozenset(lane.value for lane in Lane)
-SERVING_SECONDS = 0.2  # for one message, and until what was begun has ended
+SERVING_SECONDS = 0.2  # per message; an assessment that has begun is finished
 FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 30.0
-MOST_CRASHES = 3  # of the assessor; so many deaths of a process under one handoff are no accident
-LAST_CRASHES = 2  # of the offline assessor after that; then nothing of this handoff is run any more
+MOST_CRASHES = 3  # of the assessor; this many process deaths under one handoff are no accident
+LAST_CRASHES = 2  # of the offline assessor after that; then the assessment fails without another run
 
 
 @celery.task(name="assess", ignore_result=True)
 def assess(lane: str, *_: str) -> None:
-    """Write the next due assessment of this lane, and for a while whatever else is due.
+    """Write the next due assessment of this lane, then others that are due, for a short while.
 
-    Safe to run twice, at once, anywhere. A message of an older version says something else than a lane, and is
-    repeated by the sweep.
+    Safe to run twice, concurrently, anywhere. A message of an older version does not name a lane; it is ignored,
+    and the sweep sends a new one.
     """
     if lane in LANES:
         serving = _DrainLoop(Lane(lane))
@@ -48,7 +48,7 @@ def assess(lane: str, *_: str) -> None:
 
 
 class _DrainLoop:
-    """What one message sets going. Who leaves something due wakes another slot before it begins with its own, so
+    """The work started by one message. A slot that leaves work due wakes another one before it starts its own, so
     not every row needs a wake-up (docs/decisions/0002).
     """
 
@@ -58,7 +58,7 @@ class _DrainLoop:
         self._passed_on = False
 
     def go_on(self) -> bool:
-        """Attempt whatever is due next. False: nothing is left, or the time is over."""
+        """Attempt the next due assessment. False: nothing is left, or the time is over."""
         with slot() as work:
             with maintenance_message() as message:
                 due = next_due.take(message, self._lane)
@@ -70,15 +70,15 @@ class _DrainLoop:
             _hold(due.lease)
         if due.lease.lane is Lane.BULK:
             rest(work, settings().bulk_rest)
-        # Who asked for another suspect meanwhile was told that there is nothing.
+        # While a suspect ran, others that asked for the next suspect got nothing, so this loop has to go on.
         return due.suspect or (due.more and not (self._passed_on and time.monotonic() > self._end))
 
 
 def run(account_id: UUID, assessment_id: UUID, *, late: bool = False) -> bool:
-    """Attempt this assessment once. False: there was nothing to do, or another attempt has it now.
+    """Attempt this assessment once. False: there was nothing to do, or another attempt holds the lease.
 
-    `late` takes what is past its deadline even when a retry of it is due later. The attempt is committed
-    before anything of the handoff is read, so that one which kills the process is counted.
+    `late` takes an assessment past its deadline even if its retry is due later. The attempt is committed before
+    anything of the handoff is read, so that an attempt which kills the process is counted.
     """
     with slot():
         with one_message(account_id) as message:
@@ -99,8 +99,8 @@ def _attempt(lease: Lease) -> bool:
         return _assess(lease, subject)
     except Exception as error:
         if retry.is_transient(error):
-            raise  # the database is away: the lease runs out and another attempt follows
-        # The message could quote the ticket, so only the kind of error is told.
+            raise  # the database is unavailable: the lease expires and another attempt follows
+        # The message could quote the ticket, so only the type of the error is logged.
         log.error("assessment crashed", error=type(error).__name__)
         return _fail(lease, "internal")
 
@@ -126,7 +126,7 @@ def _assess(lease: Lease, subject: Case) -> bool:
 
 
 def _exhausted(lease: Lease) -> str | None:
-    """Return the reason why no assessor is asked any more, or None."""
+    """Return why the configured assessor may not be tried again, or None if it may."""
     if lease.seconds_left <= 0:
         return "deadline"
     if lease.crashes >= MOST_CRASHES:
@@ -148,7 +148,7 @@ def _after_error(lease: Lease, subject: Case, error: AssessorError, *, seconds_l
 
 
 def _may_retry(lease: Lease, error: AssessorError) -> bool:
-    """Whether to try again. A timeout has used all of a call's time; a waiting person shall not wait for a second."""
+    """Whether to retry. A timeout has used up a whole call; a waiting person should not wait for a second one."""
     waited = error.kind == "timeout" and lease.lane is Lane.INTERACTIVE
     return error.retryable and not waited and lease.tries < settings().assess_attempts
 
@@ -159,13 +159,13 @@ def _put_back(lease: Lease, delay: float, error: AssessorError) -> bool:
 
 
 def _delay(lease: Lease, error: AssessorError) -> float:
-    """Full jitter between tries, and never sooner than the provider asked for."""
+    """Return the seconds until the next try: backoff with full jitter, at least the provider's Retry-After."""
     ceiling = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** (lease.tries - 1))
     return max(random.uniform(0, ceiling), error.retry_after or 0.0)
 
 
 def fall_back(lease: Lease, subject: Case, why: str, *, spent: dict[str, Any] | None = None) -> bool:
-    """Let the offline assessor write it, saying why. False: the lease was lost."""
+    """Write the assessment with the offline assessor, recording `why`. False: the lease was lost."""
     try:
         draft = Extractive().assess(subject, deadline=time.monotonic() + settings().lease_seconds)
     except Exception as error:
@@ -179,7 +179,7 @@ def _fail(lease: Lease, why: str, **spent: Any) -> bool:
 
 
 def _spent(cost: AssessorError | Draft) -> dict[str, Any]:
-    """Return the cost of a try and what was sent for it; a try that sent nothing hides no earlier one."""
+    """Return the cost and the sent text of a try. A try that sent nothing keeps the text of an earlier one."""
     sent = {} if cost.sent is None else {"sent": cost.sent}
     return sent | {
         "provider_calls": cost.provider_calls,
@@ -209,6 +209,6 @@ def _write(lease: Lease, subject: Case, state: State, draft: Draft, **more: Any)
 
 
 def _complete(lease: Lease, state: State, **values: Any) -> bool:
-    """Write the end, waiting for a database that is unavailable: what was paid for is not thrown away."""
+    """Write the result, waiting while the database is unavailable, so that a paid reply is not thrown away."""
 
     return retry.until(lease, lambda lease: complete(lease, state, **values))

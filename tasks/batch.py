@@ -19,7 +19,7 @@ from tasks.wake import nudge, wake
 log = logs.logger(__name__)
 
 TASK = "drive_batches"
-TURN_SECONDS = 2.0  # how long one run lasts while there is work; then it asks for the next one
+TURN_SECONDS = 2.0  # length of one run while there is work; then it requests the next one
 TICK_SECONDS = 0.1
 
 _driving = threading.Lock()
@@ -29,8 +29,8 @@ _driving = threading.Lock()
 def drive_batches() -> None:
     """Drive every batch for two seconds. May run in many places at once.
 
-    In one process only once at a time: messages that piled up while workers were away end at once. So does beat's
-    when it comes shortly before a run is over; a run that leaves work behind therefore asks for the next one itself.
+    Only one run at a time per process: messages that piled up while workers were away return at once. So does
+    beat's message if it arrives shortly before a run ends; a run that leaves work therefore requests the next one.
     """
     if not _driving.acquire(blocking=False):
         return
@@ -64,21 +64,21 @@ def _drive(each: Moving, share: int) -> None:
         with transaction(each.account_id) as session:
             queued = work.drive(session, each.account_id, each.id, share=share, paced=_a_minute())
     except SQLAlchemyError as error:
-        # A lock that was not had in time, a database that restarts: nothing was written, the next step does it.
+        # A lock timeout or a restarting database: nothing was written, and the next step tries again.
         log.warning("batch not driven", batch=str(each.id), error=type(error).__name__)
         return
     wake(Lane.BULK, queued)
 
 
 def _per_account() -> int:
-    """Items in flight per account; with a model at most half of its calls, so that interactive work finds one."""
+    """Items in flight per account; at most half of a model's concurrent calls, to leave some for interactive work."""
     if settings().assessor == "extractive":
         return settings().batch_in_flight
     return max(1, settings().model_concurrent_calls // 2)
 
 
 def _a_minute() -> int | None:
-    """Items per minute and account; with a model at most half of its calls, for the same reason. None: no limit."""
+    """Items per minute and account; with a model at most half of its calls per minute, likewise. None: no limit."""
     if settings().assessor == "extractive":
         return None
     return max(1, settings().model_calls_per_minute // 2)

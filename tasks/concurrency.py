@@ -22,10 +22,10 @@ _own = threading.local()
 
 @dataclass
 class Slot:
-    """A thread's slot. `seconds`: the time it worked, without yielding()."""
+    """A thread's slot. `seconds` is the time worked, excluding yielding()."""
 
     seconds: float = 0.0
-    since: float | None = None  # None: it waits, or is done
+    since: float | None = None  # None while waiting and after the end
 
     def begin(self) -> None:
         self.since = time.monotonic()
@@ -50,7 +50,7 @@ def slot() -> Iterator[Slot]:
 
 @contextmanager
 def yielding() -> Iterator[None]:
-    """Let others work meanwhile; does nothing for a thread without a slot."""
+    """Release the slot for the duration of the block; does nothing in a thread without a slot."""
     work: Slot | None = getattr(_own, "work", None)
     if work is None or work.since is None:
         yield
@@ -68,7 +68,7 @@ def yielding() -> Iterator[None]:
 def alone() -> Iterator[None]:
     """Run long computations one thread at a time; yields the slot while waiting for the turn.
 
-    Several at once would end no sooner, and a short one would get a small part of the interpreter beside them.
+    Several at once would finish no sooner, and would leave short ones only a small share of the interpreter.
     """
     with yielding():
         _one_long.acquire()

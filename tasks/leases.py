@@ -28,10 +28,10 @@ _thread: threading.Thread | None = None
 
 @contextmanager
 def held(lease: Lease) -> Iterator[None]:
-    """Hold a lease, renewed three times per its length by one thread for all leases of the process.
+    """Hold a lease, renewed three times per lease length by one thread for all leases of the process.
 
-    A process that dies stops renewing, and another one takes over within a lease. Losing a lease needs no
-    signal: completing is conditional on it.
+    A process that dies stops renewing, and another one takes over within one lease length. Losing a lease needs
+    no signal: completion is conditional on it.
     """
     key = (str(lease.assessment_id), lease.attempt)
     with _lock:
@@ -45,9 +45,9 @@ def held(lease: Lease) -> Iterator[None]:
 
 
 def give_back_all() -> int:
-    """Queue everything again that this process still writes, and wake others; returns how many.
+    """Queue again everything that this process still writes, and wake others; returns how many.
 
-    For a worker that is about to exit. What it finishes after all is still welcome until another has begun.
+    For a worker that is about to exit. A result it still completes is accepted until another attempt has begun.
     """
     with _lock:
         leases = list(_held.values())
@@ -89,6 +89,6 @@ def _renew_while_held(pause_seconds: float) -> None:
             with maintenance() as session:
                 leases.renew(session, mine)
         except Exception as error:
-            # Whatever it was, the next turn tries again: the leases of the whole process hang on this thread.
-            # If the database stays away they run out, as they should.
+            # The next turn retries after any error, because every lease of the process depends on this thread.
+            # If the database stays unavailable the leases expire, as they should.
             log.warning("leases not renewed", error=type(error).__name__)

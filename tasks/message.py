@@ -29,16 +29,16 @@ return 1
 
 
 def send(task: str, *arguments: str, queue: str, most: int = NO_LIMIT) -> bool:
-    """Publish a task to a queue. RedisError or OSError when Redis did not confirm it.
+    """Publish a task to a queue. Raises RedisError or OSError if Redis did not confirm it.
 
-    It may have it all the same. A misspelt queue is one that no worker reads. False: `most` messages or more lie in
-    it already, and this one was not added.
+    The message may have been delivered all the same. No worker reads a misspelt queue. False: the queue already
+    holds `most` messages or more, and this one was not added.
     """
     return bool(_put()([redis_key(queue)], [message(task, arguments, queue), most]))
 
 
 def message(task: str, arguments: tuple[str, ...], queue: str) -> str:
-    """Render the message as it lies in Redis."""
+    """Render the message as stored in Redis."""
     task_id = str(uuid4())
     body = json.dumps([arguments, {}, _EMBEDDED]).encode()
     return json.dumps(

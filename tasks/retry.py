@@ -29,8 +29,8 @@ def is_transient(error: BaseException) -> bool:
 def until(lease: Lease, act: Callable[[Lease], T]) -> T:
     """Return `act(lease)`, retried while the database is unavailable, for a minute at most.
 
-    Doing it twice is safe for everything that is fenced: when the first try was committed and only its answer
-    lost, the second one finds the lease gone and writes nothing.
+    Retrying is safe for every fenced write: if the first try was committed and only its response was lost, the
+    second finds the lease gone and writes nothing.
     """
     end = time.monotonic() + LONGEST_SECONDS
     while True:

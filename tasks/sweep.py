@@ -24,7 +24,7 @@ from tasks.wake import MOST_WAITING, wake
 
 log = logs.logger(__name__)
 
-GRACE_SECONDS = 5.0  # past the deadline, for the worker that is just writing
+GRACE_SECONDS = 5.0  # past the deadline, for a worker that is just completing
 
 
 class LastRun:
@@ -38,8 +38,8 @@ class LastRun:
 def sweep() -> None:
     """Recover everything that is stuck. May run in many places at once.
 
-    Does nothing when this process swept a moment ago: while workers are away the messages pile up. (An
-    expiry on the messages would do as well, until a worker's clock is wrong and every one has expired.)
+    Does nothing if this process swept a moment ago, because messages pile up while workers are away. (Message
+    expiry would serve as well, but with a wrong clock a worker would find every message expired.)
     """
     with LastRun.lock:
         if time.monotonic() - LastRun.at < settings().sweep_seconds / 2:
@@ -58,7 +58,7 @@ def _try(part: Callable[..., object], *arguments: Any) -> None:
     try:
         part(*arguments)
     except Exception as error:
-        # Neither message nor values: they could quote a ticket.
+        # Neither the message nor the arguments are logged: they could quote a ticket.
         log.error("sweep failed", part=getattr(part, "__name__", ""), error=type(error).__name__)
 
 

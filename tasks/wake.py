@@ -17,7 +17,7 @@ from tasks.message import send
 
 PAUSE_SECONDS = 1.0
 
-# So many messages in a lane's list are enough, however much is due: who is woken wakes the next (tasks/assess.py).
+# Enough messages for a lane's list, however much is due: each woken worker wakes the next (tasks/assess.py).
 MOST_WAITING = 16
 
 SENT = Counter("escalation_wakes_sent", "Wake-ups handed to Redis", ["lane"])
@@ -27,7 +27,7 @@ log = logs.logger(__name__)
 
 
 class _Pause:
-    """Leaves Redis alone for a second after a failure, so that a flood of intakes does not pay each time."""
+    """A pause of one second after a Redis failure, so that a flood of intakes does not wait for each timeout."""
 
     until = 0.0
 
@@ -35,7 +35,7 @@ class _Pause:
 def wake(lane: Lane, times: int = 1) -> int:
     """Wake workers of the lane, which then look for due work. Never raises for Redis.
 
-    Returns how many of these wake-ups Redis has now: as many as were asked for, or fewer when it is away.
+    Returns how many wake-ups were added to the lane's list: fewer than `times` if it is full or Redis is unavailable.
     """
     return sum(_send(lane) for _ in range(min(times, MOST_WAITING)))
 

@@ -16,7 +16,7 @@ from tasks import celery
 
 
 class FreeSlots(bootsteps.StartStopStep):
-    """Turns the event loop whenever a task has ended."""
+    """Run a turn of the event loop whenever a task has ended."""
 
     requires = ("celery.worker.components:Hub", "celery.worker.components:Pool")
 
@@ -28,7 +28,7 @@ class FreeSlots(bootsteps.StartStopStep):
 
         def on_apply(*arguments: Any, **options: Any) -> Any:
             running = begin(*arguments, **options)
-            # Called in the task's thread, after the slot was given up.
+            # Called in the task's thread, after the slot was released.
             running.f.add_done_callback(lambda _: worker.hub.call_soon(_turn))
             return running
 
@@ -36,7 +36,7 @@ class FreeSlots(bootsteps.StartStopStep):
 
 
 def _turn() -> None:
-    """Does nothing: being called turns the loop."""
+    """Do nothing: the call itself turns the loop."""
 
 
 celery.steps["worker"].add(FreeSlots)

@@ -29,7 +29,7 @@ from tasks.sweep import LastRun, sweep_now
 
 log = logs.logger(__name__)
 
-DEAF_EXIT_CODE = 75  # "try again later" of sysexits.h: the supervisor shall
+DEAF_EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: the supervisor should restart the process
 GIVE_BACK_SECONDS = 3.0
 MISSED_SWEEPS = 3
 
@@ -39,12 +39,12 @@ class Heartbeat:
 
     slots = 1
     heard_at = 0.0
-    redis_since: float | None = None  # since when Redis has answered without a break
+    redis_since: float | None = None  # start of the current run of successful pings to Redis
 
 
 @celery.task(name="heartbeat", ignore_result=True)
 def heartbeat(name: str) -> None:
-    """A worker's ping to itself, all the way through Redis and the pool."""
+    """Receive a worker's ping to itself, which has passed through Redis and the pool."""
     Heartbeat.heard_at = time.monotonic()
     try:
         heartbeats.note_heartbeat(name)
@@ -59,7 +59,7 @@ def _look_at_redis(**_: object) -> None:
 
 @worker_init.connect
 def _load_assessor(**_: object) -> None:
-    """Import the vendor's SDK now: it takes a second that the first person shall not wait for."""
+    """Import the vendor's SDK at start-up: the import takes a second, which the first request should not pay."""
     try:
         build(settings(), client())
     except SettingsError as error:
@@ -69,7 +69,7 @@ def _load_assessor(**_: object) -> None:
 @worker_ready.connect
 def _begin(sender: Any, **_: object) -> None:
     if not isinstance(sender.pool, ThreadPool):
-        # In other processes nothing that is heard would be known here, and a healthy worker would end as deaf.
+        # Child processes would receive the pings unknown to this one, and a healthy worker would exit as deaf.
         log.error("this service is made for workers with -P threads")
         return
     Heartbeat.heard_at, Heartbeat.slots = time.monotonic(), sender.pool.num_processes
@@ -99,17 +99,17 @@ def _ping(name: str) -> None:
 
 
 def _is_deaf() -> bool:
-    """Whether pings stopped arriving although Redis answers. While Redis is down nobody is to blame."""
+    """Whether pings stopped arriving although Redis answers. While Redis is down no worker counts as deaf."""
     if Heartbeat.redis_since is None:
         return False
     limit = settings().worker_deaf_seconds
     if len(state.active_requests) >= Heartbeat.slots:
-        limit += settings().model_call_seconds  # busy is not deaf: the longest call may pass before one is free
+        limit += settings().model_call_seconds  # busy is not deaf: a slot may be free only after the longest call
     return time.monotonic() - max(Heartbeat.heard_at, Heartbeat.redis_since) > limit
 
 
 def _keep_sweeping() -> None:
-    """Sweep without being asked when beat or Redis is silent: deadlines do not wait for them."""
+    """Sweep without a message if beat or Redis is silent, since deadlines do not wait for them."""
     while True:
         time.sleep(settings().sweep_seconds)
         if time.monotonic() - LastRun.at > MISSED_SWEEPS * settings().sweep_seconds:
@@ -118,18 +118,18 @@ def _keep_sweeping() -> None:
 
 @worker_shutting_down.connect
 def _told_to_stop(**_: object) -> None:
-    """Let running work end within the grace period, then give the rest back and exit, whatever still hangs."""
+    """Let running work finish within the grace period, then give back the rest and exit, even if threads hang."""
     threading.Thread(target=_stop_in_time, name="leaving", daemon=True).start()
 
 
 def _stop_in_time() -> None:
-    # When everything ends before, the process does too, and this thread with it.
+    # If all work ends earlier, so does the process, and this daemon thread with it.
     time.sleep(settings().worker_grace_seconds)
     _leave(0)
 
 
 def _leave(code: int) -> None:
-    """Give the work back, within seconds even when the database hangs, and exit at once."""
+    """Give back the work, within seconds even if the database hangs, then exit at once."""
     giving = threading.Thread(target=_give_back, name="giving-back", daemon=True)
     giving.start()
     giving.join(GIVE_BACK_SECONDS)

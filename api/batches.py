@@ -9,7 +9,6 @@ from uuid import UUID
 
 from flask import Response, url_for
 from flask_smorest import Blueprint
-from sqlalchemy.orm import Session
 
 from api.auth import caller, requires
 from api.http.answers import answer, page_position, page_token
@@ -28,6 +27,7 @@ from api.schemas.batches import (
 from models import batch
 from models.batch import Batch
 from models.batch.selection import estimate
+from models.database.executor import Session
 from models.feed.card import rfc3339
 from models.transaction import transaction
 from tasks.batch import kick

@@ -37,6 +37,7 @@ from models.assessment.feedback import Rating
 from models.feed import card
 from models.feed.card import Representation
 from models.handoff import Handoff, Priority, Status, idempotency, intake, listing, moves
+from models.handoff.intake import Intake
 from models.handoff.listing import Filter
 from models.handoff.timeline import timeline, with_texts
 from models.transaction import append_and_represent, transaction
@@ -54,7 +55,7 @@ blueprint.ARGUMENTS_PARSER = StrictParser()
 @blueprint.arguments(IntakeSchema)
 @blueprint.response(202, HandoffSchema)
 @problems(409)
-def create(headers: dict[str, Any], told: dict[str, Any]) -> Response:
+def create(headers: dict[str, Any], body: dict[str, Any]) -> Response:
     """Hand a session off. Answers at once; the assessment is written later and told in the feed."""
     account_id, by, key = caller().account_id, caller().user_id, headers.get("idempotency_key")
     with transaction(account_id) as session:
@@ -62,7 +63,7 @@ def create(headers: dict[str, Any], told: dict[str, Any]) -> Response:
             first = idempotency.begin(session, account_id, by, key, _body_hash())
             if first is not None:
                 return _accepted(first, UUID(first["id"]), first["seq"], Idempotent_Replayed="true")
-        handoff_id, assessment_id = intake.accept(session, account_id, told, by=by)
+        handoff_id, assessment_id = intake.accept(session, account_id, Intake.of(body), by=by)
         shown = append_and_represent(session, account_id, handoff_id)
         if key:
             idempotency.remember(session, account_id, by, key, shown.text)

@@ -19,6 +19,7 @@ from models import session as sessions
 from models.feed import card
 from models.handoff import Handoff, listing, moves, timeline
 from models.handoff.listing import Filter
+from models.session import SentStep
 from models.transaction import append_now, transaction
 
 PAGE = 50  # steps that are read at once
@@ -73,8 +74,9 @@ def add_step(which: dict[str, Any], step: dict[str, Any], external_id: str) -> R
         kept = handoff.find_session(
             session, account_id, external_id, seen_by=actor(), handoff_id=which.get("handoff"), locked=True
         )
-        added = sessions.append_step(session, kept, step, by=by)
-        moves.note_steps(session, account_id, kept.id, [step], by=by)
+        sent = SentStep.of(step)
+        added = sessions.append_step(session, kept, sent, by=by)
+        moves.note_steps(session, account_id, kept.id, [sent], by=by)
         made = append_now(session).get(account_id)
         head = made.head if made else feed.tail(session, account_id)[1]
         body = card.step(added, {by: caller().name})

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import PoolProxiedConnection, Result
-from sqlalchemy.engine import IteratorResult
-from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import sessionmaker
 
-from models import account, database, feed
+from models import account, database
 from models.account import Caller
+from models.database import executor
 from models.database.conflicts import repeated
+from models.database.executor import Session
 from models.database.prepared import Prepared
 from models.feed import append, card
-from models.feed.append import Appended, Changed
+from models.feed.append import Changed
 from models.feed.card import Representation
-from models.feed.head import Writing, heads
+from models.feed.head import heads
+from models.feed.unit_of_work import Appended, UnitOfWork
 
 # The logged-in role owns nothing; each transaction takes one of these two for its own length. How this database
 # names them, its connections know (models/database/roles.py).
@@ -31,28 +32,23 @@ Kind = Literal["app", "upkeep"]
 # The caller whose writes are refused as soon as they are no longer who they were; None: nobody's request.
 _writer: ContextVar[Caller | None] = ContextVar("writer", default=None)
 
-SCOPE = "SELECT set_config('role', %(role)s, true), set_config('app.account_id', %(account)s, true)"
-
 
 class Source:
     """Provides sessions and connections from the engine. Tests put one connection in its place."""
 
-    def session(self) -> Session:
+    def session(self) -> UnitOfWork:
         """A new session of its own."""
         return _sessions()()
 
     def begin(self, session: Session, kind: Kind, account_id: UUID | None) -> None:
         """Begin the session's transaction within this scope; nothing is sent before its first statement."""
         raw: Any = session.connection().connection.driver_connection
-        # Nothing of a caller's is in it: one of two roles, and ids.
-        role = getattr(raw.roles, kind).replace("'", "''")
-        scope = SCOPE % {"role": f"'{role}'", "account": f"'{account_id or ''}'"}
-        raw.begin_with(scope + refusal(account_id))
+        raw.begin_with(scope(raw, kind, account_id))
 
     @contextmanager
     def reading(self) -> Iterator[PoolProxiedConnection]:
         """The driver's connection, whose every message is a transaction of its own; nothing is begun or committed."""
-        with database.sqlalchemys_errors():
+        with executor.sqlalchemys_errors():
             taken = database.engine().raw_connection()
         with closing(taken) as connection:
             raw: Any = connection.driver_connection
@@ -87,82 +83,88 @@ def only_while(caller: Caller) -> Iterator[None]:
         _writer.reset(before)
 
 
-def refusal(account_id: UUID | None) -> str:
-    """SQL to follow a transaction's scope that refuses a changed caller, or nothing."""
+def scope(connection: Any, kind: Kind, account_id: UUID | None) -> str:
+    """SQL that gives a transaction its role and its account, and refuses a changed caller.
+
+    It is a text without values, because it travels ahead of the first statement; a caller has no part in it.
+    """
+    role = getattr(connection.roles, kind).replace("'", "''")
+    sql = (
+        f"SELECT set_config('role', '{role}', true) AS role,"
+        f" set_config('app.account_id', '{account_id or ''}', true) AS account"
+    )
     writer = _writer.get()
-    return f";{account.refusal_of(writer)}" if writer and writer.account_id == account_id else ""
+    return f"{sql};{account.refusal_of(writer)}" if writer and writer.account_id == account_id else sql
 
 
 @cache
-def _sessions() -> sessionmaker[Session]:
-    return sessionmaker(database.engine(), expire_on_commit=False)
+def _sessions() -> sessionmaker[UnitOfWork]:
+    return sessionmaker(database.engine(), class_=UnitOfWork, expire_on_commit=False)
 
 
 @contextmanager
-def transaction(account_id: UUID) -> Iterator[Session]:
+def transaction(account_id: UUID) -> Iterator[UnitOfWork]:
     """Open a transaction within one account. Commits at the end; an exception rolls everything back."""
     with _scoped("app", account_id) as session:
         yield session
 
 
 @contextmanager
-def maintenance() -> Iterator[Session]:
+def maintenance() -> Iterator[UnitOfWork]:
     """Open a transaction across accounts, for what is no person's request: sign-in, the sweep, the command line."""
     with _scoped("upkeep", None) as session:
         yield session
 
 
 @contextmanager
-def _scoped(kind: Kind, account_id: UUID | None) -> Iterator[Session]:
+def _scoped(kind: Kind, account_id: UUID | None) -> Iterator[UnitOfWork]:
     with source.session() as session:
         source.begin(session, kind, account_id)
-        writing: dict[UUID, Writing] = session.info.setdefault("writing", {})
         try:
             yield session
             session.flush()
             append_now(session)
         except BaseException:
-            for announced, each in writing.items():
-                heads().withdraw(announced, each)
+            for announced, writing in session.announced.items():
+                heads().withdraw(announced, writing)
             raise
-        session.commit()  # who fails here may have committed all the same, and stays announced
-        for announced, each in writing.items():
-            to: Appended = session.info["heads"][announced]
-            heads().committed(announced, each, to.head, to.epoch, to.pace)
+        session.commit()  # an error here may come after the commit, so the announcements stand
+        for announced, writing in session.announced.items():
+            to = session.appended[announced]
+            heads().committed(announced, writing, to.head, to.epoch, to.pace)
 
 
-def append_now(session: Session) -> dict[UUID, Appended]:
-    """Append the events collected so far. Only for a caller that needs their numbers inside the transaction."""
-    return _append(session, show=False)
+def append_now(session: UnitOfWork, *, show: bool = False) -> dict[UUID, Appended]:
+    """Append the events collected so far, after announcing them in Redis. Returns the new heads.
+
+    Called before commit; earlier only for a caller that needs the numbers inside the transaction, or the handoff in
+    full (`show`, where an account has a single event).
+    """
+    for account_id in session.events.keys() - session.announced.keys():
+        session.announced[account_id] = heads().announce(account_id)
+    appended = append.append_events(session, show=show)
+    session.appended |= appended
+    return appended
 
 
-def append_and_represent(session: Session, account_id: UUID, handoff_id: UUID) -> Representation:
+def append_and_represent(session: UnitOfWork, account_id: UUID, handoff_id: UUID) -> Representation:
     """Append the event collected for this handoff, and return the handoff in full with the event's number.
 
     The card of the event and the answer to the caller come from one read.
     """
-    made = _append(session, show=True)
-    shown = made[account_id].whole if account_id in made else None
-    return shown or card.representation(session, account_id, handoff_id)
-
-
-def _append(session: Session, *, show: bool) -> dict[UUID, Appended]:
-    """Announce the write in Redis, then append."""
-    writing: dict[UUID, Writing] = session.info["writing"]
-    for account_id in feed.collected(session) - writing.keys():
-        writing[account_id] = heads().announce(account_id)
-    made = append.append_events(session, show=show)
-    session.info.setdefault("heads", {}).update(made)
-    return made
+    appended = append_now(session, show=True).get(account_id)
+    return (appended and appended.whole) or card.representation(session, account_id, handoff_id)
 
 
 @repeated
-def change(account_id: UUID, what: Prepared, values: Mapping[str, Any], *, show: bool = False) -> Changed:
+def change(
+    account_id: UUID, handoff_id: UUID, what: Prepared, values: Mapping[str, Any], *, show: bool = False
+) -> Changed:
     """Carry out a change of one handoff and append its event, as a transaction of a single message."""
     writing = heads().announce(account_id)
     try:
         with one_message(account_id) as message:
-            changed = append.change_and_append(message, what, values, show=show)
+            changed = append.change_and_append(message, account_id, handoff_id, what, values, show=show)
     except Exception as error:
         if not database.is_away(error):  # else it may have committed all the same, and stays announced
             heads().withdraw(account_id, writing)
@@ -177,55 +179,39 @@ def change(account_id: UUID, what: Prepared, values: Mapping[str, Any], *, show:
 class Message:
     """Sends each statement with its scope in a single message that is a transaction of its own.
 
-    One round trip, where a transaction() of one statement takes two, and over the driver's connection: SQLAlchemy
-    would describe every result anew.
+    One round trip, where a transaction() of one statement takes two.
     """
 
-    def __init__(self, connection: PoolProxiedConnection, scope: str, names: Mapping[str, str]) -> None:
+    def __init__(self, connection: PoolProxiedConnection, scope: str = "") -> None:
         self._connection = connection
         self._scope = scope
-        self._names = names
 
     @property
-    def info(self) -> dict[Any, Any]:
-        """Data stored with the connection for its lifetime."""
-        return self._connection.info
+    def prepared(self) -> set[str]:
+        """Names of the statements that its connection has prepared."""
+        return executor.prepared(self._connection)
 
-    def exec_driver_sql(self, sql: str, values: Mapping[str, Any]) -> Result[Any]:
-        """Like a SQLAlchemy connection; `values` may use the name `account` only for the account in scope."""
-        with database.sqlalchemys_errors(self._connection), closing(self._connection.cursor()) as cursor:
-            cursor.execute(self._scope + sql, {**values, **self._names})
-            named = tuple(column[0] for column in cursor.description or ())
-            return IteratorResult(_columns(named), iter(cursor.fetchall() if named else ()))
-
-
-@lru_cache
-def _columns(names: tuple[str, ...]) -> SimpleResultMetaData:
-    return SimpleResultMetaData(names)
+    def send(self, sql: str, values: Mapping[str, Any], /) -> list[Any]:
+        """Send the scope and this SQL, and return the rows of the last statement as named tuples."""
+        return executor.send(self._connection, self._scope + sql, values)
 
 
 @contextmanager
 def reading() -> Iterator[Message]:
     """For single statements without a scope, about what is no account's."""
     with source.reading() as connection:
-        yield Message(connection, "", {})
+        yield Message(connection)
 
 
 @contextmanager
 def one_message(account_id: UUID) -> Iterator[Message]:
     """Open a connection within one account for frequent work that is a single SQL statement."""
     with source.reading() as connection:
-        yield _within(connection, "app", account_id)
+        yield Message(connection, f"{scope(connection.driver_connection, 'app', account_id)};")
 
 
 @contextmanager
 def maintenance_message() -> Iterator[Message]:
     """The same as one_message, across accounts."""
     with source.reading() as connection:
-        yield _within(connection, "upkeep", None)
-
-
-def _within(connection: PoolProxiedConnection, kind: Kind, account_id: UUID | None) -> Message:
-    raw: Any = connection.driver_connection
-    names = {"role": getattr(raw.roles, kind), "account": str(account_id or "")}
-    return Message(connection, f"{SCOPE}{refusal(account_id)};", names)
+        yield Message(connection, f"{scope(connection.driver_connection, 'upkeep', None)};")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from models import logs
 from models.assessment import Lane, State, case, leases, next_due
 from models.assessment.case import Case
 from models.assessment.leases import Lease
+from models.assessment.result import NOTHING_SPENT, Result, Spent
 from models.handoff.moves import complete
 from models.redis import client
 from models.settings import SettingsError, settings
@@ -95,8 +97,7 @@ def _attempt(lease: Lease) -> bool:
     if lease.crashes >= MOST_CRASHES + LAST_CRASHES:
         return _fail(lease, "crashed")
     try:
-        subject = retry.until(lease, _load)
-        return _assess(lease, subject)
+        return _assess(lease, _load(lease))
     except Exception as error:
         if retry.is_transient(error):
             raise  # the database is unavailable: the lease expires and another attempt follows
@@ -105,6 +106,7 @@ def _attempt(lease: Lease) -> bool:
         return _fail(lease, "internal")
 
 
+@retry.until_available
 def _load(lease: Lease) -> Case:
     with one_message(lease.account_id) as message:
         return case.load(message, lease.account_id, lease.handoff_id, lease.assessment_id)
@@ -143,8 +145,8 @@ def _after_error(lease: Lease, subject: Case, error: AssessorError, *, seconds_l
     again = _may_retry(lease, error) and delay < seconds_left
     log.warning("assessor failed", error=error.kind, attempt=lease.attempt, retry_in=delay if again else None)
     if again:
-        return retry.until(lease, lambda lease: _put_back(lease, delay, error))
-    return fall_back(lease, subject, error.kind, spent=_spent(error))
+        return _put_back(lease, delay, error)
+    return fall_back(lease, subject, error.kind, error.spent)
 
 
 def _may_retry(lease: Lease, error: AssessorError) -> bool:
@@ -153,9 +155,10 @@ def _may_retry(lease: Lease, error: AssessorError) -> bool:
     return error.retryable and not waited and lease.tries < settings().assess_attempts
 
 
+@retry.until_available
 def _put_back(lease: Lease, delay: float, error: AssessorError) -> bool:
     with one_message(lease.account_id) as message:
-        return leases.put_back(message, lease, delay_seconds=delay, error_kind=error.kind, **_spent(error))
+        return leases.put_back(message, lease, delay_seconds=delay, error=error.kind, spent=error.spent)
 
 
 def _delay(lease: Lease, error: AssessorError) -> float:
@@ -164,51 +167,31 @@ def _delay(lease: Lease, error: AssessorError) -> float:
     return max(random.uniform(0, ceiling), error.retry_after or 0.0)
 
 
-def fall_back(lease: Lease, subject: Case, why: str, *, spent: dict[str, Any] | None = None) -> bool:
+def fall_back(lease: Lease, subject: Case, why: str, spent: Spent = NOTHING_SPENT) -> bool:
     """Write the assessment with the offline assessor, recording `why`. False: the lease was lost."""
     try:
         draft = Extractive().assess(subject, deadline=time.monotonic() + settings().lease_seconds)
     except Exception as error:
         log.error("offline assessor failed", error=type(error).__name__)
-        return _fail(lease, "internal", **_seen(subject), **(spent or {}))
-    return _write(lease, subject, State.FALLBACK, draft, error_kind=why, **(spent or {}))
+        return _complete(lease, Result(State.FAILED, "internal", **_seen(subject), spent=spent))
+    return _write(lease, subject, State.FALLBACK, replace(draft, spent=spent), why=why)
 
 
-def _fail(lease: Lease, why: str, **spent: Any) -> bool:
-    return _complete(lease, State.FAILED, error_kind=why, **spent)
+def _fail(lease: Lease, why: str) -> bool:
+    return _complete(lease, Result(State.FAILED, why))
 
 
-def _spent(cost: AssessorError | Draft) -> dict[str, Any]:
-    """Return the cost and the sent text of a try. A try that sent nothing keeps the text of an earlier one."""
-    sent = {} if cost.sent is None else {"sent": cost.sent}
-    return sent | {
-        "provider_calls": cost.provider_calls,
-        "tokens_in": cost.tokens_in,
-        "tokens_out": cost.tokens_out,
-        "cost": cost.cost,
-    }
+def _write(lease: Lease, subject: Case, state: State, draft: Draft, *, why: str | None = None) -> bool:
+    written = _complete(lease, Result(state, why, **vars(draft), **_seen(subject)))
+    log.info("assessed" if written else "lease lost", state=state, source=draft.source, attempt=lease.attempt)
+    return written
 
 
 def _seen(subject: Case) -> dict[str, Any]:
     return {"input_hash": input_hash(subject), "steps_seen": subject.steps_count}
 
 
-def _write(lease: Lease, subject: Case, state: State, draft: Draft, **more: Any) -> bool:
-    values = {
-        "content": draft.content,
-        "source": draft.source,
-        "prompt_version": draft.prompt_version,
-        "dropped_evidence": draft.dropped_evidence,
-        **_seen(subject),
-        **_spent(draft),
-        **more,
-    }
-    written = _complete(lease, state, **values)
-    log.info("assessed" if written else "lease lost", state=state, source=draft.source, attempt=lease.attempt)
-    return written
-
-
-def _complete(lease: Lease, state: State, **values: Any) -> bool:
+@retry.until_available
+def _complete(lease: Lease, result: Result) -> bool:
     """Write the result, waiting while the database is unavailable, so that a paid reply is not thrown away."""
-
-    return retry.until(lease, lambda lease: complete(lease, state, **values))
+    return complete(lease, result)

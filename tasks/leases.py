@@ -57,7 +57,7 @@ def give_back_all() -> int:
 def _give_back(lease: Lease) -> bool:
     try:
         with maintenance() as session:
-            returned = leases.give_back(session.connection(), lease)
+            returned = leases.give_back(session, lease)
     except SQLAlchemyError as error:
         log.warning("lease not given back; it runs out", error=type(error).__name__)
         return False

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models import logs
-from models.assessment.leases import Lease
 from models.database import is_passing as is_database_away
 from tasks.concurrency import yielding
 
 log = logs.logger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 PAUSE_SECONDS = 0.5
@@ -26,19 +27,24 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, PoolTimeout) or is_database_away(error)
 
 
-def until(lease: Lease, act: Callable[[Lease], T]) -> T:
-    """Return `act(lease)`, retried while the database is unavailable, for a minute at most.
+def until_available(act: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a fenced write or a read: retry it while the database is unavailable, for a minute at most.
 
-    Retrying is safe for every fenced write: if the first try was committed and only its response was lost, the
-    second finds the lease gone and writes nothing.
+    A fenced write may be retried: if the first try was committed and only its response was lost, the second finds the
+    lease gone and writes nothing.
     """
-    end = time.monotonic() + LONGEST_SECONDS
-    while True:
-        try:
-            return act(lease)
-        except Exception as error:
-            if not is_transient(error) or time.monotonic() > end:
-                raise
-            log.warning("database away", error=type(error).__name__)
-        with yielding():
-            time.sleep(PAUSE_SECONDS)
+
+    @wraps(act)
+    def retried(*args: P.args, **kwargs: P.kwargs) -> T:
+        end = time.monotonic() + LONGEST_SECONDS
+        while True:
+            try:
+                return act(*args, **kwargs)
+            except Exception as error:
+                if not is_transient(error) or time.monotonic() > end:
+                    raise
+                log.warning("database away", error=type(error).__name__)
+            with yielding():
+                time.sleep(PAUSE_SECONDS)
+
+    return retried

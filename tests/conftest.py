@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,9 +13,10 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, PoolProxiedConnection
-from sqlalchemy.orm import Session
 
 from models import database, transaction
+from models.database.executor import Session
+from models.feed.unit_of_work import UnitOfWork
 from tests import servers as private
 from tests import world as worlds
 from tests.leaks import pytest_runtest_logreport, pytest_sessionfinish, pytest_terminal_summary  # noqa: F401
@@ -96,20 +96,18 @@ class OneConnection(transaction.Source):
         self.connection = connection
         self.thread = threading.get_ident()
 
-    def session(self) -> Session:
+    def session(self) -> UnitOfWork:
         """A session whose commit stays inside the test's transaction."""
         if threading.get_ident() != self.thread:
             return super().session()
-        return Session(self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+        return UnitOfWork(self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
 
     def begin(self, session: Session, kind: transaction.Kind, account_id: UUID | None) -> None:
         """The scope of a transaction within the test's, which has begun."""
         if threading.get_ident() != self.thread:
             super().begin(session, kind, account_id)
         else:
-            raw: Any = self.connection.connection.driver_connection
-            scope = {"role": getattr(raw.roles, kind), "account": str(account_id or "")}
-            session.connection().exec_driver_sql(transaction.SCOPE + transaction.refusal(account_id), scope)
+            session.send(transaction.scope(self.connection.connection.driver_connection, kind, account_id), {})
 
     @contextmanager
     def reading(self) -> Iterator[PoolProxiedConnection]:

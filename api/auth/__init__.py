@@ -16,13 +16,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from cachetools import TLRUCache
 from flask import g, request
-from sqlalchemy.orm import Session
 
 from api.auth import cookie, jwts
 from api.http.errors import Problem
 from models import account, logs
 from models.account import Caller, CallerChangedError, Role
 from models.account.limits import limits
+from models.database.executor import Session
 from models.handoff import Actor
 from models.transaction import maintenance, maintenance_message, only_while
 

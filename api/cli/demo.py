@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from models import account
 from models.account import Account, Role, User
 from models.assessment import Lane
+from models.database.executor import Session
 from models.handoff import Actor, intake, moves
+from models.handoff.intake import Intake
 from models.transaction import maintenance, transaction
 from tasks.wake import wake
 
@@ -116,10 +117,10 @@ def _people(session: Session, found: Account) -> dict[str, User]:
 def _hand_off(account_id: UUID, people: dict[str, User]) -> None:
     junior, senior = people["junior"].id, Actor(people["senior"].id)
     with transaction(account_id) as session:
-        past, _ = intake.accept(session, account_id, RESOLVED, by=junior)
+        past, _ = intake.accept(session, account_id, Intake.of(RESOLVED), by=junior)
     moves.claim(account_id, past, by=senior)
     moves.resolve(account_id, past, by=senior, resolution=RESOLUTION)
-    for told in OPEN:
+    for body in OPEN:
         with transaction(account_id) as session:
-            intake.accept(session, account_id, told, by=junior)
+            intake.accept(session, account_id, Intake.of(body), by=junior)
     wake(Lane.INTERACTIVE, len(OPEN) + 1)

@@ -12,13 +12,13 @@ from uuid import UUID
 
 import click
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from api.cli.errors import one_line_errors
 from api.cli.feed_client import FeedBroken, FeedClient, FeedRefused, Step, http
 from models import account
 from models import feed as feeds
 from models.account import Role, User
+from models.database.executor import Session
 from models.errors import NotFound
 from models.feed import doctor as feed_doctor
 from models.feed.doctor import LONGEST_LOCK_SECONDS, Report

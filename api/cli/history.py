@@ -17,7 +17,6 @@ from marshmallow import ValidationError
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import DataError, IntegrityError
-from sqlalchemy.orm import Session
 
 from api.cli import files
 from api.cli.batches import ACCOUNT, begin
@@ -30,6 +29,7 @@ from models.batch.selection import Selection
 from models.database import dump_json
 from models.database.conflicts import repeated
 from models.errors import Conflict
+from models.feed.unit_of_work import UnitOfWork
 from models.history import CHUNK_LINES, Chunk, Line, export, load
 from models.history.load import Loaded
 from models.transaction import maintenance, transaction
@@ -172,7 +172,7 @@ class _DryRun(Exception):
 
 
 @contextmanager
-def _storing(run: Import) -> Iterator[Session]:
+def _storing(run: Import) -> Iterator[UnitOfWork]:
     """Open a transaction, which a dry run rolls back."""
     with suppress(_DryRun), transaction(run.account_id) as session:
         yield session

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,10 +20,12 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from models import feed, text
-from models.database import Base, CreatedAt, Executor, MaybeTime, new_id, stored_enum
+from models.database import Base, CreatedAt, MaybeTime, new_id, sql_file, stored_enum
+from models.database.executor import Executor, Session
+from models.database.prepared import Prepared
 from models.errors import Invalid, NotFound
 
 TOKEN_PREFIX = "rf_"  # noqa: S105 - what every token begins with
@@ -155,45 +156,21 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-# One statement, for it is asked of every token every few seconds. It writes at most once a minute and token, so that
-# polling does not turn into writing, and leaves what another process is writing to that one.
-_AUTHENTICATE = """
-    WITH proven AS (
-        SELECT digest AS proof, account_id, id, expires_at FROM api_tokens WHERE digest = ANY(%(proofs)s)
-        UNION ALL
-        SELECT key, account_id, token_id, expires_at FROM logins WHERE key = ANY(%(proofs)s) AND expires_at > now()
-    ), token AS (
-        SELECT proof, account_id, id, user_id, least(proven.expires_at, stored.expires_at) AS expires_at
-        FROM proven JOIN api_tokens AS stored USING (account_id, id)
-        WHERE revoked_at IS NULL AND (stored.expires_at IS NULL OR stored.expires_at > now())
-    ), due AS (
-        SELECT account_id, id FROM api_tokens
-        WHERE (account_id, id) IN (SELECT account_id, id FROM proven)
-            AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
-        FOR NO KEY UPDATE SKIP LOCKED
-    ), used AS (
-        UPDATE api_tokens AS stored SET last_used_at = now() FROM due JOIN token USING (account_id, id)
-        WHERE stored.account_id = due.account_id AND stored.id = due.id
-    )
-    SELECT token.proof, token.account_id, accounts.name AS account_name, token.user_id, users.name, users.role,
-        token.id, token.expires_at
-    FROM token
-    JOIN users ON users.account_id = token.account_id AND users.id = token.user_id AND users.deleted_at IS NULL
-    JOIN accounts ON accounts.id = token.account_id
-"""
+_AUTHENTICATE = Prepared(sql_file(__file__, "authenticate"))
 
 
-def authenticate(runs: Executor, proofs: list[str]) -> dict[str, tuple[Caller, datetime | None]]:
+def authenticate(executor: Executor, proofs: list[str]) -> dict[str, tuple[Caller, datetime | None]]:
     """Look up callers by their proofs, with the expiry of each. Missing: unknown, expired, or a deleted user.
 
-    A proof is the digest of a token, or the key of a login, which ends with its token.
-
-    Asked before the account is known, so `runs` must see all accounts.
+    A proof is the digest of a token, or the key of a login, which ends with its token. The account is not known yet,
+    so `executor` must see all of them.
     """
-    rows: Iterable[Any] = runs.exec_driver_sql(_AUTHENTICATE, {"proofs": proofs})
     return {
-        proof: (Caller(account_id, account_name, user_id, name, Role(role), token_id), expires_at)
-        for proof, account_id, account_name, user_id, name, role, token_id, expires_at in rows
+        row.proof: (
+            Caller(row.account_id, row.account_name, row.user_id, row.name, Role(row.role), row.token_id),
+            row.expires_at,
+        )
+        for row in _AUTHENTICATE(executor, {"proofs": proofs})
     }
 
 

@@ -7,10 +7,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, String, delete, func, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from models.account import Caller
 from models.database import Base, CreatedAt, Time
+from models.database.executor import Session
 
 LIFETIME = timedelta(hours=12)  # a working day; then the token is asked for again
 MOST = 100  # browsers of one person; who signs in with one more is signed out of the oldest

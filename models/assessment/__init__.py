@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -14,14 +15,17 @@ from sqlalchemy import (
     Numeric,
     String,
     Text,
+    Update,
+    bindparam,
     func,
     select,
-    text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from models.database import Base, CreatedAt, MaybeTime, Time, new_id, quoted, stored_enum
+from models.database import Base, CreatedAt, MaybeTime, Time, new_id, stored_enum
+from models.database.executor import Session
 from models.settings import settings
 
 
@@ -97,45 +101,24 @@ class Assessment(Base):
             "state",
             "lane",
             "not_before",
-            postgresql_where=text(f"state IN ({quoted(UNFINISHED)})"),
+            postgresql_where=state.in_(UNFINISHED),
         ),
     )
 
 
-# SQL as it is sent, here and below: putting a statement together anew takes longer than PostgreSQL needs for it.
-QUEUE = """
-    INSERT INTO assessments (account_id, id, handoff_id, generation, lane, state, asked_by_id, deadline_at)
-    SELECT %(account)s, %(assessment)s, %(handoff)s, %(generation)s, %(lane)s, 'queued', %(by)s,
-        now() + %(limit)s * interval '1 s'
-"""
-
-
-def queue_values(lane: Lane, assessment_id: UUID | None, *, generation: int) -> dict[str, Any]:
-    """Return the values of QUEUE except `account`, `handoff` and `by`. The deadline starts when it is sent."""
-    limit = settings().assess_deadline_seconds if lane is Lane.INTERACTIVE else settings().bulk_deadline_seconds
-    return {
-        "assessment": assessment_id and str(assessment_id),
-        "generation": generation,
-        "lane": lane,
-        "limit": limit,
-    }
-
-
-def queue(
-    session: Session,
-    account_id: UUID,
-    handoff_id: UUID,
-    generation: int,
-    *,
-    asked_by: UUID | None,
-    lane: Lane = Lane.INTERACTIVE,
-) -> UUID:
-    """Queue a new generation and return its id. Its deadline starts now."""
-    assessment_id = new_id()
-    who = {"account": str(account_id), "handoff": str(handoff_id), "by": asked_by and str(asked_by)}
-    values = queue_values(lane, assessment_id, generation=generation)
-    session.connection().exec_driver_sql(QUEUE, who | values)
-    return assessment_id
+def queue(session: Session, account_id: UUID, handoff_id: UUID, generation: int, *, asked_by: UUID | None) -> UUID:
+    """Queue a new generation that somebody waits for, and return its id. Its deadline starts now."""
+    queued = Assessment(
+        account_id=account_id,
+        id=new_id(),
+        handoff_id=handoff_id,
+        generation=generation,
+        asked_by_id=asked_by,
+        deadline_at=func.now() + timedelta(seconds=settings().assess_deadline_seconds),
+    )
+    session.add(queued)
+    session.flush()
+    return queued.id
 
 
 def has_open(session: Session, account_id: UUID, handoff_id: UUID, generation: int) -> bool:
@@ -153,13 +136,23 @@ def has_open(session: Session, account_id: UUID, handoff_id: UUID, generation: i
     )
 
 
-# Ends what is queued or running of a handoff that no longer wants it. The attempt is counted up, so that a worker in
-# the middle of it is fenced out.
-END_OPEN = f"""
-    UPDATE assessments SET state = 'failed', error_kind = 'withdrawn', finished_at = now(), lease_until = NULL,
-        attempts = attempts + 1
-    WHERE account_id = %(account)s AND handoff_id = %(handoff)s AND state IN ({quoted(UNFINISHED)})
-"""
+def end_open() -> Update:
+    """Build the update that ends what is queued or running of a withdrawn handoff (`account`, `handoff`).
+
+    It counts an attempt, so that a worker in the middle of one is fenced out.
+    """
+    return (
+        update(Assessment)
+        .where(Assessment.account_id == bindparam("account"), Assessment.handoff_id == bindparam("handoff"))
+        .where(Assessment.state.in_(UNFINISHED))
+        .values(
+            state=State.FAILED,
+            error_kind="withdrawn",
+            finished_at=func.now(),
+            lease_until=None,
+            attempts=Assessment.attempts + 1,
+        )
+    )
 
 
 def generations(session: Session, account_id: UUID, handoff_id: UUID) -> list[Assessment]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from models.database import Executor, quoted
+from models.database import sql_file
+from models.database.executor import Executor
 from models.database.prepared import Prepared
 from models.session import Outcome
 
@@ -24,6 +24,8 @@ LAST_STEPS = 180
 FAILED_STEPS = 60
 MOST_STEPS = FIRST_STEPS + LAST_STEPS + FAILED_STEPS
 FAILURES = (Outcome.FAILED, Outcome.PARTIAL)
+
+_READ = {"first": FIRST_STEPS, "last": LAST_STEPS, "failed": FAILED_STEPS, "searched": SEARCHED_CHARS}
 
 
 @dataclass(frozen=True)
@@ -107,49 +109,14 @@ def steps_to_read(steps: Sequence[CaseStep]) -> tuple[CaseStep, ...]:
     return choose_steps(steps, first=FIRST_STEPS, last=LAST_STEPS, failed=FAILED_STEPS)
 
 
-# The past cases that are most like `words`, the best first. The search itself is the database function, which reads
-# the account from the transaction's scope; it is named here once more. Its few rows are looked up one by one: in a
-# join the planner might read all of the account.
-_SIMILAR = """(
-    SELECT json_agg(json_build_array(near.id, past.title, past.problem, past.resolution, past.root_cause, near.score)
-        ORDER BY near.score DESC, near.id DESC)
-    FROM similar_handoffs({words}, {besides}, %(most)s, %(least)s::real) AS near CROSS JOIN LATERAL (
-        SELECT s.title, s.problem, h.resolution, h.root_cause
-        FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
-        WHERE h.account_id = %(account)s AND h.id = near.id OFFSET 0
-    ) AS past
-)"""
-_WORDS = f"left(subject.title || E'\\n' || subject.problem, {SEARCHED_CHARS})"
-
-# steps_to_read(), before anything is read: a session's texts can be 16 MB. The numbers of steps have no gaps.
-_STEP_IS_READ = f"""(
-    s.steps_count <= {MOST_STEPS} OR t.seq <= {FIRST_STEPS} OR t.seq > s.steps_count - {LAST_STEPS}
-    OR t.seq = ANY (ARRAY(
-        SELECT other.seq FROM session_steps AS other
-        WHERE other.account_id = s.account_id AND other.session_id = s.id AND other.outcome IN ({quoted(FAILURES)})
-            AND other.seq > {FIRST_STEPS} AND other.seq <= s.steps_count - {LAST_STEPS}
-        ORDER BY other.seq DESC LIMIT {FAILED_STEPS}
-    ))
-)"""
-_CASE = Prepared(f"""
-    WITH subject AS MATERIALIZED (
-        SELECT s.title, s.problem, h.reason, h.ask, s.category, s.client, s.asset, s.steps_count, (
-            SELECT json_agg(json_build_array(t.seq, t.kind, t.text, t.outcome, t.at, t.author) ORDER BY t.seq)
-            FROM session_steps AS t
-            WHERE t.account_id = s.account_id AND t.session_id = s.id AND {_STEP_IS_READ}
-        ) AS steps
-        FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
-        WHERE h.account_id = %(account)s AND h.id = %(handoff)s
-    )
-    SELECT subject.*, {_SIMILAR.format(words=_WORDS, besides="%(handoff)s")} AS past FROM subject
-""")
-_PAST = Prepared(f"SELECT {_SIMILAR.format(words='%(words)s', besides='%(besides)s')}")
+_CASE = Prepared(sql_file(__file__, "case"))
+_SIMILAR = Prepared(sql_file(__file__, "similar"))
 
 
-def load(runs: Executor, account_id: UUID, handoff_id: UUID, assessment_id: UUID) -> Case:
+def load(executor: Executor, account_id: UUID, handoff_id: UUID, assessment_id: UUID) -> Case:
     """Load the case of a handoff, with similar past cases."""
-    values = {"account": str(account_id), "handoff": str(handoff_id), "most": MOST_SIMILAR, "least": LEAST_SCORE}
-    found: Any = _CASE(runs, values).one()
+    values = {"account": account_id, "handoff": handoff_id, "most": MOST_SIMILAR, "least": LEAST_SCORE}
+    (found,) = _CASE(executor, values | _READ)
     steps = tuple(_step(*step) for step in found.steps or ())
     return Case(
         account_id=account_id,
@@ -163,7 +130,7 @@ def load(runs: Executor, account_id: UUID, handoff_id: UUID, assessment_id: UUID
         client=found.client,
         asset=found.asset,
         steps=steps,
-        past=tuple(_past(found.past)),
+        past=tuple(_past(*past) for past in found.past or ()),
         steps_left_out=max(0, found.steps_count - len(steps)),
     )
 
@@ -172,15 +139,14 @@ def _step(seq: int, kind: str, text: str, outcome: str | None, at: str | None, a
     return CaseStep(seq, kind, text, outcome, None if at is None else datetime.fromisoformat(at), author)
 
 
-def _past(found: list[list[Any]] | None) -> list[PastCase]:
-    return [
-        PastCase(UUID(handoff_id), title, problem, resolution or "", root_cause, float(score))
-        for handoff_id, title, problem, resolution, root_cause, score in found or ()
-    ]
+def _past(
+    handoff_id: str, title: str, problem: str, resolution: str | None, root_cause: str | None, score: float
+) -> PastCase:
+    return PastCase(UUID(handoff_id), title, problem, resolution or "", root_cause, float(score))
 
 
 def similar(
-    runs: Executor,
+    executor: Executor,
     account_id: UUID,
     words: str,
     *,
@@ -189,5 +155,14 @@ def similar(
     least: float = LEAST_SCORE,
 ) -> list[PastCase]:
     """Find the account's resolved handoffs most similar to these words, best first; none scored below `least`."""
-    asked = {"words": words[:SEARCHED_CHARS], "besides": str(besides), "most": most, "least": least}
-    return _past(_PAST(runs, {**asked, "account": str(account_id)}).scalar_one())
+    values = {
+        "account": account_id,
+        "words": words[:SEARCHED_CHARS],
+        "besides": besides,
+        "most": most,
+        "least": least,
+    }
+    return [
+        PastCase(row.id, row.title, row.problem, row.resolution or "", row.root_cause, row.score)
+        for row in _SIMILAR(executor, values)
+    ]

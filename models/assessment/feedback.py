@@ -7,10 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Text, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from models.assessment import Assessment
 from models.database import Base, Time, stored_enum
+from models.database.executor import Session
 from models.errors import NotFound
 
 

@@ -8,17 +8,17 @@ cannot write after another took over.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, update
-from sqlalchemy.orm import Session
 
 from models.assessment import Assessment, Lane, State
-from models.database import Executor, dump_json
+from models.assessment.result import NOTHING_SPENT, Spent
+from models.database import sql_file
+from models.database.executor import Executor, Session
 from models.database.prepared import Prepared
 from models.settings import settings
 
@@ -48,40 +48,35 @@ class Lease:
         return self.seconds_to_deadline - (time.monotonic() - self.taken_at)
 
 
-# What taking a lease changes, and what as_lease() is told of it.
-TAKING = """
-    state = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now()),
-    lease_until = now() + %(lease)s * interval '1 s'
-"""
-TAKEN = """
-    account_id, id, handoff_id, generation, lane, attempts, attempt_log,
-    extract(epoch FROM deadline_at - now())::float8
-"""
-_TAKE = Prepared(f"""
-    UPDATE assessments SET {TAKING}
-    WHERE account_id = %(account)s AND id = %(assessment)s
-        AND (state = 'queued' AND (not_before <= now() OR %(late)s) OR state = 'running' AND lease_until < now())
-    RETURNING {TAKEN}
-""")
+_TAKE = Prepared(sql_file(__file__, "take"))
+_PUT_BACK = Prepared(sql_file(__file__, "put_back"))
 
 
-def take(runs: Executor, account_id: UUID, assessment_id: UUID, *, late: bool = False) -> Lease | None:
+def take(executor: Executor, account_id: UUID, assessment_id: UUID, *, late: bool = False) -> Lease | None:
     """Take the lease of this generation and count an attempt. None: it has ended, waits, or is taken.
 
     All comparisons use the database's clock, so that a worker with a wrong one harms nobody. `late` does not
     wait for a retry that is due later: the sweep takes what is past its deadline.
     """
-    values = {"assessment": str(assessment_id), "late": late, "lease": settings().lease_seconds}
-    taken = _TAKE(runs, values | {"account": str(account_id)}).one_or_none()
-    return as_lease(taken) if taken else None
+    seconds = settings().lease_seconds
+    rows = _TAKE(executor, {"account": account_id, "assessment": assessment_id, "late": late, "lease": seconds})
+    return as_lease(rows[0]) if rows else None
 
 
-def as_lease(taken: Sequence[Any]) -> Lease:
-    """Build the lease of a row just taken; `taken` are the values of TAKEN."""
-    account_id, assessment_id, handoff_id, generation, lane, attempt, ended, seconds_left = taken
-    tries = attempt - sum(entry["result"] == GIVEN_BACK for entry in ended)
-    crashes = attempt - 1 - len(ended)
-    return Lease(account_id, assessment_id, handoff_id, generation, Lane(lane), attempt, tries, crashes, seconds_left)
+def as_lease(row: Any) -> Lease:
+    """Build the lease of a row that take.sql or take_next.sql has returned."""
+    ended = row.attempt_log
+    return Lease(
+        row.account_id,
+        row.id,
+        row.handoff_id,
+        row.generation,
+        Lane(row.lane),
+        attempt=row.attempts,
+        tries=row.attempts - sum(entry["result"] == GIVEN_BACK for entry in ended),
+        crashes=row.attempts - 1 - len(ended),
+        seconds_to_deadline=row.seconds_left,
+    )
 
 
 def _lease_end() -> ColumnElement[datetime]:
@@ -116,54 +111,25 @@ def renew(session: Session, leases: list[Lease]) -> set[UUID]:
     )
 
 
-# The fence: the row as long as no later attempt has begun and it has not ended. A lease that ran out still owns
-# a row that nobody has taken since: its result is as good as the next one's.
-_END_ATTEMPT = """
-    UPDATE assessments SET {changes}, lease_until = NULL, attempt_log = attempt_log || jsonb_build_array(
-        jsonb_build_object('attempt', %(attempt)s::int, 'at', clock_timestamp(), 'result', %(result)s::text,
-            'error', %(error)s::text))
-    WHERE account_id = %(account)s AND id = %(assessment)s AND attempts = %(attempt)s
-        AND state IN ('queued', 'running') AND {when}
-    RETURNING state, lane, generation, content, source
-"""
-_SUMS = ("provider_calls", "tokens_in", "tokens_out", "cost")
-
-
-Statement = tuple[str, dict[str, Any]]  # SQL as it is sent, and its values
-
-
-def finishing(lease: Lease, state: State, values: Mapping[str, Any], *, when: str) -> Statement:
-    """Build the statement that ends this generation if the lease still holds and `when`; it returns the outcome."""
-    changes = f"state = '{state}', finished_at = clock_timestamp()"
-    return _ending(lease, changes, values, result=state, error_kind=values.get("error_kind"), when=when)
-
-
 def put_back(
-    runs: Executor,
+    executor: Executor,
     lease: Lease,
     *,
     delay_seconds: float,
-    error_kind: str | None,
+    error: str | None,
     result: str = RETRIED,
-    **spent: Any,
+    spent: Spent = NOTHING_SPENT,
 ) -> bool:
     """Queue it again after a failed try, not before `delay_seconds`. False: the lease was lost."""
-    changes = f"state = 'queued', not_before = now() + {delay_seconds:f} * interval '1 s'"
-    statement = _ending(lease, changes, spent, result=result, error_kind=error_kind)
-    return runs.exec_driver_sql(*statement).first() is not None
+    values = {"delay": delay_seconds, "error": error, "result": result}
+    return bool(_PUT_BACK(executor, {**fence(lease), **asdict(spent), **values}))
 
 
-def give_back(runs: Executor, lease: Lease) -> bool:
+def give_back(executor: Executor, lease: Lease) -> bool:
     """Queue it again at once, because this worker stops; the try does not count. False: the lease was lost."""
-    return put_back(runs, lease, delay_seconds=0, error_kind=None, result=GIVEN_BACK)
+    return put_back(executor, lease, delay_seconds=0, error=None, result=GIVEN_BACK)
 
 
-def _ending(
-    lease: Lease, changes: str, values: Mapping[str, Any], *, result: str, error_kind: str | None, when: str = "true"
-) -> Statement:
-    """Build the update that ends an attempt. Costs of failed tries count too: sums grow, all else is set."""
-    sets = [f"{name} = {name} + %({name})s" if name in _SUMS else f"{name} = %({name})s" for name in values]
-    sent = {name: dump_json(value) if isinstance(value, dict) else value for name, value in values.items()}
-    fence = {"account": str(lease.account_id), "assessment": str(lease.assessment_id), "attempt": lease.attempt}
-    sql = _END_ATTEMPT.format(changes=", ".join([changes, *sets]), when=when)
-    return sql, {**sent, **fence, "result": result, "error": error_kind}
+def fence(lease: Lease) -> dict[str, Any]:
+    """Return the values that name an assessment for as long as the lease's attempt is its last."""
+    return {"account": lease.account_id, "assessment": lease.assessment_id, "attempt": lease.attempt}

@@ -26,17 +26,19 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     text,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from models.account import User
 from models.batch.selection import Selection, selected
-from models.database import Base, CreatedAt, MaybeTime, Time, new_id, quoted, read_timeout, stored_enum
+from models.database import Base, CreatedAt, MaybeTime, Time, new_id, read_timeout, stored_enum
+from models.database.executor import Session
 from models.errors import Conflict, NotFound
 
 KIND = "reassess"
@@ -113,13 +115,13 @@ class Batch(Base):
             "account_id",
             "identity",
             unique=True,
-            postgresql_where=text(f"state IN ({quoted(UNFINISHED)})"),
+            postgresql_where=state.in_(UNFINISHED),
         ),
         # The driver: the few batches with something to hand out or to collect, across accounts.
         Index(
             "ix_batches_moving",
             "driven_at",
-            postgresql_where=text(f"state IN ({quoted(MOVING)}) OR done < cursor"),
+            postgresql_where=or_(state.in_(MOVING), done < cursor),
         ),
     )
 
@@ -171,7 +173,7 @@ def create(
         .values(account_id=account_id, id=new_id(), note=note, started_by_id=by, cost_ceiling=cost_ceiling, **values)
         .on_conflict_do_nothing(
             index_elements=["account_id", "identity"],
-            index_where=text(f"state IN ({quoted(UNFINISHED)})"),
+            index_where=Batch.state.in_(UNFINISHED),
         )
         .returning(Batch)
     ).one_or_none()

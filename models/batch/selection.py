@@ -11,11 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
-from sqlalchemy.orm import Session
 
 from models.assessment import Assessment, State
 from models.assessment.feedback import Feedback, Rating
 from models.database import dump_json
+from models.database.executor import Session
 from models.handoff import COVERED, Handoff, Priority, Status
 from models.history import ImportedHandoff
 from models.session import TroubleshootingSession

@@ -10,17 +10,20 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, or_, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import func, insert, or_, select, update
 
 from models.assessment import UNFINISHED, Assessment, Lane, State
 from models.batch import MOVING, Batch, BatchItem, BatchState, ItemState
-from models.database import new_id
+from models.database import new_id, sql_file
+from models.database.executor import Session
 from models.handoff import COVERED, Handoff
 from models.settings import settings
 
 RATE_SECONDS = 5.0  # over which the rate is measured
 MOST_SKIPPED = 2000  # items looked at in one transaction, when most of them are skipped
+
+_COLLECT = sql_file(__file__, "collect")
+_STORE_ITEMS = sql_file(__file__, "store_items")
 
 
 @dataclass(frozen=True)
@@ -119,24 +122,11 @@ def _paused(batch: Batch, budget_ran_out: bool) -> bool:
     return True
 
 
-# An assessment is read without a lock: it never changes after it has ended.
-_ENDED = text("""
-    UPDATE batch_items AS item
-    SET state = CASE WHEN a.state = 'failed' AND a.error_kind = 'withdrawn' THEN 'skipped' ELSE a.state END,
-        reason = a.error_kind
-    FROM assessments AS a
-    WHERE item.account_id = :account AND item.batch_id = :batch AND item.state = 'dispatched'
-      AND a.account_id = :account AND a.id = item.assessment_id
-      AND a.state IN ('succeeded', 'fallback', 'failed')
-    RETURNING item.state, item.reason, a.tokens_in, a.tokens_out, a.cost
-""")
-
-
 def _collect(session: Session, batch: Batch) -> bool:
     """Count the items whose assessments have ended. True: some fell back because the budget was exhausted."""
     if batch.cursor == batch.done:
         return False
-    ended = session.execute(_ENDED, {"account": batch.account_id, "batch": batch.id}).all()
+    ended = session.execute(_COLLECT, {"account": batch.account_id, "batch": batch.id}).all()
     for row in ended:
         setattr(batch, row.state, getattr(batch, row.state) + 1)
     batch.done += len(ended)
@@ -245,19 +235,11 @@ def _queue(session: Session, batch: Batch, begun: list[dict[str, Any]], generati
     )
 
 
-# One statement: the driver would send an UPDATE of each item by itself.
-_MOVED = text("""
-    UPDATE batch_items AS item SET state = moved.state, reason = moved.reason, assessment_id = moved.assessment_id
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS moved(position int, state text, reason text, assessment_id uuid)
-    WHERE item.account_id = :account AND item.batch_id = :batch AND item.position = moved.position
-""")
-
-
 def _store(session: Session, batch: Batch, moved: list[dict[str, Any]]) -> None:
     if not moved:
         return
-    rows = json.dumps(moved, default=str)
-    session.execute(_MOVED, {"account": batch.account_id, "batch": batch.id, "rows": rows})
+    items = json.dumps(moved, default=str)
+    session.execute(_STORE_ITEMS, {"account": batch.account_id, "batch": batch.id, "items": items})
 
 
 def _end(batch: Batch, now: datetime) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Protocol
+from pathlib import Path
+from typing import Annotated, Any
 from uuid import UUID
 
 import psycopg2
@@ -20,11 +19,11 @@ from sqlalchemy import (
     Engine,
     Enum,
     MetaData,
-    PoolProxiedConnection,
-    Result,
+    TextClause,
     create_engine,
     event,
     func,
+    text,
 )
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -78,37 +77,9 @@ def dump_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def as_rfc3339(time: str) -> str:
-    """SQL that formats a time like `datetime.isoformat()` in UTC; PostgreSQL's own JSON drops trailing zeros."""
-    text = f"""to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')"""
-    return f"(replace({text}, '.000000', '') || '+00:00')"
-
-
-def quoted(values: Iterable[StrEnum]) -> str:
-    """Render the values as an SQL list, for the predicate of a partial index."""
-    return ", ".join(f"'{value.value}'" for value in values)
-
-
-class Executor(Protocol):
-    """Anything that sends SQL: a connection, or a transaction's Message."""
-
-    def exec_driver_sql(self, sql: str, values: Any, /) -> Result[Any]:
-        """Send this statement with these values."""
-
-    @property
-    def info(self) -> dict[Any, Any]:
-        """Data stored with the driver's connection for its lifetime."""
-
-
-@contextmanager
-def sqlalchemys_errors(connection: PoolProxiedConnection | None = None) -> Iterator[None]:
-    """Raise the driver's errors as SQLAlchemy does, for code that bypasses it."""
-    try:
-        yield
-    except psycopg2.Error as error:
-        raw: Any = connection.driver_connection if connection else None
-        is_lost = raw is None or bool(raw.closed)
-        raise DBAPIError.instance(None, None, error, psycopg2.Error, connection_invalidated=is_lost) from error
+def sql_file(module: str, name: str) -> TextClause:
+    """Load the statement in `<name>.sql` beside a module, which passes its `__file__`. Values are `:name` there."""
+    return text((Path(module).parent / f"{name}.sql").read_text(encoding="utf-8"))
 
 
 # What PostgreSQL says when it stops, was told to stop, or gave up waiting for a lock.

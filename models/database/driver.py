@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
-from psycopg2 import extensions
+from psycopg2 import extensions, extras
 
 from models.database import read_timeout
 from models.database.roles import WRITTEN, Roles
+
+extras.register_uuid()  # ids travel as they are
 
 # Data exceptions, limits and syntax errors quote what they are about; other errors quote names.
 _QUOTING_CODES = ("22", "54", "42601")
@@ -101,3 +103,7 @@ class Cursor(extensions.cursor):
             return query
         opening, connection.opening = connection.opening, ""
         return opening + query
+
+
+class RowCursor(extras.NamedTupleCursor, Cursor):
+    """A cursor whose rows are named tuples."""

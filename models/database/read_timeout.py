@@ -10,8 +10,7 @@ from __future__ import annotations
 import select
 
 from psycopg2 import OperationalError, extensions
-from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy import orm, text
 
 CONNECT_SECONDS = 3.0
 MARGIN_SECONDS = 2.0  # past the server's own limit, so that its word is heard where it can still speak
@@ -28,7 +27,7 @@ class Connection(extensions.connection):
     limit: float | None = CONNECT_SECONDS
 
 
-def allow(session: Session, seconds: float) -> None:
+def allow(session: orm.Session, seconds: float) -> None:
     """Allow the statements of this transaction to take longer."""
     session.execute(text(f"SET LOCAL statement_timeout = '{seconds:.0f}s'"))
     statements_take(session.connection().connection.driver_connection, seconds)

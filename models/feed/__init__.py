@@ -9,7 +9,6 @@ n, and a rollback takes its numbers back. (The same idea: the stream row of comm
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -28,14 +27,14 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    text,
     true,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from models.database import Base, Executor, Time, as_rfc3339, stored_enum
+from models.database import Base, Time, sql_file, stored_enum
+from models.database.executor import Executor, Session
 from models.database.prepared import Prepared
 
 MAX_SEQ = 2**63 - 1
@@ -108,38 +107,9 @@ class FeedControl(Base):
     __table_args__ = (CheckConstraint("one_row", name="one_row"), CheckConstraint("pace >= 0", name="pace"))
 
 
-@dataclass(frozen=True)
-class Pending:
-    """An event that is still to be numbered in its transaction."""
-
-    account_id: UUID
-    handoff_id: UUID
-    type: EventType
-    actor_id: UUID | None
-    note: str | None
-
-
 def open_feed(session: Session, account_id: UUID) -> None:
     """Create the empty feed of a new account."""
     session.execute(insert(Feed).values(account_id=account_id))
-
-
-def collect(
-    session: Session,
-    account_id: UUID,
-    handoff_id: UUID,
-    type: EventType,
-    *,
-    by: UUID | None,
-    note: str | None = None,
-) -> None:
-    """Collect an event; it is numbered when the transaction ends (models/feed/append.py)."""
-    session.info.setdefault("feed", []).append(Pending(account_id, handoff_id, type, by, note))
-
-
-def collected(session: Session) -> set[UUID]:
-    """The accounts with collected events that have no number yet."""
-    return {event.account_id for event in session.info.get("feed", ())}
 
 
 @dataclass(frozen=True)
@@ -166,39 +136,18 @@ def tail(session: Session, account_id: UUID) -> tuple[str, int]:
     return epoch, head
 
 
-_EVENT_JSON = f"""
-    '{{"seq":' || e.seq || ',"type":"' || e.type || '","at":"'
-    || {as_rfc3339("e.created_at")} || '","handoff":' || e.card::text || '}}'
-"""
-
-_PAGE = """
-    SELECT control.epoch, f.head, f.floor, control.pace,
-        extract(epoch FROM clock_timestamp() - f.changed_at)::float8, page.seq, page.body
-    FROM feeds AS f CROSS JOIN feed_control AS control LEFT JOIN LATERAL ({rows}) AS page ON true
-    WHERE f.account_id = %(account)s ORDER BY page.seq
-"""
-_ROWS = {
-    "none": f"""
-        SELECT e.seq, {_EVENT_JSON} AS body FROM feed_events AS e
-        WHERE e.account_id = f.account_id AND e.seq > %(after)s ORDER BY e.seq LIMIT %(limit)s""",
-    # The latest event of each handoff after the cursor: an event is shown when no later one has its handoff.
-    "entity": f"""
-        SELECT e.seq, {_EVENT_JSON} AS body FROM feed_events AS e
-        WHERE e.account_id = f.account_id AND e.seq > %(after)s AND NOT EXISTS (
-            SELECT FROM feed_events AS later WHERE later.account_id = e.account_id
-            AND later.handoff_id = e.handoff_id AND later.seq > e.seq)
-        ORDER BY e.seq LIMIT %(limit)s""",
+_PAGES = {
+    "none": Prepared(sql_file(__file__, "page")),
+    "entity": Prepared(sql_file(__file__, "page_of_latest")),
 }
-_PAGES = {collapse: Prepared(_PAGE.format(rows=rows)) for collapse, rows in _ROWS.items()}
 
 
-def read_page(connection: Executor, account_id: UUID, *, after: int, limit: int, collapse: str) -> Page:
+def read_page(executor: Executor, account_id: UUID, *, after: int, limit: int, collapse: str) -> Page:
     """Read the feed after a number, in one statement and so in one snapshot. `collapse`: none | entity."""
-    rows: Sequence[Any] = _PAGES[collapse](
-        connection, {"account": str(account_id), "after": after, "limit": limit + 1}
-    ).all()
-    epoch, head, floor, pace, quiet = rows[0][:5]
-    return Page(epoch, head, floor, pace, quiet, [(row[5], row[6]) for row in rows if row[5] is not None])
+    rows = _PAGES[collapse](executor, {"account": account_id, "after": after, "limit": limit + 1})
+    state = rows[0]
+    events = [(row.seq, row.body) for row in rows if row.seq is not None]
+    return Page(state.epoch, state.head, state.floor, state.pace, state.quiet_seconds, events)
 
 
 def prune(session: Session, account_id: UUID, *, keep: timedelta, most: int, chunk: int = 5000) -> int:
@@ -233,19 +182,12 @@ def _new_epoch() -> str:
     return secrets.token_hex(4)
 
 
-# A restore of files or a failover begins a new timeline, another cluster has another identifier, and a dump
-# that was loaded beside the old database another oid. The timeline comes from the WAL, since the control file
-# still shows the old one until the first checkpoint after a failover.
-_IDENTITY = """
-    SELECT system_identifier || '.' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
-        || '.' || (SELECT oid FROM pg_database WHERE datname = current_database())
-    FROM pg_control_system()
-"""
+_IDENTITY = sql_file(__file__, "database_identity")
 
 
 def identity(session: Session) -> str:
     """Identify this database: the same value after a restart, another after a restore or a failover."""
-    found: str = session.execute(text(_IDENTITY)).scalar_one()
+    found: str = session.execute(_IDENTITY).scalar_one()
     return found
 
 

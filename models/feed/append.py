@@ -6,98 +6,36 @@ produces its own event travels in the same message, so the counter is locked onl
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.orm import Session
+from sqlalchemy import CTE, Select, func, select
 
-from models.database import Executor, dump_json
+from models.database import dump_json, sql_file
+from models.database.executor import Executor
 from models.database.prepared import Prepared, together
-from models.feed import Pending
-from models.feed.card import CARD, FACTS, Representation, representation_as
+from models.feed.card import Representation
+from models.feed.unit_of_work import Appended, Event, UnitOfWork
 
 MAX_EVENTS = 200  # in one transaction: what is numbered at once is locked at once
-
-
-@dataclass(frozen=True)
-class Appended:
-    """The state of an account's feed after an append. `whole`: the handoff of its only event, where asked for."""
-
-    head: int
-    epoch: str
-    pace: float
-    whole: Representation | None
-
-
-# An event of a handoff that is not there has no version, which the table refuses: hence the LEFT JOIN.
-def _write(item: str, named: str, *, whole: str = "NULL", event: str = "NULL", when: str = "true") -> str:
-    return f"""
-        WITH counter AS (
-            UPDATE feeds SET head = head + %(k)s, changed_at = clock_timestamp()
-            WHERE account_id = %(account)s AND {when} RETURNING head
-        ), item AS ({item}), fact AS MATERIALIZED ({FACTS} = {named}), made AS (
-            SELECT f.id, f.version, {CARD} AS card, {whole} AS whole FROM fact AS f, counter
-        ), event AS (
-            INSERT INTO feed_events (account_id, seq, type, handoff_id, handoff_version, actor_id, note, card)
-            SELECT %(account)s, seq, type, id, version, actor_id, note, card || jsonb_build_object('seq', seq)
-            FROM item LEFT JOIN made USING (id)
-        ), shown AS (
-            UPDATE handoffs SET seq = item.seq, card = made.card || jsonb_build_object('seq', item.seq)
-            FROM item JOIN made USING (id)
-            WHERE item.last AND handoffs.account_id = %(account)s AND handoffs.id = item.id
-        )
-        SELECT counter.head, control.epoch, control.pace, (SELECT whole FROM made LIMIT 1) AS whole,
-            (SELECT version FROM made LIMIT 1) AS version, {event} AS event
-        FROM feed_control AS control LEFT JOIN counter ON true
-    """
-
-
-_SHOWN = f"{representation_as('counter.head')}::text"
-
-
-def _write_one(type: str = "%(type)s::text", **more: str) -> Prepared:
-    """The append for a single event, which is what nearly every transaction has."""
-    item = f"""
-        SELECT counter.head AS seq, true AS last, {type} AS type, %(handoff)s::uuid AS id, %(by)s::uuid AS actor_id,
-            %(note)s::text AS note
-        FROM counter
-    """
-    return Prepared(_write(item, "%(handoff)s::uuid", **more))
-
-
-_WRITE_ONE, _WRITE_ONE_AND_SHOW = _write_one(), _write_one(whole=_SHOWN)
-_WRITE_MANY = _write(
-    """
-        SELECT counter.head - %(k)s + listed.n AS seq, listed.*
-        FROM counter, jsonb_to_recordset(CAST(%(items)s AS jsonb))
-            AS listed(n int, last bool, type text, id uuid, actor_id uuid, note text)
-    """,
-    "ANY(%(ids)s::uuid[])",
-)
-
-# The change and the append are two statements of one message, because a statement does not see what its own WITH
-# items have changed. The first leaves the type of its event in a setting of the transaction, for the second to read.
-_EVENT = "current_setting('app.event')"
+NO_EVENT = "none"
 _REFUSED = ""
-NO_EVENT = "quiet"
-_IS_EVENT = f"{_EVENT} NOT IN ('{_REFUSED}', '{NO_EVENT}')"
-_APPEND, _APPEND_AND_SHOW = (
-    _write_one(_EVENT, event=_EVENT, when=_IS_EVENT, **more) for more in ({}, {"whole": _SHOWN})
-)
+
+_APPEND_ONE = Prepared(sql_file(__file__, "append_one"))
+_APPEND_MANY = Prepared(sql_file(__file__, "append_many"))
 
 
-def with_event(parts: str) -> Prepared:
-    """Prepare a change of at most one handoff, made of WITH items, together with the type of its event.
+def with_event(changed: CTE) -> Select[str]:
+    """Build the statement of a change that produces its own event.
 
-    The item named `changed` is the change. Its row has the column `event`: an EventType or NO_EVENT. No row means
-    that the change was refused.
+    `changed` is an update of at most one handoff that returns the column `event`: an EventType or NO_EVENT. No row
+    means that the change was refused. A statement does not see what its own CTEs change, so the event is appended by
+    a second one, which reads the type of the event from a setting of the transaction.
     """
-    return Prepared(f"""
-        WITH {parts} SELECT set_config('app.event', coalesce((SELECT event FROM changed), '{_REFUSED}'), true)
-    """)
+    event = func.coalesce(select(changed.c.event).scalar_subquery(), _REFUSED)
+    return select(func.set_config("app.event", event, True).label("event"))
 
 
 @dataclass(frozen=True)
@@ -108,68 +46,75 @@ class Changed:
     appended: Appended | None
 
 
-def change_and_append(runs: Executor, what: Prepared, values: Mapping[str, Any], *, show: bool) -> Changed:
+def change_and_append(
+    executor: Executor,
+    account_id: UUID,
+    handoff_id: UUID,
+    change: Prepared,
+    values: Mapping[str, Any],
+    *,
+    show: bool,
+) -> Changed:
     """Carry out a change made by with_event() and append its event, in one message.
 
-    `values` are those of the change, with `account`, `handoff`, `by` (the person who acts) and `note`. `show` asks
-    for the handoff in full.
+    `values` are those of the change; `by`, the person who acts, and `note` are the event's too. `show` asks for the
+    handoff in full.
     """
-    write = _APPEND_AND_SHOW if show else _APPEND
-    row: Any = together(runs, (what, write), {**values, "k": 1}).one()
-    return Changed(row.event != _REFUSED, None if row.head is None else _numbered(row))
+    event = {"account": account_id, "handoff": handoff_id, "type": None, "by": None, "note": None, "show": show}
+    (row,) = together(executor, (change, _APPEND_ONE), {**event, **values})
+    return Changed(row.event != _REFUSED, None if row.head is None else _appended(row))
 
 
-def append_events(session: Session, *, show: bool = False) -> dict[UUID, Appended]:
+def append_events(session: UnitOfWork, *, show: bool = False) -> dict[UUID, Appended]:
     """Number and store the collected events; the last statements before commit. Returns the new heads.
 
     Accounts go in sorted order, so that two transactions over the same accounts cannot deadlock. `show` asks for the
     handoff in full, where an account has a single event.
     """
-    pending: list[Pending] = session.info.pop("feed", [])
+    pending = dict(session.events)
+    session.events.clear()
     if not pending:
         return {}
-    if len(pending) > MAX_EVENTS:
-        raise ValueError(f"{len(pending)} events in one transaction; at most {MAX_EVENTS}")
+    if (count := sum(map(len, pending.values()))) > MAX_EVENTS:
+        raise ValueError(f"{count} events in one transaction; at most {MAX_EVENTS}")
     session.flush()
-    by_account: dict[UUID, list[Pending]] = defaultdict(list)
-    for event in pending:
-        by_account[event.account_id].append(event)
-    return {account_id: _append(session, by_account[account_id], show=show) for account_id in sorted(by_account)}
+    return {account_id: _append(session, pending[account_id], show=show) for account_id in sorted(pending)}
 
 
-def _append(session: Session, events: list[Pending], *, show: bool) -> Appended:
-    connection = session.connection()
-    if len(events) == 1:
-        write = _WRITE_ONE_AND_SHOW if show else _WRITE_ONE
-        row = write(connection, _values(events[0])).one()
-    else:
-        row = connection.exec_driver_sql(_WRITE_MANY, _values_of_many(events)).one()
-    return _numbered(row)
+def _append(session: UnitOfWork, events: Sequence[Event], *, show: bool) -> Appended:
+    if len(events) > 1:
+        (row,) = _APPEND_MANY(session, _values_of_many(events))
+        return Appended(row.head, row.epoch, row.pace)
+    (row,) = _APPEND_ONE(session, _values(events[0]) | {"show": show})
+    return _appended(row)
 
 
-def _numbered(row: Any) -> Appended:
+def _appended(row: Any) -> Appended:
     whole = None if row.whole is None else Representation(row.whole, row.version, row.head)
     return Appended(row.head, row.epoch, row.pace, whole)
 
 
-def _values(event: Pending) -> dict[str, Any]:
-    by = event.actor_id and str(event.actor_id)
-    item = {"handoff": str(event.handoff_id), "type": event.type, "by": by, "note": event.note}
-    return {"k": 1, "account": str(event.account_id), **item}
+def _values(event: Event) -> dict[str, Any]:
+    return {
+        "account": event.account_id,
+        "handoff": event.handoff_id,
+        "type": event.type,
+        "by": event.actor_id,
+        "note": event.note,
+    }
 
 
-def _values_of_many(events: list[Pending]) -> dict[str, Any]:
+def _values_of_many(events: Sequence[Event]) -> dict[str, Any]:
     last = {event.handoff_id: n for n, event in enumerate(events, start=1)}
     items = [
         {
             "n": n,
             "last": last[event.handoff_id] == n,
             "type": event.type,
-            "id": str(event.handoff_id),
+            "handoff_id": str(event.handoff_id),
             "actor_id": event.actor_id and str(event.actor_id),
             "note": event.note,
         }
         for n, event in enumerate(events, start=1)
     ]
-    ids = [str(handoff_id) for handoff_id in last]
-    return {"k": len(items), "account": str(events[0].account_id), "items": dump_json(items), "ids": ids}
+    return {"account": events[0].account_id, "count": len(items), "items": dump_json(items), "handoffs": list(last)}

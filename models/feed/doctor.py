@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import redis
-from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from models import feed
-from models.database import Executor
+from models.database import sql_file
+from models.database.executor import Executor, Session
+from models.database.prepared import Prepared
+from models.feed import FeedControl
 from models.feed.head import heads
 
 LONGEST_LOCK_SECONDS = 10.0  # a transaction that idles longer is ended by PostgreSQL
@@ -30,24 +32,13 @@ class Report:
     wrong: list[str]
 
 
-# One statement, so that one moment is examined while others write.
-_STATE = text("""
-    SELECT f.account_id, a.name, f.head, f.floor, control.epoch,
-        count(e.seq) AS events, min(e.seq) AS lowest, max(e.seq) AS highest,
-        (SELECT count(*) FROM handoffs AS h WHERE h.account_id = f.account_id
-            AND (h.seq > f.head OR h.seq <> (h.card->>'seq')::bigint
-                 OR h.seq < (SELECT max(own.seq) FROM feed_events AS own
-                             WHERE own.account_id = h.account_id AND own.handoff_id = h.id))) AS stale
-    FROM feeds AS f JOIN accounts AS a ON a.id = f.account_id CROSS JOIN feed_control AS control
-    LEFT JOIN feed_events AS e ON e.account_id = f.account_id
-    WHERE f.account_id = coalesce(CAST(:account AS uuid), f.account_id)
-    GROUP BY f.account_id, a.name, f.head, f.floor, control.epoch ORDER BY a.name, f.account_id
-""")
+_EXAMINE = sql_file(__file__, "examine")
+_OLDEST_LOCK = Prepared(sql_file(__file__, "oldest_lock"))
 
 
 def examine(session: Session, account_id: UUID | None = None) -> list[Report]:
     """Report on each feed, or on one. Needs a maintenance transaction; changes nothing."""
-    rows = session.execute(_STATE, {"account": account_id and str(account_id)}).all()
+    rows = session.execute(_EXAMINE, {"account": account_id}).all()
     return [_report(row) for row in rows]
 
 
@@ -75,18 +66,11 @@ def _hint(account_id: UUID, epoch: str, head: int) -> tuple[str, bool]:
 
 def database_is_known(session: Session) -> bool:
     """Whether the epoch belongs to this database. False right after a restore, until the sweep has run."""
-    kept = session.scalar(text("SELECT database_identity FROM feed_control"))
+    kept = session.scalar(select(FeedControl.database_identity))
     return kept in (None, feed.identity(session))
 
 
-# Asked as the login itself: the roles of a transaction may not see when others began theirs.
-_LOCKS = """
-    SELECT coalesce(max(extract(epoch FROM clock_timestamp() - a.xact_start)), 0)::float8
-    FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
-    WHERE l.relation = 'feeds'::regclass AND l.mode = 'RowExclusiveLock' AND l.granted
-"""
-
-
-def oldest_lock_seconds(runs: Executor) -> float:
+def oldest_lock_seconds(executor: Executor) -> float:
     """How long the oldest transaction that writes to a feed has been running; 0: there is none."""
-    return float(runs.exec_driver_sql(_LOCKS, {}).scalar_one())
+    (row,) = _OLDEST_LOCK(executor, {})
+    return float(row.seconds)

@@ -20,11 +20,11 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from models.database import Base, CreatedAt, MaybeTime, new_id, quoted, stored_enum
+from models.database import Base, CreatedAt, MaybeTime, new_id, stored_enum
+from models.database.executor import Session
 from models.errors import Conflict, NotFound
-from models.handoff.search import INDEXED
 from models.session import TroubleshootingSession
 
 
@@ -104,14 +104,14 @@ class Handoff(Base):
         ForeignKeyConstraint(["account_id", "claimed_by_id"], ["users.account_id", "users.id"]),
         CheckConstraint("(status = 'claimed') <= (claimed_by_id IS NOT NULL)", name="claimed_by"),
         # The queue page: the few open rows of an account, in the order of their ids.
-        Index("ix_handoffs_open", "account_id", "id", postgresql_where=text(f"status IN ({quoted(OPEN)})")),
+        Index("ix_handoffs_open", "account_id", "id", postgresql_where=status.in_(OPEN)),
         # One open handoff a session; the second one is told which.
         Index(
             "uq_handoffs_open_session",
             "account_id",
             "session_id",
             unique=True,
-            postgresql_where=text(f"status IN ({quoted(OPEN)})"),
+            postgresql_where=status.in_(OPEN),
         ),
         Index("ix_handoffs_session", "account_id", "session_id", "id"),  # a session's handoffs; returns
         # Lists and backfills by period; the metrics, which read nothing but this index and the next.
@@ -134,7 +134,12 @@ class Handoff(Base):
             "claimed_at",
             postgresql_where=text("status = 'claimed' AND first_action_at IS NULL"),
         ),
-        Index("ix_handoffs_words", text(INDEXED), postgresql_using="gin"),
+        # The search (models/handoff/search.py): the words with the account and the people.
+        Index(
+            "ix_handoffs_words",
+            text("searched_words(words, account_id, handed_off_by_id, target_id, claimed_by_id)"),
+            postgresql_using="gin",
+        ),
     )
 
 

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, String, Text, cast, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from models.database import Base, Time
+from models.database.executor import Session
 from models.errors import Invalid
 from models.settings import settings
 

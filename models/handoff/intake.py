@@ -2,67 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
-from models import account, assessment, feed
+from models import account
 from models import session as sessions
-from models.assessment import Lane
-from models.database import new_id
+from models.database import new_id, sql_file
+from models.database.executor import Session
 from models.database.prepared import Prepared
 from models.errors import Invalid
 from models.feed import EventType
+from models.feed.unit_of_work import UnitOfWork
 from models.handoff import Intent, Priority, Status, of_session, refuse_second_open, search
-from models.session import StoredSession
+from models.session import SentSession, StoredSession
+from models.settings import settings
 
-# All that a handoff adds, in one message: every statement costs a round trip and a plan.
-_ACCEPT = Prepared(f"""
-    WITH {sessions.ADD_STEPS}, handoff AS (
-        INSERT INTO handoffs (account_id, id, session_id, intent, status, version, priority, reason, ask,
-            handed_off_by_id, target_id, returns, overdue, generation, search, words)
-        VALUES (%(account)s, %(handoff)s, %(session)s, %(intent)s, %(status)s, 1, %(priority)s, %(reason)s, %(ask)s,
-            %(by)s, %(target)s, %(returns)s, false, %(generation)s, {search.DOCUMENT},
-            {search.WORDS})
-    )
-    {assessment.QUEUE} WHERE %(assessment)s::uuid IS NOT NULL
-""")
+_ACCEPT = Prepared(sql_file(__file__, "accept"))
 
 
-def accept(session: Session, account_id: UUID, intake: dict[str, Any], *, by: UUID) -> tuple[UUID, UUID | None]:
+@dataclass(frozen=True)
+class Intake:
+    """A handoff as a client sent it."""
+
+    intent: Intent
+    reason: str
+    session: SentSession
+    priority: Priority = Priority.NORMAL
+    ask: str | None = None
+    target_user_id: UUID | None = None
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Intake:
+        """Build it from a validated body."""
+        return cls(
+            Intent(body["intent"]),
+            body["reason"],
+            SentSession.of(body["session"]),
+            Priority(body.get("priority") or Priority.NORMAL),
+            body.get("ask"),
+            body.get("target_user_id"),
+        )
+
+
+def accept(session: UnitOfWork, account_id: UUID, intake: Intake, *, by: UUID) -> tuple[UUID, UUID | None]:
     """Store a handoff with its session and steps; returns its id and the one of its queued assessment.
 
     Conflict `already_open` names the session's open handoff; Invalid: the target cannot take work. A parked one
     asks for no assessment, makes no event, and stores its session as a draft: the ticket's stays as it is.
     """
-    target_id = intake.get("target_user_id")
-    if target_id is not None:
-        _refuse_as_target(session, target_id, by)
-    parked = Intent(intake["intent"]) is Intent.PARK
+    if intake.target_user_id is not None:
+        _refuse_as_target(session, intake.target_user_id, by)
+    parked = intake.intent is Intent.PARK
     handoff_id, assessment_id = new_id(), None if parked else new_id()
-    kept = sessions.store(session, account_id, intake["session"], draft_of=handoff_id if parked else None)
+    kept = sessions.store(session, account_id, intake.session.details(), draft_of=handoff_id if parked else None)
     earlier = _earlier(session, account_id, kept, parked=parked)
     if not parked:
         refuse_second_open(earlier)
-    steps = intake["session"].get("steps", [])
-    fresh = sessions.new_steps(session, account_id, kept, steps, sessions.step_identity)
+    fresh = sessions.new_steps(session, account_id, kept, intake.session.steps)
     values = {
-        "handoff": str(handoff_id),
-        "intent": intake["intent"],
+        "account": account_id,
+        "session": kept.id,
+        "steps": sessions.numbered(kept, fresh),
+        "count": len(fresh),
+        "handoff": handoff_id,
+        "intent": intake.intent,
         "status": Status.PARKED if parked else Status.PENDING,
-        "priority": intake.get("priority") or Priority.NORMAL,
-        "reason": intake["reason"],
-        "ask": intake.get("ask"),
-        "target": target_id and str(target_id),
+        "priority": intake.priority,
+        "reason": intake.reason,
+        "ask": intake.ask,
+        "by": by,
+        "target": intake.target_user_id,
         "returns": len(earlier),
-        **sessions.step_values(account_id, kept, fresh, by=by),
-        **search.document_values(account_id, kept.title, _search_texts(kept, intake), _details(kept, intake)),
-        **assessment.queue_values(Lane.INTERACTIVE, assessment_id, generation=0 if parked else 1),
+        "assessment": assessment_id,
+        "deadline": settings().assess_deadline_seconds,
+        **search.document_values(account_id, kept, intake.session.steps, [intake.reason, intake.ask]),
     }
-    _ACCEPT(session.connection(), values)
+    _ACCEPT(session, values)
     if assessment_id is not None:
-        feed.collect(session, account_id, handoff_id, EventType.CREATED, by=by)
+        session.collect(account_id, handoff_id, EventType.CREATED, by=by)
     return handoff_id, assessment_id
 
 
@@ -76,12 +95,3 @@ def _refuse_as_target(session: Session, target_id: UUID, by: UUID) -> None:
     account.refuse_who_cannot_work(session, target_id)
     if target_id == by:
         raise Invalid("target_is_author", "A handoff is for somebody else; its author cannot take it.")
-
-
-def _details(kept: StoredSession, intake: dict[str, Any]) -> list[str | None]:
-    return [kept.client, kept.asset, kept.category, *sessions.authors(intake["session"].get("steps", []))]
-
-
-def _search_texts(kept: StoredSession, intake: dict[str, Any]) -> list[str]:
-    steps = [step["text"] for step in intake["session"].get("steps", [])]
-    return [kept.external_id, kept.problem, intake["reason"], intake.get("ask") or "", *steps]

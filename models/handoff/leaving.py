@@ -5,10 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select
-from sqlalchemy.orm import Session
 
 from models.account import Account, Role, User, active_user
 from models.database.conflicts import repeated
+from models.database.executor import Session
 from models.errors import Conflict
 from models.handoff import Handoff, Status, moves
 from models.transaction import maintenance

@@ -7,8 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Select, and_, select
-from sqlalchemy.orm import Session
 
+from models.database.executor import Session
 from models.handoff import Actor, Handoff, Priority, Status, visible_to
 from models.handoff.search import matches
 from models.session import TroubleshootingSession

@@ -7,31 +7,49 @@ one that came a moment later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, NoReturn
 from uuid import UUID
 
 from prometheus_client import Counter
-from sqlalchemy import ColumnElement, and_, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Integer,
+    Update,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
-from models import account, assessment, feed
+from models import account, assessment
 from models import session as sessions
-from models.account import Account, User
-from models.assessment import State, leases
-from models.assessment.leases import Lease
-from models.database import quoted
+from models.account import Account, Role, User
+from models.assessment.leases import Lease, fence
+from models.assessment.result import Result
+from models.database import dump_json, sql_file
+from models.database.executor import Session
 from models.database.prepared import Prepared
 from models.errors import Conflict, Forbidden, VersionMismatch
 from models.feed import EventType, card
-from models.feed.append import NO_EVENT, with_event
+from models.feed.append import with_event
 from models.feed.card import Representation
+from models.feed.unit_of_work import UnitOfWork
 from models.handoff import (
     OPEN,
     WAITING,
     Actor,
     Handoff,
+    Intent,
     Status,
     find,
     lock,
@@ -39,78 +57,112 @@ from models.handoff import (
     refuse_second_open,
     search,
 )
+from models.session import SentStep
 from models.settings import settings
 from models.transaction import append_and_represent, change, transaction
 
 FENCED = Counter("escalation_fenced_finishes", "Results that came after somebody else's attempt had begun")
 
 
-def _move(event: EventType, changes: str, allowed: str, *, and_then: str = "") -> Prepared:
+_by, _to = bindparam("by", type_=Uuid), bindparam("to", type_=Uuid)
+_is_admin = bindparam("admin", type_=Boolean)
+_version = bindparam("version", type_=Integer)
+
+
+def _move(
+    event: EventType, allowed: ColumnElement[bool], changes: dict[str, Any], *, and_then: Update | None = None
+) -> Prepared:
     """Prepare a conditional update with its event. The caller may require the version that it has seen."""
-    return with_event(f"""
-        changed AS (
-            UPDATE handoffs SET version = version + 1, {changes}
-            WHERE account_id = %(account)s AND id = %(handoff)s AND {allowed}
-                AND (%(version)s::int IS NULL OR version = %(version)s)
-            RETURNING '{event}' AS event
-        ){and_then}
-    """)
+    changed = (
+        update(Handoff)
+        .where(Handoff.account_id == bindparam("account"), Handoff.id == bindparam("handoff"), allowed)
+        .where(or_(cast(_version, Integer).is_(None), Handoff.version == _version))
+        .values(version=Handoff.version + 1, **changes)
+        .returning(literal(event.value).label("event"))
+        .cte("changed")
+    )
+    statement = with_event(changed)
+    if and_then is not None:
+        statement = statement.add_cte(and_then.where(exists().select_from(changed)).cte("then"))
+    return Prepared(statement)
 
 
-# What a claim leaves behind when it is given up.
-_UNCLAIMED = "status = 'ready', claimed_by_id = NULL, claimed_at = NULL, first_action_at = NULL, overdue = false"
-_CLAIMED_ANEW = "claimed_at = now(), first_action_at = NULL, overdue = false"
+_UNCLAIMED = {
+    "status": Status.READY,
+    "claimed_by_id": None,
+    "claimed_at": None,
+    "first_action_at": None,
+    "overdue": False,
+}
+_CLAIMED_NOW = {"claimed_at": func.now(), "first_action_at": None, "overdue": False}
 
-# Not targeted at somebody else. A target who can take nothing any more counts as none.
-_MEANT_FOR_ME = """
-    (%(admin)s OR target_id IS NULL OR target_id = %(by)s OR NOT EXISTS (SELECT FROM users AS u
-        WHERE u.account_id = handoffs.account_id AND u.id = target_id
-            AND u.deleted_at IS NULL AND u.role <> 'viewer'))
-"""
+# A target who can take no work any more counts as none.
+_TARGET_CAN_WORK = exists().where(
+    User.account_id == Handoff.account_id,
+    User.id == Handoff.target_id,
+    User.deleted_at.is_(None),
+    User.role != Role.VIEWER,
+)
+_IS_FOR_ME = or_(_is_admin, Handoff.target_id.is_(None), Handoff.target_id == _by, ~_TARGET_CAN_WORK)
+_IS_MINE = and_(Handoff.status == Status.CLAIMED, or_(_is_admin, Handoff.claimed_by_id == _by))
+
 _CLAIM = _move(
     EventType.CLAIMED,
-    f"status = 'claimed', claimed_by_id = %(by)s, {_CLAIMED_ANEW}",
-    f"status IN ({quoted(WAITING)}) AND handed_off_by_id <> %(by)s AND {_MEANT_FOR_ME}",
+    and_(Handoff.status.in_(WAITING), Handoff.handed_off_by_id != _by, _IS_FOR_ME),
+    {"status": Status.CLAIMED, "claimed_by_id": _by, **_CLAIMED_NOW},
 )
-_MINE = "status = 'claimed' AND (%(admin)s OR claimed_by_id = %(by)s)"
-_RELEASE = _move(EventType.RELEASED, _UNCLAIMED, _MINE)
+_RELEASE = _move(EventType.RELEASED, _IS_MINE, _UNCLAIMED)
 _REASSIGN = _move(
-    EventType.REASSIGNED, f"claimed_by_id = %(to)s, {_CLAIMED_ANEW}", f"{_MINE} AND may_work(%(to)s::uuid)"
+    EventType.REASSIGNED,
+    and_(_IS_MINE, func.may_work(cast(_to, Uuid))),
+    {"claimed_by_id": _to, **_CLAIMED_NOW},
 )
 _RESOLVE = _move(
     EventType.RESOLVED,
-    f"""status = 'resolved', resolution = %(resolution)s, root_cause = %(root_cause)s, resolved_at = now(),
-        overdue = false, {search.EXTENDED}""",
-    _MINE,
+    _IS_MINE,
+    {
+        "status": Status.RESOLVED,
+        "resolution": bindparam("resolution"),
+        "root_cause": bindparam("root_cause"),
+        "resolved_at": func.now(),
+        "overdue": False,
+        **search.extended(),
+    },
 )
 _WITHDRAW = _move(
     EventType.WITHDRAWN,
-    "status = 'withdrawn', overdue = false",
-    f"status IN ({quoted(OPEN)}) AND (%(admin)s OR handed_off_by_id = %(by)s)",
-    and_then=f", ended AS ({assessment.END_OPEN} AND EXISTS (SELECT FROM changed))",
+    and_(Handoff.status.in_(OPEN), or_(_is_admin, Handoff.handed_off_by_id == _by)),
+    {"status": Status.WITHDRAWN, "overdue": False},
+    and_then=assessment.end_open(),
 )
 _ESCALATE = _move(
     EventType.CREATED,
-    f"""status = 'pending', intent = 'escalate', escalated_at = now(), session_id = %(session)s,
-        returns = %(returns)s, generation = generation + 1, {search.EXTENDED}""",
-    "status = 'parked'",
+    Handoff.status == Status.PARKED,
+    {
+        "status": Status.PENDING,
+        "intent": Intent.ESCALATE,
+        "escalated_at": func.now(),
+        "session_id": bindparam("session"),
+        "returns": bindparam("returns"),
+        "generation": Handoff.generation + 1,
+        **search.extended(),
+    },
 )
-
-_STEP_ADDED = f"""
-    UPDATE handoffs SET version = version + 1, {search.EXTENDED}, first_action_at = CASE
-        WHEN claimed_by_id = %(by)s AND first_action_at IS NULL THEN now() ELSE first_action_at END
-    WHERE account_id = %(account)s AND session_id = %(session)s AND status IN ({quoted(OPEN)})
-    RETURNING id
-"""
-_RELEASE_ALL = f"""
-    WITH theirs AS (
-        SELECT id AS its_id FROM handoffs
-        WHERE account_id = %(account)s AND claimed_by_id = %(user)s AND status = 'claimed'
-        ORDER BY id LIMIT %(most)s FOR NO KEY UPDATE
+_ADD_STEPS = Prepared(
+    update(Handoff)
+    .where(Handoff.account_id == bindparam("account"), Handoff.session_id == bindparam("session"))
+    .where(Handoff.status.in_(OPEN))
+    .values(
+        version=Handoff.version + 1,
+        first_action_at=case(
+            (and_(Handoff.claimed_by_id == _by, Handoff.first_action_at.is_(None)), func.now()),
+            else_=Handoff.first_action_at,
+        ),
+        **search.extended(),
     )
-    UPDATE handoffs SET version = version + 1, {_UNCLAIMED} FROM theirs
-    WHERE account_id = %(account)s AND id = its_id RETURNING id
-"""
+    .returning(Handoff.id)
+)
+_COMPLETE = Prepared(sql_file(__file__, "complete"))
 
 
 def claim(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> Representation:
@@ -167,7 +219,7 @@ def reassign(
         _refuse_unless_claimer(session, found, by, version)
         account.refuse_who_cannot_work(session, to)
 
-    how = {"note": reason, "to": str(to)}
+    how = {"note": reason, "to": to}
     return _make(_REASSIGN, account_id, handoff_id, explain, by=by, version=version, **how)
 
 
@@ -198,7 +250,9 @@ def _explain_no_withdrawal(_: Session, found: Handoff, __: Actor, version: int |
     raise Forbidden("not_author", "Only the one who handed it off, or an admin, may withdraw it.")
 
 
-def escalate(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> UUID:
+def escalate(
+    session: UnitOfWork, account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None
+) -> UUID:
     """Put a parked handoff into the queue and its draft into the ticket's session.
 
     Returns the id of its queued assessment. Conflict `already_open` names the ticket's open handoff.
@@ -216,12 +270,12 @@ def escalate(session: Session, account_id: UUID, handoff_id: UUID, *, by: Actor,
     ticket = sessions.publish(session, account_id, found.session_id)
     earlier = of_session(session, account_id, ticket.id)
     refuse_second_open(earlier)
-    moved = {"session": str(ticket.id), "returns": len(earlier), **found_by}
-    _ESCALATE(session.connection(), _values(account_id, handoff_id, by, version, **moved))
+    moved = {"session": ticket.id, "returns": len(earlier), **found_by}
+    _ESCALATE(session, _values(account_id, handoff_id, by, version, **moved))
     sessions.discard(session, account_id, found.session_id)
     author, generation = by.user_id or found.handed_off_by_id, found.generation + 1
     asked = assessment.queue(session, account_id, handoff_id, generation, asked_by=author)
-    feed.collect(session, account_id, handoff_id, EventType.CREATED, by=author)
+    session.collect(account_id, handoff_id, EventType.CREATED, by=author)
     return asked
 
 
@@ -245,10 +299,10 @@ def reassess(
 
 
 def note_steps(
-    session: Session,
+    session: UnitOfWork,
     account_id: UUID,
     session_id: UUID,
-    steps: Sequence[Mapping[str, Any]],
+    steps: Sequence[SentStep],
     *,
     by: UUID,
     is_action: bool = True,
@@ -257,19 +311,34 @@ def note_steps(
 
     The first step by the claimer after the claim is the first action, unless it is history (`is_action`).
     """
-    values = {"account": str(account_id), "session": str(session_id), "by": str(by) if is_action else None}
-    values |= search.extension_values([step["text"] for step in steps], sessions.authors(steps))
-    touched = session.connection().exec_driver_sql(_STEP_ADDED, values).scalar_one_or_none()
-    if touched is not None:
-        feed.collect(session, account_id, touched, EventType.UPDATED, by=by)
+    values = {
+        "account": account_id,
+        "session": session_id,
+        "by": by if is_action else None,
+        **search.extension_values([step.text for step in steps], sessions.authors(steps)),
+    }
+    for row in _ADD_STEPS(session, values):
+        session.collect(account_id, row.id, EventType.UPDATED, by=by)
 
 
-def release_claims_of(session: Session, account_id: UUID, user_id: UUID, *, note: str, most: int = 100) -> int:
+def release_claims_of(session: UnitOfWork, account_id: UUID, user_id: UUID, *, note: str, most: int = 100) -> int:
     """Return a person's claims to the queue with a reason; returns how many, 0 when none is left."""
-    values = {"account": str(account_id), "user": str(user_id), "most": most}
-    ids = sorted(session.connection().exec_driver_sql(_RELEASE_ALL, values).scalars())
+    theirs = (
+        select(Handoff.id)
+        .where(Handoff.account_id == account_id, Handoff.claimed_by_id == user_id, Handoff.status == Status.CLAIMED)
+        .order_by(Handoff.id)
+        .limit(most)
+        .with_for_update(key_share=True)
+    )
+    ids = session.scalars(theirs).all()
+    session.execute(
+        update(Handoff)
+        .where(Handoff.account_id == account_id, Handoff.id.in_(ids))
+        .values(version=Handoff.version + 1, **_UNCLAIMED)
+        .execution_options(synchronize_session=False)
+    )
     for each in ids:
-        feed.collect(session, account_id, each, EventType.RELEASED, by=None, note=note)
+        session.collect(account_id, each, EventType.RELEASED, by=None, note=note)
     return len(ids)
 
 
@@ -294,7 +363,7 @@ def overdue_claims(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID
     return [(account_id, handoff_id) for account_id, handoff_id in rows]
 
 
-def return_overdue_claim(session: Session, account_id: UUID, handoff_id: UUID) -> bool:
+def return_overdue_claim(session: UnitOfWork, account_id: UUID, handoff_id: UUID) -> bool:
     """Return an overdue claim to the queue. False: it is not overdue (any more); nothing happened."""
     won = session.execute(
         update(Handoff)
@@ -312,53 +381,29 @@ def return_overdue_claim(session: Session, account_id: UUID, handoff_id: UUID) -
     ).first()
     if won is None:
         return False
-    feed.collect(session, account_id, handoff_id, EventType.OVERDUE, by=None)
-    feed.collect(session, account_id, handoff_id, EventType.RELEASED, by=None, note="claim lease ran out")
+    session.collect(account_id, handoff_id, EventType.OVERDUE, by=None)
+    session.collect(account_id, handoff_id, EventType.RELEASED, by=None, note="claim lease ran out")
     return True
 
 
-# The handoff is locked before its assessment, as every move does it, so that none waits for the other: hence
-# _LOCKED. The state of the generation decides whether it is shown, and whether there is an event.
-_LOCKED = "EXISTS (SELECT FROM before)"
-_END = f"""
-    before AS (
-        SELECT h.ready_at IS NULL AS unready, shown.state, shown.content, shown.source
-        FROM handoffs AS h LEFT JOIN assessments AS shown ON shown.account_id = h.account_id
-            AND shown.handoff_id = h.id AND shown.generation = h.shown_generation
-        WHERE h.account_id = %(account)s AND h.id = %(handoff)s FOR NO KEY UPDATE OF h
-    ), ended AS ({{finishing}}), became AS (
-        SELECT before.unready, before.unready OR ended.lane = 'interactive'
-                OR (before.state, before.content, before.source)
-                    IS DISTINCT FROM (ended.state, ended.content, ended.source) AS event,
-            CASE WHEN ended.state = 'succeeded' OR ended.state = 'fallback'
-                AND before.state IS DISTINCT FROM 'succeeded' THEN ended.generation END AS shown
-        FROM before, ended
-    ), changed AS (
-        UPDATE handoffs SET shown_generation = coalesce(became.shown, shown_generation),
-            status = CASE WHEN ready_at IS NULL AND status = 'pending' THEN 'ready' ELSE status END,
-            ready_at = coalesce(ready_at, now()), version = version + became.event::int
-        FROM became WHERE account_id = %(account)s AND id = %(handoff)s
-        RETURNING CASE WHEN became.unready THEN '{EventType.READY}' WHEN became.event THEN '{EventType.REASSESSED}'
-            ELSE '{NO_EVENT}' END AS event
-    )
-"""
+def complete(lease: Lease, result: Result) -> bool:
+    """Write the result of a leased generation and append its event (complete.sql says when there is one).
 
-
-@cache  # one for each way to end
-def _end(finishing: str) -> Prepared:
-    return with_event(_END.format(finishing=finishing))
-
-
-def complete(lease: Lease, state: State, **values: Any) -> bool:
-    """Write the result of a leased generation and append its event.
-
-    False: the lease was lost, nothing was written. The first generation makes the handoff ready, once; a
-    later one is told when it changed something, or when a person asked for it. A generation without good
-    content leaves the last good one shown.
+    False: the lease was lost, nothing was written.
     """
-    sql, ending = leases.finishing(lease, state, values, when=_LOCKED)
-    values_of_event = {"handoff": str(lease.handoff_id), "by": None, "note": None}
-    if not change(lease.account_id, _end(sql), {**ending, **values_of_event}).happened:
+    values = {
+        **fence(lease),
+        "state": result.state,
+        "error": result.error,
+        "content": None if result.content is None else dump_json(result.content),
+        "source": result.source,
+        "prompt_version": result.prompt_version,
+        "dropped_evidence": result.dropped_evidence,
+        "input_hash": result.input_hash,
+        "steps_seen": result.steps_seen,
+        **asdict(result.spent),
+    }
+    if not change(lease.account_id, lease.handoff_id, _COMPLETE, values).happened:
         FENCED.inc()
         return False
     return True
@@ -376,21 +421,21 @@ def _make(
 ) -> Representation:
     """Make a move and return the handoff after it. `explain` raises the reason of a refusal; True: already done."""
     values = _values(account_id, handoff_id, by, version, **more)
-    made = change(account_id, move, values, show=True).appended
-    if made and made.whole:
-        return made.whole
+    appended = change(account_id, handoff_id, move, values, show=True).appended
+    if appended and appended.whole:
+        return appended.whole
     with transaction(account_id) as session:
         lock(session, account_id, handoff_id)
-        if event := move(session.connection(), values).scalar_one():
-            feed.collect(session, account_id, handoff_id, EventType(event), by=by.user_id, note=values["note"])
+        if event := move(session, values)[0].event:
+            session.collect(account_id, handoff_id, EventType(event), by=by.user_id, note=values["note"])
         elif not explain(session, find(session, account_id, handoff_id, seen_by=by), by, version):
             raise AssertionError("a move was refused without a reason")
         return append_and_represent(session, account_id, handoff_id)
 
 
 def _values(account_id: UUID, handoff_id: UUID, by: Actor, version: int | None, **more: Any) -> dict[str, Any]:
-    who = {"by": by.user_id and str(by.user_id), "admin": by.is_admin}
-    return {"account": str(account_id), "handoff": str(handoff_id), "version": version, "note": None, **who, **more}
+    who = {"by": by.user_id, "admin": by.is_admin}
+    return {"account": account_id, "handoff": handoff_id, "version": version, "note": None, **who, **more}
 
 
 def _refuse_unless_claimer(_: Session, found: Handoff, by: Actor, version: int | None) -> None:

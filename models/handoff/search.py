@@ -17,54 +17,53 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Text, bindparam, case, cast, false, func, literal_column, select
+from sqlalchemy.dialects.postgresql import REGCONFIG, TSVECTOR
 
 from models.account import User
-from models.handoff import search_words
+from models.database.executor import Session
+from models.handoff import Handoff, search_words
 from models.handoff.search_words import Term
+from models.session import SentStep, StoredSession, authors
 
 # A tsvector holds at most 1 MiB; these bounds keep every document below that.
 MAX_CHARS = 100_000
 MAX_ADDED_CHARS = 20_000
 MAX_ADDED_WORDS = 2_000
 MAX_BYTES = 500_000
-CONFIG = "english"
-
-# What is indexed, and what search_handoffs() looks through: the words with the account and the people.
-INDEXED = "searched_words(words, account_id, handed_off_by_id, target_id, claimed_by_id)"
-
-# The searchable forms of a handoff, of document_values(): as stems its title counts more than the rest.
-DOCUMENT = f"""
-    array_to_tsvector(ARRAY[%(lexeme)s]) || setweight(to_tsvector('{CONFIG}', %(title)s), 'A')
-        || to_tsvector('{CONFIG}', %(text)s)
-"""
-WORDS = "%(words)s::tsvector"
+_ENGLISH = literal_column("'english'", REGCONFIG)
 
 
 def document_values(
-    account_id: UUID, title: str, texts: Sequence[str], details: Sequence[str | None]
+    account_id: UUID, ticket: StoredSession, steps: Sequence[SentStep], texts: Sequence[str | None]
 ) -> dict[str, str]:
-    """Return the values for DOCUMENT and WORDS. `details` are searched, but do not count as similarity of cases."""
+    """Return the values of the two documents of a handoff. `texts` are those beside the ticket's and its steps'.
+
+    As stems the title counts more than the rest; client, asset, category and people are searched, but do not count
+    as similarity of cases.
+    """
+    said = [ticket.external_id, ticket.problem, *texts, *(step.text for step in steps)]
+    details = [ticket.client, ticket.asset, ticket.category, *authors(steps)]
     return {
         "lexeme": account_lexeme(account_id),
-        "title": title,
-        "text": bounded(texts),
-        "words": search_words.vector(bounded([title, *details, *texts])),
+        "title": ticket.title,
+        "text": bounded(said),
+        "words": search_words.vector(bounded([ticket.title, *details, *said])),
     }
 
 
-# The documents with the text of extension_values() at their end; as they were when they are as large as they may be.
-EXTENDED = f"""
-    search = CASE WHEN octet_length(search::text) < {MAX_BYTES} THEN search || to_tsvector('{CONFIG}', %(added)s)
-        ELSE search END,
-    words = CASE WHEN length(words) < {search_words.MOST_WORDS} THEN words || %(added_words)s::tsvector
-        ELSE words END
-"""
+def extended() -> dict[str, ColumnElement[Any]]:
+    """Build both documents with the text of extension_values() at their end, or as they are if they are full."""
+    stems = Handoff.search.op("||")(func.to_tsvector(_ENGLISH, bindparam("added")))
+    words = Handoff.words.op("||")(cast(bindparam("added_words"), TSVECTOR))
+    return {
+        "search": case((func.octet_length(cast(Handoff.search, Text)) < MAX_BYTES, stems), else_=Handoff.search),
+        "words": case((func.length(Handoff.words) < search_words.MOST_WORDS, words), else_=Handoff.words),
+    }
 
 
 def extension_values(texts: Sequence[str], details: Sequence[str | None] = ()) -> dict[str, str]:
-    """Return the values for EXTENDED."""
+    """Return the values for extended()."""
     added = bounded([*details, *texts])[:MAX_ADDED_CHARS]
     return {
         "added": bounded(texts)[:MAX_ADDED_CHARS],

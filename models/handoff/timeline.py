@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import aliased
 
 from models import assessment
 from models.account import User
+from models.database.executor import Session
 from models.feed import EventType, FeedEvent
 from models.feed.card import rfc3339
 from models.handoff import Handoff, Status

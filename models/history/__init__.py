@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, func
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from models.database import Base, Time, dump_json
+from models.database.executor import Session
 from models.feed.append import MAX_EVENTS
 from models.handoff import Intent, Status
+from models.handoff.intake import Intake
 
 CHUNK_LINES = 500
 CHUNK_BYTES = 4 * 1024 * 1024  # so that a chunk of long sessions stays small in memory
@@ -56,14 +59,19 @@ class Line:
     @property
     def key(self) -> str:
         """The identity of the line: its own id, else its session and time, else all of it."""
-        given, session = self.content.get("id"), self.content["session"]
+        given, created_at = self.content.get("id"), self.content.get("created_at")
         if given is not None:
             name = f"id\0{_as_uuid(given) or given}"
-        elif self.content.get("created_at") is not None:
-            name = f"at\0{session['external_id']}\0{self.content['created_at'].astimezone(UTC).isoformat()}"
+        elif created_at is not None:
+            name = f"at\0{self.intake.session.external_id}\0{created_at.astimezone(UTC).isoformat()}"
         else:
             name = f"all\0{dump_json(_plain(self.content))}"
         return hashlib.sha256(name.encode()).hexdigest()
+
+    @cached_property
+    def intake(self) -> Intake:
+        """The handoff that it describes."""
+        return Intake.of(self.content)
 
     @property
     def is_resolved(self) -> bool:
@@ -73,7 +81,7 @@ class Line:
     @property
     def status(self) -> Status:
         """The resulting status: a past case, an open handoff, or one parked by the person who imports it."""
-        if Intent(self.content["intent"]) is Intent.PARK:
+        if self.intake.intent is Intent.PARK:
             return Status.PARKED
         return Status.RESOLVED if self.is_resolved else Status.READY
 
@@ -81,7 +89,7 @@ class Line:
         """The time of the handoff, as far as the line gives it."""
         told = (
             self.content.get("created_at"),
-            self.content["session"].get("opened_at"),
+            self.intake.session.opened_at,
             self.content.get("resolved_at"),
         )
         return next((time for time in told if time is not None), now)

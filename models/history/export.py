@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, select, true
-from sqlalchemy.orm import Session
 
+from models.database.executor import Session
 from models.feed.card import rfc3339
 from models.handoff import COVERED, Handoff, Status
 from models.session import SessionStep, TroubleshootingSession

@@ -12,18 +12,23 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
 
-from models import feed
 from models.account import Role, User
-from models.database import dump_json, new_id, read_timeout
+from models.database import dump_json, new_id, read_timeout, sql_file
+from models.database.executor import Session
 from models.errors import Invalid
 from models.feed import EventType
 from models.feed.append import MAX_EVENTS
-from models.handoff import OPEN, Handoff, Priority, Status, moves, search
+from models.feed.unit_of_work import UnitOfWork
+from models.handoff import OPEN, Handoff, Status, moves, search
 from models.history import ImportedHandoff, Line
-from models.session import MAX_STEPS, Identity, SessionStep, authors, step_identity, without_known
+from models.session import MAX_STEPS, Identity, SessionStep, StoredSession, as_row, without_known
+
+# Rows travel as one JSON parameter: ten times faster than as many values of one INSERT.
+_STORE_SESSIONS = sql_file(__file__, "store_sessions")
+_STORE_STEPS = sql_file(__file__, "store_steps")
+_STORE_HANDOFFS = sql_file(__file__, "store_handoffs")
 
 
 @dataclass
@@ -68,7 +73,7 @@ def engineer(found: User) -> User:
     return found
 
 
-def load(session: Session, account_id: UUID, lines: Sequence[Line], *, by: UUID) -> Loaded:
+def load(session: UnitOfWork, account_id: UUID, lines: Sequence[Line], *, by: UUID) -> Loaded:
     """Store these lines; existing ones are left as they are.
 
     A line whose session has an open handoff, or whose target cannot take work, is refused with its reason.
@@ -105,7 +110,7 @@ def _unknown(session: Session, account_id: UUID, lines: Sequence[Line], now: dat
 
 
 def _with_good_targets(session: Session, account_id: UUID, lines: list[Line], result: Loaded) -> list[Line]:
-    wanted = {line.content["target_user_id"] for line in lines if line.content.get("target_user_id")}
+    wanted = {line.intake.target_user_id for line in lines} - {None}
     if not wanted:
         return lines
     people = session.scalars(
@@ -113,9 +118,9 @@ def _with_good_targets(session: Session, account_id: UUID, lines: list[Line], re
     )
     able = {person.id for person in people if person.role.covers(Role.ENGINEER)} | {None}
     for line in lines:
-        if line.content.get("target_user_id") not in able:
+        if line.intake.target_user_id not in able:
             result.refused.append((line.number, "target_user_id: there is no such engineer in this account"))
-    return [line for line in lines if line.content.get("target_user_id") in able]
+    return [line for line in lines if line.intake.target_user_id in able]
 
 
 def _turns(lines: list[Line]) -> Iterator[list[Line]]:
@@ -123,20 +128,20 @@ def _turns(lines: list[Line]) -> Iterator[list[Line]]:
     seen: Counter[str] = Counter()
     turns: dict[int, list[Line]] = defaultdict(list)
     for line in lines:
-        name = line.content["session"]["external_id"]
+        name = line.intake.session.external_id
         turns[seen[name]].append(line)
         seen[name] += 1
     yield from turns.values()
 
 
 def _load_turn(
-    session: Session, account_id: UUID, lines: list[Line], now: datetime, by: UUID, result: Loaded
+    session: UnitOfWork, account_id: UUID, lines: list[Line], now: datetime, by: UUID, result: Loaded
 ) -> None:
     kept = _sessions(session, account_id, lines, now)
     before, open_ones = _handed_off_before(session, account_id, kept)
     good = []
     for line in lines:
-        row = kept[line.content["session"]["external_id"]]
+        row = kept[line.intake.session.external_id]
         if row.id in open_ones and line.status in OPEN:
             result.refused.append((line.number, "the session has an open handoff already"))
         elif result.has_room(line.status is Status.READY or row.id in open_ones):
@@ -149,42 +154,35 @@ def _load_turn(
     result.added += len(fits)
 
 
-# Rows travel as one JSON parameter: ten times faster than as many values of one INSERT.
-_SESSIONS = text("""
-    INSERT INTO sessions (account_id, id, external_id, title, problem, category, client, asset, opened_at, draft_of)
-    SELECT :account, id, external_id, title, problem, category, client, asset, opened_at, draft_of
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS row(id uuid, external_id text, title text, problem text,
-        category text, client text, asset text, opened_at timestamptz, draft_of uuid)
-    ORDER BY external_id
-    ON CONFLICT (account_id, external_id, draft_of) DO UPDATE SET steps_count = sessions.steps_count
-    RETURNING id, external_id, title, problem, client, asset, category, steps_count
-""")
-
-
-def _sessions(session: Session, account_id: UUID, lines: list[Line], now: datetime) -> dict[str, Row[Any]]:
+def _sessions(session: Session, account_id: UUID, lines: list[Line], now: datetime) -> dict[str, StoredSession]:
     """Return the sessions of these lines by name, created where missing; their rows are locked, as in intake."""
-    rows = [_session_row(line, now) for line in lines]
-    found = session.execute(_SESSIONS, {"account": account_id, "rows": dump_json(rows)})
-    return {row.external_id: row for row in found}
+    new = {line.intake.session.external_id: new_id() for line in lines}
+    rows = [_session_row(line, new, now) for line in lines]
+    found = session.execute(_STORE_SESSIONS, {"account": account_id, "rows": dump_json(rows)})
+    return {row.external_id: StoredSession(**row._mapping, is_new=row.id == new[row.external_id]) for row in found}
 
 
-def _session_row(line: Line, now: datetime) -> dict[str, Any]:
-    sent = line.content["session"]
-    names = ("external_id", "title", "problem", "category", "client", "asset")
+def _session_row(line: Line, new: dict[str, UUID], now: datetime) -> dict[str, Any]:
+    sent = line.intake.session
     return {
-        "id": str(new_id()),
-        "opened_at": _told(sent.get("opened_at")),
+        "id": str(new[sent.external_id]),
+        "external_id": sent.external_id,
+        "title": sent.title,
+        "problem": sent.problem,
+        "category": sent.category,
+        "client": sent.client,
+        "asset": sent.asset,
+        "opened_at": _rendered(sent.opened_at),
         "draft_of": str(line.handoff_id(now)) if line.status is Status.PARKED else None,
-        **{name: sent.get(name) for name in names},
     }
 
 
-def _told(time: datetime | None) -> str | None:
+def _rendered(time: datetime | None) -> str | None:
     return None if time is None else time.isoformat()
 
 
 def _handed_off_before(
-    session: Session, account_id: UUID, kept: dict[str, Row[Any]]
+    session: Session, account_id: UUID, kept: dict[str, StoredSession]
 ) -> tuple[dict[UUID, int], set[UUID]]:
     """Count the handoffs of each session, and find those with an open one."""
     is_open = Handoff.status.in_(OPEN)
@@ -198,48 +196,35 @@ def _handed_off_before(
 
 
 def _steps(
-    session: Session,
+    session: UnitOfWork,
     account_id: UUID,
-    lines: list[tuple[Line, Row[Any]]],
+    lines: list[tuple[Line, StoredSession]],
     by: UUID,
     result: Loaded,
     open_ones: set[UUID],
-) -> list[tuple[Line, Row[Any]]]:
+) -> list[tuple[Line, StoredSession]]:
     """Add new steps for all sessions at once; returns the lines whose steps fit.
 
     An open handoff of a session that gets steps is told of them.
     """
     known = _known_steps(session, account_id, [row.id for _, row in lines if row.steps_count])
-    fits: list[tuple[Line, Row[Any]]] = []
+    fits: list[tuple[Line, StoredSession]] = []
     rows: list[dict[str, Any]] = []
     for line, kept in lines:
-        fresh = without_known(line.content["session"].get("steps") or [], known[kept.id], step_identity)
+        fresh = without_known(line.intake.session.steps, known[kept.id])
         if kept.steps_count + len(fresh) > MAX_STEPS:
             result.refused.append((line.number, f"session: more than {MAX_STEPS} steps"))
             continue
         fits.append((line, kept))
         rows += [
-            {"session_id": str(kept.id), "seq": seq, **step, "at": _told(step.get("at"))}
+            {"session_id": str(kept.id), **as_row(step, seq)}
             for seq, step in enumerate(fresh, start=kept.steps_count + 1)
         ]
         if fresh and kept.id in open_ones:
             moves.note_steps(session, account_id, kept.id, fresh, by=by, is_action=False)
     if rows:
-        session.execute(_STEPS, {"account": account_id, "by": by, "rows": dump_json(rows)})
+        session.execute(_STORE_STEPS, {"account": account_id, "by": by, "rows": dump_json(rows)})
     return fits
-
-
-_STEPS = text("""
-    WITH added AS (
-        INSERT INTO session_steps (account_id, session_id, seq, kind, text, outcome, at, author, added_by_id)
-        SELECT :account, session_id, seq, kind, text, outcome, at, author, :by
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS row(session_id uuid, seq int, kind text, text text,
-            outcome text, at timestamptz, author text)
-        RETURNING session_id, seq
-    ), counted AS (SELECT session_id, max(seq) AS steps FROM added GROUP BY session_id)
-    UPDATE sessions SET steps_count = counted.steps FROM counted
-    WHERE sessions.account_id = :account AND sessions.id = counted.session_id
-""")
 
 
 def _known_steps(session: Session, account_id: UUID, session_ids: list[UUID]) -> dict[UUID, Counter[Identity]]:
@@ -253,77 +238,42 @@ def _known_steps(session: Session, account_id: UUID, session_ids: list[UUID]) ->
     return known
 
 
-_INSERT = text("""
-    WITH line AS (
-        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS row(
-            id uuid, session_id uuid, intent text, status text, priority text, reason text, ask text,
-            target_id uuid, created_at timestamptz, ready_at timestamptz, resolved_at timestamptz,
-            resolution text, root_cause text, returns int, title text, stems text, words tsvector, key text)
-    ), imported AS (
-        INSERT INTO imported_handoffs (account_id, handoff_id, key) SELECT :account, id, key FROM line
-    )
-    INSERT INTO handoffs (account_id, id, session_id, intent, status, version, priority, reason, ask,
-        handed_off_by_id, target_id, created_at, ready_at, resolved_at, resolution, root_cause, returns,
-        overdue, generation, search, words)
-    SELECT :account, id, session_id, intent, status, 1, priority, reason, ask,
-        :by, target_id, created_at, ready_at, resolved_at, resolution, root_cause, returns,
-        false, 0, array_to_tsvector(ARRAY[:lexeme]) || setweight(to_tsvector('english', title), 'A')
-            || to_tsvector('english', stems), words
-    FROM line
-""")
-
-
 def _handoffs(
-    session: Session,
+    session: UnitOfWork,
     account_id: UUID,
-    lines: list[tuple[Line, Row[Any]]],
+    lines: list[tuple[Line, StoredSession]],
     before: dict[UUID, int],
     now: datetime,
     by: UUID,
 ) -> None:
     rows = [_row(account_id, line, kept, before.get(kept.id, 0), now) for line, kept in lines]
-    session.execute(
-        _INSERT,
-        {
-            "account": account_id,
-            "by": by,
-            "lexeme": search.account_lexeme(account_id),
-            "rows": dump_json(rows),
-        },
-    )
+    lexeme = search.account_lexeme(account_id)
+    session.execute(_STORE_HANDOFFS, {"account": account_id, "by": by, "lexeme": lexeme, "rows": dump_json(rows)})
     for row in rows:
         if row["status"] is Status.READY:
-            feed.collect(session, account_id, UUID(row["id"]), EventType.CREATED, by=by)
+            session.collect(account_id, UUID(row["id"]), EventType.CREATED, by=by)
 
 
-def _row(account_id: UUID, line: Line, kept: Row[Any], returns: int, now: datetime) -> dict[str, Any]:
-    content, created, status = line.content, line.created_at(now), line.status
-    target, resolved = content.get("target_user_id"), content.get("resolved_at")
-    texts = [
-        kept.external_id,
-        kept.problem,
-        content["reason"],
-        content.get("ask") or "",
-        *(step["text"] for step in content["session"].get("steps") or []),
-    ]
-    fixed = [content.get("resolution") or "", content.get("root_cause") or ""]
-    details = [kept.client, kept.asset, kept.category, *authors(content["session"].get("steps") or [])]
-    found_by = search.document_values(account_id, kept.title, [*fixed, *texts], details)
+def _row(account_id: UUID, line: Line, kept: StoredSession, returns: int, now: datetime) -> dict[str, Any]:
+    intake, created = line.intake, line.created_at(now)
+    resolution, root_cause = line.content.get("resolution"), line.content.get("root_cause")
+    texts = [resolution, root_cause, intake.reason, intake.ask]
+    found_by = search.document_values(account_id, kept, intake.session.steps, texts)
     return {
         "id": str(line.handoff_id(now)),
         "session_id": str(kept.id),
-        "intent": content["intent"],
-        "status": status,
-        "priority": content.get("priority") or Priority.NORMAL,
-        "reason": content["reason"],
-        "ask": content.get("ask"),
-        "target_id": target and str(target),
+        "intent": intake.intent,
+        "status": line.status,
+        "priority": intake.priority,
+        "reason": intake.reason,
+        "ask": intake.ask,
+        "target_id": intake.target_user_id and str(intake.target_user_id),
         "created_at": created.isoformat(),
         # It waits for no assessment; nothing was measured, and imported_handoffs says so.
-        "ready_at": None if status is Status.PARKED else created.isoformat(),
-        "resolved_at": (resolved or created).isoformat() if line.is_resolved else None,
-        "resolution": content.get("resolution"),
-        "root_cause": content.get("root_cause"),
+        "ready_at": None if line.status is Status.PARKED else created.isoformat(),
+        "resolved_at": (line.content.get("resolved_at") or created).isoformat() if line.is_resolved else None,
+        "resolution": resolution,
+        "root_cause": root_cause,
         "returns": returns,
         "key": line.key,
         "title": found_by["title"],
@@ -338,4 +288,4 @@ def analyze(session: Session) -> None:
     Open connections then plan anew, foreign key checks too, which would read whole tables otherwise.
     """
     read_timeout.allow(session, 120)
-    session.execute(text("SELECT analyze_history()"))
+    session.execute(select(func.analyze_history()))

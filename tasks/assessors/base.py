@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Protocol
 
 from models.assessment.case import Case
+from models.assessment.result import NOTHING_SPENT, Spent
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,7 @@ class Draft:
     source: str  # extractive | openai:<model> | anthropic:<model>
     prompt_version: str
     dropped_evidence: int = 0  # evidence ids that named nothing in the case
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost: Decimal = Decimal(0)  # in the currency of the configured prices
-    provider_calls: int = 0
-    sent: str | None = None  # exactly what left the process, after redaction
+    spent: Spent = NOTHING_SPENT
 
 
 class AssessorError(Exception):
@@ -29,7 +25,7 @@ class AssessorError(Exception):
 
     `kind` is for machines: timeout, rate_limited, unavailable, auth, refused, truncated, invalid_reply,
     budget, circuit_open. `retryable` says whether a later try can help; `retry_after` (seconds) is the
-    least time to wait when the provider named one. What was spent and sent on the failed try is carried along.
+    least time to wait when the provider named one. `spent` is the cost of the failed try.
     """
 
     def __init__(
@@ -39,21 +35,13 @@ class AssessorError(Exception):
         *,
         retryable: bool = False,
         retry_after: float | None = None,
-        provider_calls: int = 0,
-        tokens_in: int = 0,
-        tokens_out: int = 0,
-        cost: Decimal = Decimal(0),
-        sent: str | None = None,
+        spent: Spent = NOTHING_SPENT,
     ) -> None:
         super().__init__(f"{kind}: {detail}" if detail else kind)
         self.kind = kind
         self.retryable = retryable
         self.retry_after = retry_after
-        self.provider_calls = provider_calls
-        self.tokens_in = tokens_in
-        self.tokens_out = tokens_out
-        self.cost = cost
-        self.sent = sent
+        self.spent = spent
 
 
 class Assessor(Protocol):

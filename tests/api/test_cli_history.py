@@ -33,7 +33,7 @@ def test_resolved_history_becomes_past_cases_that_assessments_may_cite_and_is_no
     assert "5 lines: 5 added, 0 there before, 0 bad" in result.output
     with transaction(imports.world.account_id) as session:
         found = case.similar(
-            session.connection(),
+            session,
             imports.world.account_id,
             "printer HP-2 shows offline since the update KB5044284",
             besides=uuid4(),

@@ -190,8 +190,7 @@ def test_an_assessment_and_an_export_hold_nothing_that_is_parked(world: World, a
     park(world.junior, "T-1", problem=f"The VPN client shows error 809 at home. {MARK}")
     made = world.senior.hand_off("T-2", problem="The VPN client shows error 809 at home.")["id"]
     with transaction(world.account_id) as session:
-        connection = session.connection()
-        found = case.similar(connection, world.account_id, "VPN client error 809 home", besides=UUID(made))
+        found = case.similar(session, world.account_id, "VPN client error 809 home", besides=UUID(made))
     assert len(found) == 2
     assert MARK not in repr(found)
     exported = app.test_cli_runner().invoke(args=["handoffs", "export", "--account", str(world.account_id)])

@@ -59,7 +59,7 @@ def test_the_repr_of_rows_and_callers_shows_no_token_and_no_ticket(world: World)
     with maintenance() as session:
         token, secret = account.issue_token(session, world.account_id, world.senior.id)
         shown = repr(token) + str(token) + repr(session.query(ApiToken).all())
-        known = account.authenticate(session.connection(), [account.digest(secret)])[account.digest(secret)]
+        known = account.authenticate(session, [account.digest(secret)])[account.digest(secret)]
     with transaction(world.account_id) as session:
         shown += repr(session.get(Handoff, (world.account_id, UUID(made))))
     assert isinstance(known[0], Caller)

@@ -118,9 +118,7 @@ def past_cases(stage: Stage) -> list[Growth]:
             for _ in range(5):
                 begin = perf_counter()
                 with transaction(account_id(1)) as session:
-                    case.similar(
-                        session.connection(), account_id(1), people.TITLE + people.PROBLEM, besides=account_id(1)
-                    )
+                    case.similar(session, account_id(1), people.TITLE + people.PROBLEM, besides=account_id(1))
                 times.append(1000 * (perf_counter() - begin))
             found.append(statistics.median(times))
     return [Growth("past cases: search for similar ones", PAST, found, "ms")]

@@ -21,15 +21,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
-from sqlalchemy.orm import Session
-
 from models import account
+from models import session as sessions
 from models.account import Role
 from models.assessment import case, vocabulary
 from models.database import new_id
+from models.database.executor import Session
 from models.handoff import search
-from models.session import TroubleshootingSession
+from models.session import SentStep, StepKind
 from models.transaction import maintenance, transaction
 from tests import real_data
 from tests import servers as private
@@ -90,11 +89,12 @@ def _share(values: Iterator[bool] | Sequence[bool]) -> float:
     return sum(told) / len(told) if told else 0.0
 
 
-_RESOLVED = f"""
+_RESOLVED = """
     INSERT INTO handoffs (account_id, id, session_id, intent, status, version, priority, reason, handed_off_by_id,
         returns, overdue, generation, resolution, search)
     VALUES (%(account)s, %(id)s, %(session)s, 'escalate', 'resolved', 1, 'normal', 'Out of ideas.', %(by)s,
-        0, false, 0, 'Solved.', {search.DOCUMENT})
+        0, false, 0, 'Solved.', array_to_tsvector(ARRAY[%(lexeme)s])
+            || setweight(to_tsvector('english', %(title)s), 'A') || to_tsvector('english', %(text)s))
 """
 
 
@@ -115,23 +115,17 @@ class Desk:
         return {handoff_id: past.key for handoff_id, past in ids.items()}
 
     def _add(self, session: Session, handoff_id: UUID, past: Past) -> None:
-        kept = {
-            "account_id": self.account_id,
-            "id": new_id(),
-            "external_id": str(handoff_id),
-            "title": past.title[:200],
-            "problem": past.problem,
-            "steps_count": 0,
-        }
-        session.execute(insert(TroubleshootingSession).values(kept))
+        steps = tuple(SentStep(StepKind.NOTE, text) for text in past.steps)
+        details = {"external_id": str(handoff_id), "title": past.title[:200], "problem": past.problem}
+        kept = sessions.store(session, self.account_id, details)
         resolved = {
-            "account": str(self.account_id),
-            "id": str(handoff_id),
-            "session": str(kept["id"]),
-            "by": str(self.user_id),
-            **search.document_values(self.account_id, past.title[:200], [past.problem, *past.steps]),
+            "account": self.account_id,
+            "id": handoff_id,
+            "session": kept.id,
+            "by": self.user_id,
+            **search.document_values(self.account_id, kept, steps, []),
         }
-        session.connection().exec_driver_sql(_RESOLVED, resolved)
+        session.send(_RESOLVED, resolved)
 
     def count_words(self) -> None:
         with maintenance() as session:
@@ -140,7 +134,7 @@ class Desk:
     def similar(self, asked: str) -> list[tuple[float, UUID]]:
         """What an assessor would be given, without the threshold."""
         with transaction(self.account_id) as session:
-            found = case.similar(session.connection(), self.account_id, asked, besides=self.account_id, least=0.0)
+            found = case.similar(session, self.account_id, asked, besides=self.account_id, least=0.0)
         return [(past.score, past.handoff_id) for past in found]
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from models import batch
 from models.assessment import Assessment, Lane, State, feedback, leases
 from models.assessment.feedback import Rating
+from models.assessment.result import Result, Spent
 from models.batch import Batch, BatchItem, BatchState, ItemState, work
 from models.batch.selection import Selection, estimate, selected
 from models.batch.work import Moving, shares
@@ -44,11 +45,11 @@ def end_all(account_id: UUID, state: State = State.SUCCEEDED, **values: object) 
 
 def end(account_id: UUID, assessment_id: UUID, state: State = State.SUCCEEDED, **values: object) -> None:
     with transaction(account_id) as session:
-        lease = leases.take(session.connection(), account_id, assessment_id)
+        lease = leases.take(session, account_id, assessment_id)
         assert lease is not None
     defaults = {"source": "m-1", "prompt_version": "1"}
     content = None if state is State.FAILED else CONTENT
-    complete(lease, state, **{**defaults, "content": content, **values})
+    complete(lease, Result(state, **{**defaults, "content": content, **values}))  # type: ignore[arg-type]
 
 
 def start(world: World, wanted: Selection | None = None, **how: object) -> UUID:
@@ -176,7 +177,7 @@ def test_a_cancelled_batch_counts_what_was_in_flight_and_nothing_more(five: Worl
 def test_the_cost_ceiling_pauses_and_a_higher_one_lets_it_go_on(five: World) -> None:
     made = start(five, cost_ceiling=Decimal("0.5"))
     drive(five, made)
-    end_all(five.account_id, cost=Decimal("0.3"), tokens_in=10, tokens_out=1)
+    end_all(five.account_id, spent=Spent(cost=Decimal("0.3"), tokens_in=10, tokens_out=1))
     assert drive(five, made) == 0
     found = read(five, made)
     assert (found.state, found.paused_reason, found.cost) == (BatchState.PAUSED, "cost_ceiling", Decimal("0.6"))
@@ -190,7 +191,7 @@ def test_the_cost_ceiling_pauses_and_a_higher_one_lets_it_go_on(five: World) -> 
 def test_a_spent_model_budget_pauses_the_batch(five: World) -> None:
     made = start(five)
     drive(five, made)
-    end_all(five.account_id, State.FALLBACK, error_kind="budget")
+    end_all(five.account_id, State.FALLBACK, error="budget")
     assert drive(five, made) == 0
     found = read(five, made)
     assert (found.state, found.paused_reason, found.fallback) == (BatchState.PAUSED, "budget", 2)
@@ -207,7 +208,7 @@ def test_a_batch_in_which_everything_failed_is_failed(five: World) -> None:
     made = start(five)
     for _ in range(4):
         drive(five, made)
-        end_all(five.account_id, State.FAILED, error_kind="internal")
+        end_all(five.account_id, State.FAILED, error="internal")
     found = read(five, made)
     assert (found.state, found.failed, found.done) == (BatchState.FAILED, 5, 5)
 

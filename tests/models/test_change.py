@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, TextClause, bindparam, false, literal, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from deploy.production import database
@@ -20,7 +20,7 @@ from models.errors import Conflict
 from models.feed import EventType
 from models.feed.append import NO_EVENT, with_event
 from models.feed.head import Heads, heads
-from models.handoff import Actor, moves
+from models.handoff import Actor, Handoff, moves
 from models.redis import redis_key
 from models.settings import settings
 from models.transaction import change, maintenance, one_message
@@ -30,7 +30,18 @@ from tests.stack import wait_for
 from tests.tasks.accepted import a_world, accept, events, row
 from tests.world import World
 
-UPDATE = "changed AS (UPDATE handoffs SET overdue = true WHERE account_id = %(account)s AND id = %(handoff)s"
+
+def overdue(event: str, *conditions: ColumnElement[bool] | TextClause) -> Prepared:
+    """A change that produces this event."""
+    return Prepared(
+        with_event(
+            update(Handoff)
+            .where(Handoff.account_id == bindparam("account"), Handoff.id == bindparam("handoff"), *conditions)
+            .values(overdue=True)
+            .returning(literal(str(event)).label("event"))
+            .cte("changed")
+        )
+    )
 
 
 @pytest.fixture
@@ -44,8 +55,7 @@ def handoff(world: World) -> UUID:
 
 
 def make(what: Prepared, world: World, handoff: UUID) -> transaction.Changed:
-    named = {"account": str(world.account_id), "handoff": str(handoff), "by": None, "note": "why"}
-    return change(world.account_id, what, named)
+    return change(world.account_id, handoff, what, {"note": "why"})
 
 
 def announced(world: World) -> int:
@@ -53,7 +63,7 @@ def announced(world: World) -> int:
 
 
 def test_a_change_tells_what_it_says(world: World, handoff: UUID) -> None:
-    made = make(with_event(f"{UPDATE} RETURNING '{EventType.OVERDUE}' AS event)"), world, handoff)
+    made = make(overdue(EventType.OVERDUE), world, handoff)
     assert made.happened
     assert made.appended
     assert (made.appended.head, made.appended.whole) == (2, None)
@@ -64,7 +74,7 @@ def test_a_change_tells_what_it_says(world: World, handoff: UUID) -> None:
 
 
 def test_one_that_has_nothing_to_tell_happens_all_the_same(world: World, handoff: UUID) -> None:
-    made = make(with_event(f"{UPDATE} RETURNING '{NO_EVENT}' AS event)"), world, handoff)
+    made = make(overdue(NO_EVENT), world, handoff)
     assert (made.happened, made.appended) == (True, None)
     assert row("handoffs", handoff).overdue
     assert events(handoff) == ["handoff.created"]
@@ -72,15 +82,15 @@ def test_one_that_has_nothing_to_tell_happens_all_the_same(world: World, handoff
 
 
 def test_one_that_was_refused_tells_nothing_even_after_one_that_did(world: World, handoff: UUID) -> None:
-    assert make(with_event(f"{UPDATE} RETURNING '{EventType.OVERDUE}' AS event)"), world, handoff).happened
-    made = make(with_event(f"{UPDATE} AND false RETURNING '{EventType.OVERDUE}' AS event)"), world, handoff)
+    assert make(overdue(EventType.OVERDUE), world, handoff).happened
+    made = make(overdue(EventType.OVERDUE, false()), world, handoff)
     assert (made.happened, made.appended) == (False, None)
     assert len(events(handoff)) == 2
     assert announced(world) == 0
 
 
 def test_nothing_is_told_of_a_handoff_that_is_not_there(world: World, handoff: UUID) -> None:
-    nothing = with_event(f"changed AS (SELECT '{EventType.OVERDUE}' AS event WHERE %(handoff)s::uuid IS NOT NULL)")
+    nothing = Prepared(with_event(select(literal(EventType.OVERDUE.value).label("event")).cte("changed")))
     with pytest.raises(DBAPIError, match="null value"):
         make(nothing, world, UUID(int=1))
     with maintenance() as session:
@@ -125,7 +135,7 @@ def test_a_move_that_becomes_possible_while_it_waits_for_the_handoff_is_made(
 
 
 def test_a_server_that_refuses_a_change_has_surely_not_committed_it(world: World, handoff: UUID) -> None:
-    broken = with_event(f"{UPDATE} AND 1 / (version - 1) > 0 RETURNING '{EventType.OVERDUE}' AS event)")
+    broken = overdue(EventType.OVERDUE, text("1 / (version - 1) > 0"))
     with pytest.raises(DBAPIError, match="division by zero"):
         make(broken, world, handoff)
     assert announced(world) == 0
@@ -134,7 +144,7 @@ def test_a_server_that_refuses_a_change_has_surely_not_committed_it(world: World
 def test_who_loses_the_connection_may_have_committed_and_stays_announced(
     servers: Servers, committed: str, world: World, handoff: UUID
 ) -> None:
-    slow = with_event(f"{UPDATE} AND pg_sleep(60) IS NOT NULL RETURNING '{EventType.OVERDUE}' AS event)")
+    slow = overdue(EventType.OVERDUE, text("pg_sleep(60) IS NOT NULL"))
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(make, slow, world, handoff)
         kill_when(servers, committed, "wait_event = 'PgSleep'")
@@ -148,7 +158,7 @@ def test_who_loses_the_connection_may_have_committed_and_stays_announced(
 
 def test_a_transaction_that_fails_takes_its_announcement_back(world: World, handoff: UUID) -> None:
     with suppress(KeyError), transaction.transaction(world.account_id) as session:
-        feed.collect(session, world.account_id, handoff, EventType.UPDATED, by=None)
+        session.collect(world.account_id, handoff, EventType.UPDATED, by=None)
         transaction.append_now(session)
         assert announced(world) == 1
         raise KeyError
@@ -160,7 +170,7 @@ def test_one_whose_commit_is_lost_stays_announced(
 ) -> None:
     def lose_it() -> None:
         with transaction.transaction(world.account_id) as session:
-            feed.collect(session, world.account_id, handoff, EventType.UPDATED, by=None)
+            session.collect(world.account_id, handoff, EventType.UPDATED, by=None)
             transaction.append_now(session)
             kill_when(servers, committed, "state = 'idle in transaction'")
 
@@ -215,26 +225,26 @@ def test_no_counter_is_locked_while_redis_is_asked(world: World, asked: list[str
 def test_a_message_raises_what_everything_else_raises(world: World) -> None:
     with one_message(world.account_id) as message:
         with pytest.raises(DBAPIError, match="division by zero") as raised:
-            message.exec_driver_sql("SELECT 1 / %(n)s", {"n": 0})
+            message.send("SELECT 1 / %(n)s", {"n": 0})
         assert not db.is_away(raised.value)
-        assert message.exec_driver_sql("SELECT 1 AS a, 2 AS b", {}).one().b == 2
-        assert message.exec_driver_sql("SELECT 3", {}).scalar_one() == 3
-        assert message.exec_driver_sql("SET LOCAL work_mem = '4MB'", {}).all() == []
+        assert message.send("SELECT 1 AS a, 2 AS b", {})[0].b == 2
+        assert message.send("SELECT 3", {}) == [(3,)]
+        assert message.send("SET LOCAL work_mem = '4MB'", {}) == []
 
 
 def test_a_message_over_a_connection_that_is_gone_says_that_the_database_is_away(world: World) -> None:
     with one_message(world.account_id) as message:
         message._connection.driver_connection.close()  # type: ignore[union-attr]
         with pytest.raises(DBAPIError) as raised:
-            message.exec_driver_sql("SELECT 1", {})
+            message.send("SELECT 1", {})
     assert db.is_away(raised.value)
     with one_message(world.account_id) as message:
-        assert message.exec_driver_sql("SELECT 1", {}).scalar_one() == 1
+        assert message.send("SELECT 1", {}) == [(1,)]
 
 
 def test_a_connection_that_sent_messages_holds_transactions_again(world: World, handoff: UUID) -> None:
     with one_message(world.account_id) as message:
-        message.exec_driver_sql("SELECT 1", {})
+        message.send("SELECT 1", {})
     with db.engine().connect() as connection:
         connection.exec_driver_sql("SELECT set_config('app.left', 'behind', false)")
         connection.rollback()
@@ -249,7 +259,7 @@ def test_a_move_that_is_refused_without_a_reason_is_never_a_success(
     world: World, handoff: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moves.claim(world.account_id, handoff, by=Actor(world.senior.id))
-    never = with_event(f"{UPDATE} AND false RETURNING '{EventType.RELEASED}' AS event)")
+    never = overdue(EventType.RELEASED, false())
     monkeypatch.setattr(moves, "_RELEASE", never)
     with pytest.raises(AssertionError, match="without a reason"):
         moves.release(world.account_id, handoff, by=Actor(world.senior.id))

@@ -91,8 +91,9 @@ def test_every_migration_after_the_first_does_nothing_dangerous(servers: Servers
     name = servers.create_database()
     sent: list[str] = []
 
-    def note(_: object, __: object, statement: str, *___: object) -> None:
-        sent.append(statement)
+    def note(_: object, __: object, statement: str, values: object, *___: object) -> None:
+        if not values:  # what Alembic asks of the catalogue has some; a migration has none
+            sent.append(statement)
 
     revisions = list(ScriptDirectory.from_config(migrations.config()).walk_revisions())[::-1]
     event.listen(Engine, "before_cursor_execute", note)

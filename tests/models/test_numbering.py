@@ -21,7 +21,7 @@ def tell(world: World, *handoffs: UUID) -> None:
     with transaction(world.account_id) as session:
         for each in handoffs:
             session.execute(text("UPDATE handoffs SET version = version + 1 WHERE id = :id"), {"id": each})
-            feed.collect(session, world.account_id, each, EventType.UPDATED, by=world.junior.id, note="why")
+            session.collect(world.account_id, each, EventType.UPDATED, by=world.junior.id, note="why")
 
 
 @pytest.mark.parametrize("others", [0, 1])
@@ -53,7 +53,7 @@ def test_heads_are_those_of_the_transaction(world: World) -> None:
     made = UUID(world.junior.hand_off()["id"])
     with transaction(world.account_id) as session:
         assert append_now(session) == {}
-        feed.collect(session, world.account_id, made, EventType.UPDATED, by=None)
+        session.collect(world.account_id, made, EventType.UPDATED, by=None)
         assert append_now(session)[world.account_id].head == 2
 
 

@@ -29,7 +29,7 @@ def test_the_one_case_that_matches_is_found_among_hundreds_and_in_its_own_accoun
         load.load(session, world.account_id, [*usual, needle], by=world.admin.id)
     asked = "The Kyocera jams on envelopes at nine o'clock, code J4409 of the fuser \\unit"
     with transaction(world.account_id) as session:
-        found = case.similar(session.connection(), world.account_id, asked, besides=uuid4())
+        found = case.similar(session, world.account_id, asked, besides=uuid4())
     assert [past.resolution for past in found] == ["Replaced the fuser."]
     with transaction(other_world.account_id) as session:
-        assert case.similar(session.connection(), other_world.account_id, asked, besides=uuid4()) == []
+        assert case.similar(session, other_world.account_id, asked, besides=uuid4()) == []

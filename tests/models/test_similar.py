@@ -10,11 +10,12 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from deploy.production import database
 from models import database as db
 from models.assessment import case, vocabulary
+from models.database.executor import Session
 from models.transaction import maintenance, transaction
 from tests import world as worlds
 from tests.conftest import environment
@@ -43,7 +44,7 @@ def resolve(world: World, external_id: str, resolution: str = "Removed the new d
 
 def found(world: World, asked: str = ASKED, **more: Any) -> list[case.PastCase]:
     with transaction(world.account_id) as session:
-        return case.similar(session.connection(), world.account_id, asked, **{"besides": NOBODY, **more})
+        return case.similar(session, world.account_id, asked, **{"besides": NOBODY, **more})
 
 
 def test_the_case_about_the_same_thing_is_found_with_its_resolution(world: World) -> None:
@@ -59,7 +60,7 @@ def test_a_case_is_loaded_with_what_is_like_its_title_and_problem_and_without_it
     spooler = resolve(world, "T-1", **SPOOLER)
     alike = resolve(world, "T-2", title=SPOOLER["title"], problem="It happened again this morning.")
     with transaction(world.account_id) as session:
-        loaded = case.load(session.connection(), world.account_id, UUID(alike), NOBODY)
+        loaded = case.load(session, world.account_id, UUID(alike), NOBODY)
     assert [str(each.handoff_id) for each in loaded.past] == [spooler]
     words = f"{SPOOLER['title']}\nIt happened again this morning."
     assert list(loaded.past) == found(world, words, besides=UUID(alike))
@@ -161,12 +162,11 @@ def history(app: Flask, servers: Servers) -> Iterator[World]:
 def test_a_large_history_is_searched_by_its_index_and_few_rows_are_read(history: World) -> None:
     """Counted by the database itself, which also sees what happens inside of functions."""
     with transaction(history.account_id) as session:
-        connection = session.connection()
-        before = _reads(connection)
+        before = _reads(session)
         past = case.similar(
-            connection, history.account_id, "printer mail thing77 offline\nprinter mail server slow", besides=NOBODY
+            session, history.account_id, "printer mail thing77 offline\nprinter mail server slow", besides=NOBODY
         )
-        after = _reads(connection)
+        after = _reads(session)
     assert past
     assert after["whole_table"] == before["whole_table"]
     assert after["by_index"] > before["by_index"]
@@ -178,10 +178,9 @@ def test_handoffs_that_are_still_open_are_not_even_read(world: World) -> None:
         world.junior.hand_off(f"T-{number}", **SPOOLER)
     resolve(world, "T-9", **SPOOLER)
     with transaction(world.account_id) as session:
-        connection = session.connection()
-        before = _reads(connection)
-        assert len(case.similar(connection, world.account_id, ASKED, besides=NOBODY)) == 1
-        after = _reads(connection)
+        before = _reads(session)
+        assert len(case.similar(session, world.account_id, ASKED, besides=NOBODY)) == 1
+        after = _reads(session)
     assert after["rows"] - before["rows"] < 20
 
 
@@ -191,8 +190,8 @@ def test_what_is_loaded_as_resolved_is_a_past_case_and_stays_as_it_was_told(worl
     assert [str(each.handoff_id) for each in found(world)] == [first]
 
 
-def _reads(connection: Connection) -> dict[str, int]:
-    row = connection.execute(
+def _reads(session: Session) -> dict[str, int]:
+    row = session.execute(
         text("""
             SELECT seq_scan AS whole_table, idx_tup_fetch AS rows,
                    pg_stat_get_xact_numscans('ix_past_cases_said'::regclass) AS by_index

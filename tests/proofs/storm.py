@@ -12,11 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from models import database, feed, transaction
 from models.feed import EventType
 from models.feed.head import heads
+from models.feed.unit_of_work import UnitOfWork
 from models.transaction import Message, maintenance, one_message
 
 Key = tuple[UUID, UUID]  # account and handoff
@@ -30,7 +30,7 @@ class Rollback(Exception):
 class Strategy(Protocol):
     """How events get their numbers, and how a reader asks for the next ones."""
 
-    def number(self, session: Session, events: list[tuple[Key, str]]) -> None: ...
+    def number(self, session: UnitOfWork, events: list[tuple[Key, str]]) -> None: ...
 
     def after(self, message: Message, account_id: UUID, cursor: int) -> list[int]: ...
 
@@ -38,10 +38,10 @@ class Strategy(Protocol):
 class CounterRow:
     """The service's own code."""
 
-    def number(self, session: Session, events: list[tuple[Key, str]]) -> None:
+    def number(self, session: UnitOfWork, events: list[tuple[Key, str]]) -> None:
         """Collect and number as a request does; the commit follows in `finish`."""
         for (account_id, handoff_id), note in events:
-            feed.collect(session, account_id, handoff_id, EventType.UPDATED, by=None, note=note)
+            session.collect(account_id, handoff_id, EventType.UPDATED, by=None, note=note)
         transaction.append_now(session)
 
     def after(self, message: Message, account_id: UUID, cursor: int) -> list[int]:
@@ -64,14 +64,14 @@ class PlainSequence:
         SELECT seq FROM feed_events WHERE account_id = %(account)s AND seq > %(cursor)s ORDER BY seq LIMIT 50
     """
 
-    def number(self, session: Session, events: list[tuple[Key, str]]) -> None:
+    def number(self, session: UnitOfWork, events: list[tuple[Key, str]]) -> None:
         """Take the next values of a sequence, at the same place."""
         for (account_id, handoff_id), note in events:
             session.execute(self._INSERT, {"account": account_id, "handoff": handoff_id, "note": note})
 
     def after(self, message: Message, account_id: UUID, cursor: int) -> list[int]:
         """The numbers after a cursor."""
-        return [seq for (seq,) in message.exec_driver_sql(self._READ, {"cursor": cursor})]
+        return [row.seq for row in message.send(self._READ, {"account": account_id, "cursor": cursor})]
 
 
 @dataclass

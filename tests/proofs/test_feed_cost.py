@@ -58,9 +58,9 @@ def _buffers(account: UUID, after: int) -> int:
     page = feed._PAGES["none"]
     sql = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {page.executing}"
     with one_message(account) as message:
-        values = {"after": after, "limit": 101}
+        values = {"account": account, "after": after, "limit": 101}
         page(message, values)
-        plans = ["\n".join(row[0] for row in message.exec_driver_sql(sql, values)) for _ in range(2)]
+        plans = ["\n".join(row[0] for row in message.send(sql, values)) for _ in range(2)]
     assert "Seq Scan on feed_events" not in plans[1]
     found = re.search(r"Buffers: shared hit=(\d+)", plans[1])
     assert found, plans[1]

@@ -20,12 +20,15 @@ from models.account import Caller, CallerChangedError, Role
 from models.assessment import Lane, State, feedback, leases, next_due, unfinished
 from models.assessment.feedback import Rating
 from models.assessment.leases import Lease
+from models.assessment.result import Result
 from models.batch import work
 from models.database import dump_json, new_id
 from models.handoff import Actor, idempotency, intake, leaving, moves
+from models.handoff.intake import Intake
 from models.handoff.moves import complete
 from models.history import Line
 from models.history import load as history_load
+from models.session import SentStep, StepKind
 from models.transaction import (
     append_and_represent,
     append_now,
@@ -93,11 +96,11 @@ def build(world: World, owner_url: str, cases: int = CASES) -> Scene:
     for n in range(cases):
         name = f"T-{n:03d}"
         with transaction(world.account_id) as session:
-            made, asked = intake.accept(session, world.account_id, worlds.intake(name), by=world.junior.id)
+            made, asked = intake.accept(session, world.account_id, Intake.of(worlds.intake(name)), by=world.junior.id)
             row = sessions.ticket(session, world.account_id, name)
         with transaction(world.account_id) as session:
             body = worlds.intake(name, intent="park")
-            parked, _ = intake.accept(session, world.account_id, body, by=world.junior.id)
+            parked, _ = intake.accept(session, world.account_id, Intake.of(body), by=world.junior.id)
         assert asked
         assert row
         scene.cases.append(Case(name, row.id, made, parked, asked, new_id()))
@@ -218,7 +221,7 @@ def reassess(scene: Scene, case: Case, side: int) -> None:
 
 
 def step(scene: Scene, case: Case, side: int) -> None:
-    by, body = scene.people(side)[0].id, {"kind": "note", "text": f"note {next(scene.counter)}"}
+    by, body = scene.people(side)[0].id, SentStep(StepKind.NOTE, f"note {next(scene.counter)}")
     with transaction(scene.account) as session:
         row = handoff.find_session(session, scene.account, case.name, seen_by=Actor(by), locked=True)
         sessions.append_step(session, row, body, by=by)
@@ -227,7 +230,7 @@ def step(scene: Scene, case: Case, side: int) -> None:
 
 
 def step_of_draft(scene: Scene, case: Case, side: int) -> None:
-    author, body = scene.world.junior.id, {"kind": "note", "text": f"note {next(scene.counter)}"}
+    author, body = scene.world.junior.id, SentStep(StepKind.NOTE, f"note {next(scene.counter)}")
     with transaction(scene.account) as session:
         row = handoff.find_session(
             session, scene.account, case.name, seen_by=Actor(author), handoff_id=case.parked, locked=True
@@ -246,7 +249,7 @@ def hand_off(scene: Scene, case: Case, side: int, intent: str = "escalate") -> N
     steps = [{"kind": "note", "text": f"note {next(scene.counter)}"}]
     body = worlds.intake(case.name, intent=intent, steps=steps)
     with transaction(scene.account) as session:
-        made, _ = intake.accept(session, scene.account, body, by=scene.people(side)[0].id)
+        made, _ = intake.accept(session, scene.account, Intake.of(body), by=scene.people(side)[0].id)
         append_and_represent(session, scene.account, made)
 
 
@@ -259,7 +262,7 @@ def hand_off_with_key(scene: Scene, case: Case, side: int) -> None:
     with transaction(scene.account) as session:
         if idempotency.begin(session, scene.account, by, key, "hash") is None:
             target = {"target_user_id": scene.people(side)[1].id}
-            made, _ = intake.accept(session, scene.account, worlds.intake(case.name) | target, by=by)
+            made, _ = intake.accept(session, scene.account, Intake.of(worlds.intake(case.name) | target), by=by)
             append_and_represent(session, scene.account, made)
             idempotency.remember(session, scene.account, by, key, dump_json({"id": str(made)}))
 
@@ -280,12 +283,12 @@ def take(scene: Scene, case: Case, side: int) -> None:
 
 
 def finish(scene: Scene, case: Case, side: int) -> None:
-    complete(scene.lease(case), State.SUCCEEDED, content={"summary": "It prints again."}, source="m")
+    complete(scene.lease(case), Result(State.SUCCEEDED, content={"summary": "It prints again."}, source="m"))
 
 
 def put_back(scene: Scene, case: Case, side: int) -> None:
     with one_message(scene.account) as message:
-        leases.put_back(message, scene.lease(case), delay_seconds=0, error_kind="timeout")
+        leases.put_back(message, scene.lease(case), delay_seconds=0, error="timeout")
 
 
 def renew(scene: Scene, case: Case, side: int) -> None:
@@ -297,7 +300,7 @@ def fall_back(scene: Scene, case: Case, side: int) -> None:
     with one_message(scene.account) as message:
         lease = leases.take(message, scene.account, case.asked, late=True)
     if lease:
-        complete(lease, State.FALLBACK, content={"summary": "It printed."}, source="extractive")
+        complete(lease, Result(State.FALLBACK, content={"summary": "It printed."}, source="extractive"))
 
 
 def requeue(scene: Scene, case: Case, side: int) -> None:

@@ -138,7 +138,7 @@ def revoke(service: Service, somebody: Somebody) -> None:
     from models.transaction import maintenance
 
     with environment(service.variables), maintenance() as session:
-        caller, _ = account.authenticate(session.connection(), [digest := account.digest(somebody.token)])[digest]
+        caller, _ = account.authenticate(session, [digest := account.digest(somebody.token)])[digest]
         account.revoke_token(session, caller.token_id)
 
 

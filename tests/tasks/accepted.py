@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from models.handoff import intake
+from models.handoff.intake import Intake
 from models.transaction import maintenance, transaction
 from tests import world as worlds
 from tests.world import World
@@ -27,7 +28,7 @@ def accept(world: World, external_id: str = "T-1", **more: Any) -> tuple[UUID, U
     """Accept a handoff as intake does, without waking anybody; returns the handoff and its assessment."""
     with transaction(world.account_id) as session:
         handoff_id, assessment_id = intake.accept(
-            session, world.account_id, worlds.intake(external_id, **more), by=world.junior.id
+            session, world.account_id, Intake.of(worlds.intake(external_id, **more)), by=world.junior.id
         )
         assert assessment_id
         return handoff_id, assessment_id

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from models import batch
 from models.assessment import Assessment, State, leases
+from models.assessment.result import Result
 from models.batch.selection import Selection
 from models.batch.work import moving
 from models.handoff.moves import complete
@@ -72,7 +73,7 @@ def _end(world: World, handoff_id: UUID) -> None:
         waiting = session.scalars(
             select(Assessment.id).where(Assessment.handoff_id == handoff_id, Assessment.state == State.QUEUED)
         ).one()
-        lease = leases.take(session.connection(), world.account_id, waiting)
+        lease = leases.take(session, world.account_id, waiting)
         assert lease is not None
     content = {"summary": "It is the driver."}
-    complete(lease, State.SUCCEEDED, source="m-1", prompt_version="1", content=content)
+    complete(lease, Result(State.SUCCEEDED, source="m-1", prompt_version="1", content=content))

@@ -9,15 +9,16 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from models import assessment, feed
+from models import assessment
 from models.assessment import Lane, State, leases
 from models.assessment.leases import Lease
+from models.assessment.result import Result
 from models.feed import EventType
 from models.handoff import SERVICE, Actor, moves
 from models.handoff.moves import complete
 from models.transaction import maintenance, transaction
 from tests.stack import wait_for
-from tests.tasks.accepted import a_world, accept, events, row
+from tests.tasks.accepted import a_world, accept, change, events, row
 from tests.world import World
 
 CONTENT = {"summary": "It prints again."}
@@ -30,13 +31,13 @@ def world(committed: str) -> World:
 
 def take(world: World, assessment_id: UUID) -> Lease:
     with transaction(world.account_id) as session:
-        lease = leases.take(session.connection(), world.account_id, assessment_id)
+        lease = leases.take(session, world.account_id, assessment_id)
     assert lease
     return lease
 
 
 def end(lease: Lease, state: State = State.SUCCEEDED, **values: Any) -> bool:
-    return complete(lease, state, **({"content": CONTENT, "source": "m"} | values))
+    return complete(lease, Result(state, **({"content": CONTENT, "source": "m"} | values)))
 
 
 def again(world: World, handoff: UUID, lane: Lane = Lane.BULK) -> Lease:
@@ -44,7 +45,8 @@ def again(world: World, handoff: UUID, lane: Lane = Lane.BULK) -> Lease:
     with transaction(world.account_id) as session:
         generation = row("handoffs", handoff).generation + 1
         session.execute(text("UPDATE handoffs SET generation = :n WHERE id = :id"), {"n": generation, "id": handoff})
-        asked = assessment.queue(session, world.account_id, handoff, generation, asked_by=None, lane=lane)
+        asked = assessment.queue(session, world.account_id, handoff, generation, asked_by=None)
+    change("assessments", asked, f"lane = '{lane}'")
     return take(world, asked)
 
 
@@ -71,9 +73,10 @@ def test_a_result_waits_for_a_move_that_has_begun(world: World, move: str, told:
             result = pool.submit(end, lease)
             wait_for(waiting, "the result to wait for the handoff")
             # It would be a deadlock if the result had its assessment already.
-            change = {"withdraw": moves._WITHDRAW, "claim": moves._CLAIM}[move]
-            assert change(session.connection(), moves._values(world.account_id, handoff, mover, None)).scalar_one()
-            feed.collect(session, world.account_id, handoff, EventType(told[1]), by=mover.user_id)
+            its_change = {"withdraw": moves._WITHDRAW, "claim": moves._CLAIM}[move]
+            (changed,) = its_change(session, moves._values(world.account_id, handoff, mover, None))
+            assert changed.event == told[1]
+            session.collect(world.account_id, handoff, EventType(told[1]), by=mover.user_id)
         assert result.result() is (move == "claim")
     assert events(handoff) == told
     assert row("assessments", asked).state == ("succeeded" if move == "claim" else "failed")

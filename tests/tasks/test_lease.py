@@ -13,6 +13,7 @@ import tasks.leases
 from models import assessment
 from models.assessment import State, case, leases
 from models.assessment.leases import Lease
+from models.assessment.result import Result, Spent
 from models.handoff import Actor, moves
 from models.handoff.moves import complete
 from models.settings import settings
@@ -57,7 +58,7 @@ def assessor(monkeypatch: pytest.MonkeyPatch) -> Scripted:
 
 def take(world: World, assessment_id: UUID) -> Lease | None:
     with transaction(world.account_id) as session:
-        return leases.take(session.connection(), world.account_id, assessment_id)
+        return leases.take(session, world.account_id, assessment_id)
 
 
 def test_of_many_workers_with_the_same_message_one_calls_the_model(world: World, assessor: Scripted) -> None:
@@ -86,7 +87,7 @@ def test_what_a_zombie_finishes_is_not_written(world: World) -> None:
     change("assessments", asked, LEASE_RAN_OUT)
     assert run(world.account_id, asked)
     written = row("assessments", asked)
-    assert not complete(zombie, State.FAILED, error_kind="zombie")
+    assert not complete(zombie, Result(State.FAILED, "zombie"))
     assert row("assessments", asked) == written
     assert events(handoff) == ["handoff.created", "handoff.ready"]
 
@@ -96,7 +97,7 @@ def test_a_result_that_comes_after_the_lease_is_welcome_while_nobody_has_begun_a
     late = take(world, asked)
     assert late
     change("assessments", asked, LEASE_RAN_OUT)
-    assert complete(late, State.FAILED, error_kind="internal")
+    assert complete(late, Result(State.FAILED, "internal"))
     assert events(handoff) == ["handoff.created", "handoff.ready"]
 
 
@@ -128,7 +129,7 @@ def test_a_lease_is_not_renewed_past_the_deadline(world: World) -> None:
 
 def test_a_failed_try_is_repeated_later_and_the_attempts_are_capped(world: World, assessor: Scripted) -> None:
     handoff, asked = accept(world)
-    assessor.raises = AssessorError("unavailable", retryable=True, provider_calls=1)
+    assessor.raises = AssessorError("unavailable", retryable=True, spent=Spent(provider_calls=1))
     for attempt in range(1, settings().assess_attempts):
         assert run(world.account_id, asked)
         put_back = row("assessments", asked)
@@ -246,5 +247,5 @@ def test_withdrawing_fences_the_worker_out(world: World) -> None:
     lease = take(world, asked)
     assert lease
     moves.withdraw(world.account_id, handoff, by=Actor(world.junior.id))
-    assert not complete(lease, State.FAILED, error_kind="internal")
+    assert not complete(lease, Result(State.FAILED, "internal"))
     assert events(handoff) == ["handoff.created", "handoff.withdrawn"]

@@ -55,7 +55,7 @@ def desk(vendor: str, provider: Provider, redis: Redis) -> Desk:
 
 def test_one_assessment_is_exactly_one_call(vendor: str, desk: Desk, provider: Provider) -> None:
     draft = desk.assess()
-    assert provider.calls == draft.provider_calls == 1
+    assert provider.calls == draft.spent.provider_calls == 1
     assert draft.source.startswith(f"{vendor}:")
     assert DraftSchema().validate(draft.content) == {}
     assert draft.content["do_not_repeat"][0]["evidence"] == ["step:2"]
@@ -66,9 +66,9 @@ def test_one_assessment_is_exactly_one_call(vendor: str, desk: Desk, provider: P
 
 def test_tokens_are_billed_at_the_configured_prices(desk: Desk) -> None:
     draft = desk.assess()
-    assert draft.tokens_in > 100
-    assert draft.tokens_out > 50
-    assert draft.cost == (2 * Decimal(draft.tokens_in) + 10 * Decimal(draft.tokens_out)) / 1_000_000
+    assert draft.spent.tokens_in > 100
+    assert draft.spent.tokens_out > 50
+    assert draft.spent.cost == (2 * Decimal(draft.spent.tokens_in) + 10 * Decimal(draft.spent.tokens_out)) / 1_000_000
 
 
 def test_personal_data_stays_here_and_is_back_in_the_draft(desk: Desk, provider: Provider) -> None:
@@ -87,14 +87,14 @@ def test_redaction_can_be_turned_off(vendor: str, provider: Provider, redis: Red
 
 def test_what_is_said_to_be_sent_is_what_the_server_received(vendor: str, desk: Desk, provider: Provider) -> None:
     draft = desk.assess()
-    assert draft.sent
+    assert draft.spent.sent
     body = provider.seen()["requests"][0]["body"]
     messages = body["messages"]
     if vendor == "openai":
         assert messages.pop(0) == {"role": "system", "content": SYSTEM}
     else:
         assert body["system"] == SYSTEM
-    assert json.loads(draft.sent) == {"system": SYSTEM, "messages": messages}
+    assert json.loads(draft.spent.sent) == {"system": SYSTEM, "messages": messages}
 
 
 def test_the_schema_and_the_output_limit_go_with_the_call(vendor: str, desk: Desk, provider: Provider) -> None:
@@ -118,7 +118,7 @@ def test_a_call_ends_at_the_deadline_whatever_the_server_does(behaviour: str, de
     provider.behave(behaviour, seconds=30)
     started = time.monotonic()
     error = desk.failure(seconds=1)
-    assert (error.kind, error.retryable, error.provider_calls) == ("timeout", True, 1)
+    assert (error.kind, error.retryable, error.spent.provider_calls) == ("timeout", True, 1)
     assert time.monotonic() - started < 10  # against minutes; the server would go on for two
 
 
@@ -148,7 +148,7 @@ def threads_in_calls() -> list[str]:
 
 def test_a_deadline_that_has_passed_costs_no_call(desk: Desk, provider: Provider) -> None:
     error = desk.failure(seconds=-1)
-    assert (error.kind, error.provider_calls, provider.calls) == ("timeout", 0, 0)
+    assert (error.kind, error.spent.provider_calls, provider.calls) == ("timeout", 0, 0)
 
 
 @pytest.mark.parametrize("behaviour", ["error_500", "drop", "rate_limited"])
@@ -161,12 +161,12 @@ def test_three_failures_are_enough(desk: Desk, provider: Provider) -> None:
     provider.behave("error_500")
     error = desk.failure()
     assert (error.kind, error.retryable) == ("unavailable", True)
-    assert error.provider_calls == provider.calls == 3
+    assert error.spent.provider_calls == provider.calls == 3
 
 
 def test_nobody_listening_is_unavailable(vendor: str, redis: Redis) -> None:
     error = Desk(vendor, Provider("http://127.0.0.1:9"), redis).failure()
-    assert (error.kind, error.retryable, error.provider_calls) == ("unavailable", True, 3)
+    assert (error.kind, error.retryable, error.spent.provider_calls) == ("unavailable", True, 3)
 
 
 def test_retry_after_is_the_least_wait(desk: Desk, provider: Provider) -> None:
@@ -181,7 +181,7 @@ def test_a_retry_after_beyond_the_deadline_is_handed_to_the_caller(wait: str, de
     provider.behave("rate_limited", retry_after=wait)
     error = desk.failure(seconds=10)
     assert (error.kind, error.retryable, error.retry_after) == ("rate_limited", True, float(wait))
-    assert error.provider_calls == provider.calls == 1
+    assert error.spent.provider_calls == provider.calls == 1
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_what_trying_again_cannot_help_is_tried_once(
     provider.behave(behaviour)
     error = desk.failure()
     assert (error.kind, error.retryable) == (kind, False)
-    assert error.provider_calls == provider.calls == 1
+    assert error.spent.provider_calls == provider.calls == 1
 
 
 def test_a_redirect_is_not_followed(desk: Desk, provider: Provider) -> None:
@@ -216,9 +216,9 @@ def test_a_redirect_is_not_followed(desk: Desk, provider: Provider) -> None:
 def test_tokens_of_a_useless_reply_are_billed(behaviour: str, desk: Desk, provider: Provider) -> None:
     provider.behave(behaviour)
     error = desk.failure()
-    assert error.tokens_in > 100
-    assert error.tokens_out > 0
-    assert error.cost > 0
+    assert error.spent.tokens_in > 100
+    assert error.spent.tokens_out > 0
+    assert error.spent.cost > 0
 
 
 def test_a_huge_reply_is_not_read_whole(desk: Desk, provider: Provider) -> None:
@@ -231,19 +231,19 @@ def test_a_huge_reply_is_not_read_whole(desk: Desk, provider: Provider) -> None:
 def test_an_unusable_reply_gets_one_chance_of_repair(behaviour: str, desk: Desk, provider: Provider) -> None:
     provider.behave("good", sequence=[behaviour])
     draft = desk.assess()
-    assert draft.provider_calls == provider.calls == 2
+    assert draft.spent.provider_calls == provider.calls == 2
     roles = [message["role"] for message in provider.seen()["requests"][1]["body"]["messages"]]
     assert roles[-3:] == ["user", "assistant", "user"]
     first_call = len(json.dumps(provider.seen()["requests"][0]["body"])) // 4
-    assert draft.tokens_in > 2 * first_call
+    assert draft.spent.tokens_in > 2 * first_call
 
 
 @pytest.mark.parametrize("behaviour", ["invalid_json", "wrong_shape"])
 def test_a_second_unusable_reply_is_the_end(behaviour: str, desk: Desk, provider: Provider) -> None:
     provider.behave(behaviour)
     error = desk.failure()
-    assert (error.kind, error.provider_calls, provider.calls) == ("invalid_reply", 2, 2)
-    assert error.tokens_out > 0
+    assert (error.kind, error.spent.provider_calls, provider.calls) == ("invalid_reply", 2, 2)
+    assert error.spent.tokens_out > 0
 
 
 def test_a_model_that_obeys_the_ticket_gains_nothing(desk: Desk, provider: Provider) -> None:
@@ -268,7 +268,7 @@ def test_no_word_of_the_ticket_or_the_key_is_in_an_error(desk: Desk, provider: P
 
 def test_a_missing_key_is_an_auth_failure_without_a_call(vendor: str, provider: Provider, redis: Redis) -> None:
     error = Desk(vendor, provider, redis, **{f"{vendor}_api_key": None}).failure()
-    assert (error.kind, error.retryable, error.provider_calls) == ("auth", False, 0)
+    assert (error.kind, error.retryable, error.spent.provider_calls) == ("auth", False, 0)
     assert f"{vendor.upper()}_API_KEY" in str(error)
     assert provider.calls == 0
 
@@ -278,7 +278,7 @@ def test_a_broken_provider_is_left_alone_after_ten_failures(desk: Desk, provider
     for _ in range(10):
         assert desk.failure().kind == "auth"
     error = desk.failure()
-    assert (error.kind, error.retryable, error.provider_calls) == ("circuit_open", False, 0)
+    assert (error.kind, error.retryable, error.spent.provider_calls) == ("circuit_open", False, 0)
     assert provider.calls == 10
 
 
@@ -301,13 +301,13 @@ def test_an_account_out_of_tokens_makes_no_call(vendor: str, provider: Provider,
 def test_what_a_call_really_used_is_what_the_day_is_charged(desk: Desk, redis: Redis) -> None:
     draft = desk.assess(account_id=ACCOUNT)
     (day,) = redis.keys(f"*:budget:{ACCOUNT}:tokens:*")
-    assert int(redis.get(day)) == draft.tokens_in + draft.tokens_out
+    assert int(redis.get(day)) == draft.spent.tokens_in + draft.spent.tokens_out
 
 
 def test_retries_count_as_calls_of_the_minute(vendor: str, provider: Provider, redis: Redis) -> None:
     provider.behave("error_500")
     error = Desk(vendor, provider, redis, model_calls_per_minute=2).failure()
-    assert (error.kind, error.provider_calls, provider.calls) == ("budget", 2, 2)
+    assert (error.kind, error.spent.provider_calls, provider.calls) == ("budget", 2, 2)
 
 
 def test_without_redis_the_model_is_asked_all_the_same(vendor: str, provider: Provider) -> None:

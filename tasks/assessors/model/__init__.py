@@ -14,6 +14,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from models.assessment.case import Case
+from models.assessment.result import Spent
 from models.settings import Settings
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.content import TEXT_LENGTH, ReplySchema, verify
@@ -197,11 +198,17 @@ class _Conversation:
         except AssessorError as error:
             raise CallFailed(error.kind, "calls per minute") from None
 
-    def cost(self) -> Decimal:
+    def spent(self) -> Spent:
         settings = self.assessor.settings
         paid_in = Decimal(str(settings.price_in_per_million)) * self.tokens_in
         paid_out = Decimal(str(settings.price_out_per_million)) * self.tokens_out
-        return (paid_in + paid_out) / 1_000_000
+        return Spent(
+            provider_calls=self.calls,
+            tokens_in=self.tokens_in,
+            tokens_out=self.tokens_out,
+            cost=(paid_in + paid_out) / 1_000_000,
+            sent=self.prompt.sent() if self.calls else None,
+        )
 
     def error(self, failure: CallFailed) -> AssessorError:
         return AssessorError(
@@ -209,26 +216,13 @@ class _Conversation:
             failure.detail,
             retryable=failure.retryable,
             retry_after=failure.retry_after,
-            provider_calls=self.calls,
-            tokens_in=self.tokens_in,
-            tokens_out=self.tokens_out,
-            cost=self.cost(),
-            sent=self.prompt.sent() if self.calls else None,
+            spent=self.spent(),
         )
 
     def draft(self, content: dict[str, Any], case: Case) -> Draft:
         verified = verify(content, case)
-        return Draft(
-            content=verified.content,
-            source=f"{self.assessor.vendor}:{self.assessor.model}",
-            prompt_version=PROMPT_VERSION,
-            dropped_evidence=verified.dropped_evidence,
-            tokens_in=self.tokens_in,
-            tokens_out=self.tokens_out,
-            cost=self.cost(),
-            provider_calls=self.calls,
-            sent=self.prompt.sent(),
-        )
+        source = f"{self.assessor.vendor}:{self.assessor.model}"
+        return Draft(verified.content, source, PROMPT_VERSION, verified.dropped_evidence, self.spent())
 
 
 def parse(text: str) -> tuple[dict[str, Any] | None, str]:

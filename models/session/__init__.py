@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, delete, func, select, text
-from sqlalchemy.orm import Mapped, Session, mapped_column
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, bindparam, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
 
-from models.database import Base, CreatedAt, MaybeTime, Time, dump_json, new_id, stored_enum
+from models.database import Base, CreatedAt, MaybeTime, Time, dump_json, new_id, sql_file, stored_enum
+from models.database.executor import Session
 from models.database.prepared import Prepared
 from models.errors import Conflict
 
@@ -24,7 +24,7 @@ MAX_STEPS = 2000  # in one session, over all its handoffs
 DETAILS = ("external_id", "title", "problem", "category", "client", "asset", "opened_at")  # what intake may tell
 
 Identity = tuple[Any, ...]  # what makes two steps the same
-T = TypeVar("T")
+Step = TypeVar("Step", "SentStep", "SessionStep")
 
 
 class StepKind(StrEnum):
@@ -103,8 +103,58 @@ class SessionStep(Base):
 
     @property
     def identity(self) -> Identity:
-        """The identity of a stored step; comparable with step_identity() of a sent one."""
+        """The identity of a stored step; comparable with that of a sent one."""
         return (self.kind, self.text, self.outcome, self.at and self.at.timestamp(), self.author)
+
+
+@dataclass(frozen=True)
+class SentStep:
+    """A step as a client sent it."""
+
+    kind: StepKind
+    text: str
+    outcome: Outcome | None = None
+    at: datetime | None = None
+    author: str | None = None
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> SentStep:
+        """Build it from a validated body."""
+        outcome = body.get("outcome")
+        return cls(
+            StepKind(body["kind"]), body["text"], outcome and Outcome(outcome), body.get("at"), body.get("author")
+        )
+
+    @property
+    def identity(self) -> Identity:
+        """The identity of a step within its session: everything that was sent of it."""
+        return (self.kind, self.text, self.outcome, self.at and self.at.timestamp(), self.author)
+
+
+@dataclass(frozen=True)
+class SentSession:
+    """A session as a client sent it. `sent` names its details that were sent, be they null."""
+
+    external_id: str
+    title: str
+    problem: str
+    category: str | None = None
+    client: str | None = None
+    asset: str | None = None
+    opened_at: datetime | None = None
+    steps: tuple[SentStep, ...] = ()
+    sent: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> SentSession:
+        """Build it from a validated body."""
+        details = {name: body[name] for name in DETAILS if name in body}
+        steps = tuple(SentStep.of(step) for step in body.get("steps") or ())
+        return cls(**details, steps=steps, sent=frozenset(details))
+
+    def details(self) -> dict[str, Any]:
+        """Return the details that were sent, in order."""
+        return {name: getattr(self, name) for name in DETAILS if name in self.sent}
 
 
 @dataclass(frozen=True)
@@ -123,40 +173,41 @@ class StoredSession:
 
 
 def store(
-    session: Session, account_id: UUID, details: dict[str, Any], *, draft_of: UUID | None = None
+    session: Session, account_id: UUID, details: Mapping[str, Any], *, draft_of: UUID | None = None
 ) -> StoredSession:
     """Create or refresh the session named by `external_id`, and lock its row until commit.
 
-    The lock makes two handoffs of one session wait for each other. What was not sent stays as it was. With
+    The lock makes two handoffs of one session wait for each other. What is not in `details` stays as it was. With
     `draft_of`, the id of a parked handoff, it is that handoff's draft and the ticket's session is left alone.
     """
-    new = str(new_id())
-    values = details | {"account": str(account_id), "id": new, "draft_of": draft_of and str(draft_of)}
-    sent = tuple(name for name in DETAILS if name in details)
-    row = _store(sent)(session.connection(), values).one()
+    new = new_id()
+    (row,) = _store(tuple(details))(session, {**details, "account_id": account_id, "id": new, "draft_of": draft_of})
     shown = row.title, row.problem, row.client, row.asset, row.category
-    return StoredSession(row.id, details["external_id"], *shown, row.steps_count, str(row.id) == new)
+    return StoredSession(row.id, details["external_id"], *shown, row.steps_count, row.id == new)
 
 
 @cache
 def _store(sent: tuple[str, ...]) -> Prepared:
-    return Prepared(f"""
-        INSERT INTO sessions (account_id, id, draft_of, {", ".join(sent)})
-        VALUES (%(account)s, %(id)s, %(draft_of)s, {", ".join(f"%({name})s" for name in sent)})
-        ON CONFLICT (account_id, external_id, draft_of) DO UPDATE
-        SET {", ".join(f"{name} = excluded.{name}" for name in sent if name != "external_id")}
-        RETURNING id, title, problem, client, asset, category, steps_count
-    """)
+    """Prepare the upsert of a session of which these details were sent."""
+    table = TroubleshootingSession
+    new = insert(table).values({name: bindparam(name) for name in ("account_id", "id", "draft_of", *sent)})
+    return Prepared(
+        new.values(steps_count=0)
+        .on_conflict_do_update(
+            index_elements=["account_id", "external_id", "draft_of"],
+            # Not the key, though it would stay the same: the row would be locked against foreign keys.
+            set_={name: new.excluded[name] for name in sent if name != "external_id"},
+        )
+        .returning(table.id, table.title, table.problem, table.client, table.asset, table.category, table.steps_count)
+    )
 
 
-def authors(steps: Iterable[Mapping[str, Any]]) -> list[str]:
+def authors(steps: Iterable[Step]) -> list[str]:
     """Return the named authors of these steps, each once."""
-    return list(dict.fromkeys(step["author"] for step in steps if step.get("author")))
+    return list(dict.fromkeys(step.author for step in steps if step.author))
 
 
-def new_steps(
-    session: Session, account_id: UUID, kept: StoredSession, steps: Sequence[T], identity: Callable[[T], Identity]
-) -> Sequence[T]:
+def new_steps(session: Session, account_id: UUID, kept: StoredSession, steps: Sequence[Step]) -> Sequence[Step]:
     """Return those of `steps` that the session does not have yet, in order.
 
     A client that hands a session off again sends its whole history. A step is the same when all that was
@@ -165,26 +216,30 @@ def new_steps(
     if not kept.steps_count:
         return steps
     known = Counter(step.identity for step in steps_of(session, account_id, kept.id))
-    return without_known(steps, known, identity)
+    return without_known(steps, known)
 
 
-def without_known(steps: Iterable[T], known: Counter[Identity], identity: Callable[[T], Identity]) -> list[T]:
+def without_known(steps: Iterable[Step], known: Counter[Identity]) -> list[Step]:
     """Return the steps that are not in `known`, in order. Consumes matches in `known`."""
     fresh = []
     for step in steps:
-        if known[identity(step)] > 0:
-            known[identity(step)] -= 1
+        if known[step.identity] > 0:
+            known[step.identity] -= 1
         else:
             fresh.append(step)
     return fresh
 
 
-def append_step(session: Session, kept: TroubleshootingSession, step: dict[str, Any], *, by: UUID) -> SessionStep:
+def append_step(session: Session, kept: TroubleshootingSession, step: SentStep, *, by: UUID) -> SessionStep:
     """Append a step to a session whose row is locked, so that numbers have no gaps."""
-    added = step_values(kept.account_id, kept, [step], by=by)
-    count = session.connection().exec_driver_sql(f"WITH {ADD_STEPS} SELECT steps_count FROM counted", added)
-    set_committed_value(kept, "steps_count", count.scalar_one())
-    return session.get_one(SessionStep, (kept.account_id, kept.id, kept.steps_count))
+    _refuse_too_many(kept.steps_count + 1)
+    kept.steps_count += 1
+    added = SessionStep(
+        account_id=kept.account_id, session_id=kept.id, seq=kept.steps_count, added_by_id=by, **asdict(step)
+    )
+    session.add(added)
+    session.flush()
+    return added
 
 
 def lock(session: Session, account_id: UUID, session_id: UUID) -> TroubleshootingSession:
@@ -206,24 +261,14 @@ def publish(session: Session, account_id: UUID, draft_id: UUID) -> StoredSession
     details = {name: getattr(draft, name) for name in DETAILS if getattr(draft, name) is not None}
     kept = store(session, account_id, details)
     steps = steps_of(session, account_id, draft_id)
-    fresh = [step.seq for step in new_steps(session, account_id, kept, steps, attrgetter("identity"))]
+    fresh = [step.seq for step in new_steps(session, account_id, kept, steps)]
     _refuse_too_many(kept.steps_count + len(fresh))
-    moved = {"account": account_id, "draft": draft_id, "ticket": kept.id, "seqs": fresh, "before": kept.steps_count}
+    moved = {"account": account_id, "draft": draft_id, "ticket": kept.id, "steps": fresh, "before": kept.steps_count}
     session.execute(_MOVE_STEPS, moved)
     return kept
 
 
-# A moved step keeps who added it and when, which the timeline shows.
-_MOVE_STEPS = text("""
-    WITH moved AS (
-        UPDATE session_steps SET session_id = :ticket, seq = :before + fresh.place
-        FROM unnest(CAST(:seqs AS int[])) WITH ORDINALITY AS fresh (seq, place)
-        WHERE account_id = :account AND session_id = :draft AND session_steps.seq = fresh.seq
-        RETURNING session_steps.seq
-    )
-    UPDATE sessions SET steps_count = :before + (SELECT count(*) FROM moved)
-    WHERE account_id = :account AND id = :ticket
-""")
+_MOVE_STEPS = sql_file(__file__, "move_steps")
 
 
 def discard(session: Session, account_id: UUID, draft_id: UUID) -> None:
@@ -232,55 +277,20 @@ def discard(session: Session, account_id: UUID, draft_id: UUID) -> None:
         session.execute(delete(table).where(table.account_id == account_id, key == draft_id))
 
 
-# The parts of a statement that adds step_values(); however many steps, it has one shape.
-ADD_STEPS = """
-    step AS (
-        INSERT INTO session_steps (account_id, session_id, seq, kind, text, outcome, at, author, added_by_id)
-        SELECT %(account)s, %(session)s, seq, kind, text, outcome, at, author, %(by)s
-        FROM jsonb_to_recordset(CAST(%(steps)s AS jsonb))
-            AS row(seq int, kind text, text text, outcome text, at timestamptz, author text)
-    ), counted AS (
-        UPDATE sessions SET steps_count = steps_count + %(count)s
-        WHERE account_id = %(account)s AND id = %(session)s AND %(count)s > 0 RETURNING steps_count
-    )
-"""
-
-
-def step_values(
-    account_id: UUID, kept: StoredSession | TroubleshootingSession, steps: Sequence[dict[str, Any]], *, by: UUID
-) -> dict[str, Any]:
-    """Return the values of ADD_STEPS. Conflict when the session would become too long."""
+def numbered(kept: StoredSession, steps: Sequence[SentStep]) -> str:
+    """Render new steps with their numbers as JSON. Conflict if the session would become too long."""
     _refuse_too_many(kept.steps_count + len(steps))
-    rows = [
-        {
-            "seq": seq,
-            "kind": step["kind"],
-            "text": step["text"],
-            "outcome": step.get("outcome"),
-            "at": at and at.isoformat(),
-            "author": step.get("author"),
-        }
-        for seq, step in enumerate(steps, start=kept.steps_count + 1)
-        for at in [step.get("at")]
-    ]
-    return {
-        "account": str(account_id),
-        "session": str(kept.id),
-        "steps": dump_json(rows),
-        "count": len(rows),
-        "by": str(by),
-    }
+    return dump_json([as_row(step, seq) for seq, step in enumerate(steps, start=kept.steps_count + 1)])
+
+
+def as_row(step: SentStep, seq: int) -> dict[str, Any]:
+    """Render a step with its number for a JSON parameter."""
+    return {**vars(step), "seq": seq, "at": step.at and step.at.isoformat()}
 
 
 def _refuse_too_many(count: int) -> None:
     if count > MAX_STEPS:
         raise Conflict("too_many_steps", f"A session holds at most {MAX_STEPS} steps.", limit=MAX_STEPS)
-
-
-def step_identity(step: dict[str, Any]) -> Identity:
-    """The identity of a step within its session: everything that was sent of it."""
-    at: datetime | None = step.get("at")
-    return (step["kind"], step["text"], step.get("outcome"), at and at.timestamp(), step.get("author"))
 
 
 def steps_of(session: Session, account_id: UUID, session_id: UUID) -> list[SessionStep]:

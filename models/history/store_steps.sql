@@ -1,0 +1,10 @@
+-- Store new steps of imported sessions, given as JSON.
+WITH added AS (
+    INSERT INTO session_steps (account_id, session_id, seq, kind, text, outcome, at, author, added_by_id)
+    SELECT :account, session_id, seq, kind, text, outcome, at, author, :by
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS row(session_id uuid, seq int, kind text, text text,
+        outcome text, at timestamptz, author text)
+    RETURNING session_id, seq
+), counted AS (SELECT session_id, max(seq) AS steps FROM added GROUP BY session_id)
+UPDATE sessions SET steps_count = counted.steps FROM counted
+WHERE sessions.account_id = :account AND sessions.id = counted.session_id

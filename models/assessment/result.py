@@ -4,9 +4,55 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TypedDict
 
 from models.assessment import State
+
+
+class Statement(TypedDict):
+    """A statement with the ids of what it rests on (`step:3`, `handoff:<id>`, `problem`)."""
+
+    text: str
+    evidence: list[str]
+
+
+class Tried(Statement):
+    """Something that was tried and did not solve the problem. `outcome`: failed | partial | unknown."""
+
+    outcome: str
+
+
+class Suggestion(Statement):
+    """A step worth taking next, with the reason."""
+
+    why: str
+
+
+class SimilarCase(TypedDict):
+    """A resolved handoff of the same account with its fix."""
+
+    handoff_id: str
+    title: str
+    digest: str
+    score: float
+
+
+class Findings(TypedDict):
+    """What an assessor says of a case."""
+
+    summary: str
+    what_we_know: list[Statement]
+    do_not_repeat: list[Tried]
+    likely_cause: Statement | None
+    suggested_steps: list[Suggestion]
+    confidence: str  # low | medium | high
+    questions: list[str]
+
+
+class Content(Findings):
+    """The content of an assessment, as stored and as answered."""
+
+    similar: list[SimilarCase]
 
 
 @dataclass(frozen=True)
@@ -29,7 +75,7 @@ class Result:
 
     state: State
     error: str | None = None  # why it failed or fell back
-    content: dict[str, Any] | None = None
+    content: Content | None = None
     source: str | None = None
     prompt_version: str | None = None
     dropped_evidence: int | None = None

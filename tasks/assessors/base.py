@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from models.assessment.case import Case
-from models.assessment.result import NOTHING_SPENT, Spent
+from models.assessment.result import NOTHING_SPENT, Content, Spent
 
 
 @dataclass(frozen=True)
 class Draft:
     """A verified assessment and its cost. `content` has the shape of tasks.assessors.content.DraftSchema."""
 
-    content: dict[str, Any]
+    content: Content
     source: str  # extractive | openai:<model> | anthropic:<model>
     prompt_version: str
     dropped_evidence: int = 0  # evidence ids that named nothing in the case

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from models.assessment.case import Case
+from models.assessment.result import Content, Findings, SimilarCase, Statement, Suggestion, Tried
 from tasks.assessors.reading.outcomes import Attempt, outcomes
 from tasks.assessors.reading.similarity import repeats
 from tasks.assessors.reading.text import clip, digest
@@ -27,6 +28,8 @@ EVIDENCE_LENGTH = 80
 
 OUTCOMES = ("failed", "partial", "unknown")
 CONFIDENCES = ("low", "medium", "high")
+
+S = TypeVar("S", Statement, Tried, Suggestion)
 
 
 class Text(fields.String):
@@ -157,7 +160,7 @@ def _bounds_in_words(field: fields.Field[Any]) -> str | None:
 class Verified:
     """Content that cites only existing ids, and the number of items dropped."""
 
-    content: dict[str, Any]
+    content: Content
     dropped_evidence: int = 0  # ids that named nothing in the case
     dropped_statements: int = 0  # facts and attempts left without any evidence
     moved_steps: int = 0  # suggestions that repeat what failed
@@ -170,15 +173,17 @@ class _Evidence:
     known: frozenset[str]
     dropped: int = 0
 
-    def keep(self, item: Mapping[str, Any]) -> dict[str, Any]:
+    def keep(self, item: S) -> S:
         """Return the item with existing ids only, each once."""
         cited = list(dict.fromkeys(item["evidence"]))
         real = [name for name in cited if name in self.known]
         self.dropped += len(cited) - len(real)
-        return {**item, "evidence": real}
+        kept = item.copy()
+        kept["evidence"] = real
+        return kept
 
 
-def verify(content: Mapping[str, Any], case: Case, *, attempts: Sequence[Attempt] | None = None) -> Verified:
+def verify(content: Findings, case: Case, *, attempts: Sequence[Attempt] | None = None) -> Verified:
     """Check `content` (valid by ReplySchema or DraftSchema) against its case.
 
     The result is valid by DraftSchema. Facts and attempts without surviving evidence are dropped, a likely
@@ -196,7 +201,7 @@ def verify(content: Mapping[str, Any], case: Case, *, attempts: Sequence[Attempt
     known, listed = _grounded(facts), _grounded(tried)
     fresh, moved = _split_repeats(steps, listed, outcomes(case) if attempts is None else attempts)
     unfounded = cause is not None and not cause["evidence"]
-    checked = {
+    checked: Content = {
         "summary": content["summary"],
         "what_we_know": known,
         "do_not_repeat": (listed + moved)[:TRIED_COUNT],
@@ -210,7 +215,7 @@ def verify(content: Mapping[str, Any], case: Case, *, attempts: Sequence[Attempt
     return Verified(checked, ids.dropped, lost, len(steps) - len(fresh))
 
 
-def similar_cases(case: Case) -> list[dict[str, Any]]:
+def similar_cases(case: Case) -> list[SimilarCase]:
     """Return the past cases of `case` with their fixes, best first."""
     best = sorted(case.past, key=lambda past: -past.score)[:SIMILAR_COUNT]
     return [
@@ -224,18 +229,18 @@ def similar_cases(case: Case) -> list[dict[str, Any]]:
     ]
 
 
-def _grounded(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _grounded(items: list[S]) -> list[S]:
     return [item for item in items if item["evidence"]]
 
 
 def _split_repeats(
-    steps: list[dict[str, Any]], tried: list[dict[str, Any]], attempts: Sequence[Attempt]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    steps: list[Suggestion], tried: list[Tried], attempts: Sequence[Attempt]
+) -> tuple[list[Suggestion], list[Tried]]:
     """Separate new suggestions from repeats of a failure, which become attempts with that failure's evidence."""
     failed = [(verdict.text, verdict.evidence) for verdict in attempts if verdict.outcome == "failed"]
     listed = [(item["text"], tuple(item["evidence"])) for item in tried]
-    fresh: list[dict[str, Any]] = []
-    moved: list[dict[str, Any]] = []
+    fresh: list[Suggestion] = []
+    moved: list[Tried] = []
     for step in steps:
         if any(repeats(step["text"], text) for text, _ in listed):
             continue  # do_not_repeat says it already

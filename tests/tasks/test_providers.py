@@ -110,7 +110,7 @@ def test_the_schema_and_the_output_limit_go_with_the_call(vendor: str, desk: Des
 
 def test_a_slow_reply_in_time_is_taken(desk: Desk, provider: Provider) -> None:
     provider.behave("slow", seconds=0.5)
-    assert desk.assess().provider_calls == 1
+    assert desk.assess().spent.provider_calls == 1
 
 
 @pytest.mark.parametrize("behaviour", ["hang", "slow", "drip", "drip_head"])
@@ -154,7 +154,7 @@ def test_a_deadline_that_has_passed_costs_no_call(desk: Desk, provider: Provider
 @pytest.mark.parametrize("behaviour", ["error_500", "drop", "rate_limited"])
 def test_a_passing_failure_is_tried_again(behaviour: str, desk: Desk, provider: Provider) -> None:
     provider.behave("good", sequence=[behaviour, behaviour], retry_after=0)
-    assert desk.assess().provider_calls == provider.calls == 3
+    assert desk.assess().spent.provider_calls == provider.calls == 3
 
 
 def test_three_failures_are_enough(desk: Desk, provider: Provider) -> None:
@@ -172,7 +172,7 @@ def test_nobody_listening_is_unavailable(vendor: str, redis: Redis) -> None:
 def test_retry_after_is_the_least_wait(desk: Desk, provider: Provider) -> None:
     provider.behave("good", sequence=["rate_limited"], retry_after=2)
     started = time.monotonic()
-    assert desk.assess().provider_calls == 2
+    assert desk.assess().spent.provider_calls == 2
     assert time.monotonic() - started >= 2
 
 
@@ -209,7 +209,7 @@ def test_what_trying_again_cannot_help_is_tried_once(
 
 def test_a_redirect_is_not_followed(desk: Desk, provider: Provider) -> None:
     provider.behave("redirect")
-    assert desk.failure().provider_calls == provider.calls == 1
+    assert desk.failure().spent.provider_calls == provider.calls == 1
 
 
 @pytest.mark.parametrize("behaviour", ["truncated", "refusal"])
@@ -312,7 +312,7 @@ def test_retries_count_as_calls_of_the_minute(vendor: str, provider: Provider, r
 
 def test_without_redis_the_model_is_asked_all_the_same(vendor: str, provider: Provider) -> None:
     nowhere = connect(RedisAddress.parse("redis://127.0.0.1:9/0"))
-    assert Desk(vendor, provider, nowhere).assess().provider_calls == 1
+    assert Desk(vendor, provider, nowhere).assess().spent.provider_calls == 1
 
 
 def test_the_text_of_a_ticket_is_not_logged(

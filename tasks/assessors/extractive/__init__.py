@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 from models.assessment.case import Case, PastCase
+from models.assessment.result import Findings, Statement, Suggestion, Tried
 from tasks.assessors.base import Draft
 from tasks.assessors.content import verify
 from tasks.assessors.extractive import cause, facts, questions, summary
@@ -47,21 +47,21 @@ class Extractive:
         checked = verify(self._content(case, transcript, reading), case, attempts=reading.attempts)
         return Draft(checked.content, "extractive", PROMPT_VERSION, checked.dropped_evidence)
 
-    def _content(self, case: Case, transcript: Transcript, reading: Reading) -> dict[str, Any]:
+    def _content(self, case: Case, transcript: Transcript, reading: Reading) -> Findings:
         spoken = transcript.everything()
         likely = self._likely_cause(case, spoken)
         open_questions = questions.unanswered(transcript)
         tried = attempts_not_to_repeat(reading)
         told = summary.write(case, transcript, reading)
-        content: dict[str, Any] = {
+        return {
             "summary": told,
             "what_we_know": known_facts(spoken, reading, [told]),
             "do_not_repeat": tried,
             "likely_cause": {"text": likely.text, "evidence": list(likely.evidence)} if likely else None,
             "suggested_steps": self._suggestions(case, reading, open_questions),
+            "confidence": self._confidence(case, spoken, reading, likely),
             "questions": _texts(open_questions, questions.missing(case, reading, spoken)),
         }
-        return {**content, "confidence": self._confidence(case, spoken, reading, likely)}
 
     def _likely_cause(self, case: Case, spoken: Sequence[Sentence]) -> cause.Cause | None:
         own = cause.stated(spoken)
@@ -69,7 +69,7 @@ class Extractive:
             return own
         return cause.from_past(case, self.past_floor) or own
 
-    def _suggestions(self, case: Case, reading: Reading, asked: Sequence[Sentence]) -> list[dict[str, Any]]:
+    def _suggestions(self, case: Case, reading: Reading, asked: Sequence[Sentence]) -> list[Suggestion]:
         """What fixed similar cases, what was proposed here and not done, what was never answered."""
         found = [
             *(step for past in self._relevant(case) for step in steps_of_past(past)),
@@ -97,7 +97,7 @@ class Extractive:
         return "medium" if grounds >= 2 or (close and concrete) else "low"
 
 
-def known_facts(spoken: Sequence[Sentence], reading: Reading, said: Sequence[str]) -> list[dict[str, Any]]:
+def known_facts(spoken: Sequence[Sentence], reading: Reading, said: Sequence[str]) -> list[Statement]:
     """The most telling statements in the order they were made, without what do_not_repeat says.
 
     Of statements of the same weight those that `said` has no words of come first.
@@ -110,7 +110,7 @@ def known_facts(spoken: Sequence[Sentence], reading: Reading, said: Sequence[str
     ]
 
 
-def attempts_not_to_repeat(reading: Reading) -> list[dict[str, Any]]:
+def attempts_not_to_repeat(reading: Reading) -> list[Tried]:
     """What did not solve the problem; the latest when there is too much, in order."""
     kept: list[Attempt] = []
     for attempt in reversed([attempt for attempt in reading.attempts if unsolved(attempt)]):
@@ -126,7 +126,7 @@ def attempts_not_to_repeat(reading: Reading) -> list[dict[str, Any]]:
     ]
 
 
-def steps_of_past(past: PastCase) -> list[dict[str, Any]]:
+def steps_of_past(past: PastCase) -> list[Suggestion]:
     """The first sentences of a resolution, each as a step to take here."""
     title = excerpt(past.title, 150) or "(untitled)"
     return [
@@ -144,20 +144,20 @@ def _is_concrete(text: str) -> bool:
     return not text.rstrip().endswith((":", ",")) and (len(stems(text)) >= 3 or bool(technical(text)))
 
 
-def _open_proposal(proposal: Attempt) -> dict[str, Any]:
+def _open_proposal(proposal: Attempt) -> Suggestion:
     where = proposal.evidence[0].replace(":", " ")
     why = f"Proposed in {where}; no result is recorded."
     return {"text": excerpt(proposal.text, FACT_LENGTH), "why": why, "evidence": list(proposal.evidence)}
 
 
-def _open_question(sentence: Sentence) -> dict[str, Any]:
+def _open_question(sentence: Sentence) -> Suggestion:
     where = sentence.source.replace(":", " ")
     text = f"Get an answer to: {excerpt(sentence.text, FACT_LENGTH)}"
     return {"text": text, "why": f"Asked in {where} and not answered.", "evidence": [sentence.source]}
 
 
-def _new_ones(found: Iterable[dict[str, Any]], tried: Sequence[str]) -> list[dict[str, Any]]:
-    kept: list[dict[str, Any]] = []
+def _new_ones(found: Iterable[Suggestion], tried: Sequence[str]) -> list[Suggestion]:
+    kept: list[Suggestion] = []
     for step in found:
         known = any(repeats(step["text"], text) for text in tried)
         if not known and not any(overlap(step["text"], other["text"]) > 0.7 for other in kept):

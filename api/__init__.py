@@ -9,7 +9,7 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from api import analytics, assessments, batches, cli, feed, handoffs, health, openapi, pages, people, sessions
+from api import analytics, assessments, assets, batches, cli, feed, handoffs, health, openapi, pages, people, sessions
 from api.auth import cookie
 from api.cli import batches as cli_batches
 from api.cli import history
@@ -58,6 +58,7 @@ def create_app() -> Flask:
     )
     # No redirects by the router: they would go where the Host header says, and change an id with two slashes.
     app.url_map.merge_slashes = app.url_map.strict_slashes = False
+    app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # labels come in the order of display
     api = OnceApi(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [openapi.Completion()]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": BEARER})
@@ -66,6 +67,7 @@ def create_app() -> Flask:
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(page.blueprint)
+    app.register_blueprint(assets.blueprint)
     app.register_blueprint(pages.blueprint)
     cookie.install(app)
     errors.install(app)

@@ -13,10 +13,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from api import auth
+from api import auth, labels
 from api.auth import cookie, jwts
 from api.http import errors
 from models.account import Caller, Role, login
+from models.assessment.feedback import Rating
+from models.handoff import COVERED, OPEN, Priority, Status
 from models.transaction import maintenance
 
 blueprint = Blueprint("pages", __name__)
@@ -38,6 +40,14 @@ POLICY = "; ".join(
 )
 
 OWN_PATH = re.compile(r"/(?!/)[^\\\x00-\x20\x7f]*")  # browsers read a backslash as a slash
+
+# The options of the selects.
+SELECTS = {
+    "priorities": labels.options(Priority),
+    "open_statuses": labels.options(Status, *OPEN),
+    "covered_statuses": labels.options(Status, *COVERED),
+    "ratings": labels.options(Rating, Rating.WRONG, Rating.INCOMPLETE, Rating.HELPFUL),
+}
 
 View = Callable[..., Any]
 
@@ -183,7 +193,7 @@ def batches() -> str:
 
 @blueprint.context_processor
 def _common() -> dict[str, Any]:
-    return {"me": g.get("caller"), "csrf": cookie.csrf_token()}
+    return {"me": g.get("caller"), "csrf": cookie.csrf_token(), "labels": labels.for_scripts(), **SELECTS}
 
 
 @blueprint.after_request

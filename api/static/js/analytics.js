@@ -4,11 +4,11 @@ import { get } from "./api.js";
 import { announce } from "./announce.js";
 import { barPlot, waitingPlot } from "./charts.js";
 import { byId, el } from "./dom.js";
-import { span } from "./words.js";
+import { ASSESSMENT, span } from "./words.js";
 
 const TIMES = { time_to_ready: "Time to ready", time_to_claim: "Time to claim", time_to_first_action: "Time to first action" };
 const COUNTS = { n_handoffs: "Handoffs", n_ready: "Ready", n_claimed: "Claimed", n_with_action: "With action" };
-const STATES = { succeeded: "Assessed", fallback: "Without AI", failed: "Failed", queued: "Waiting", running: "Being written", none: "Not assessed" };
+const STATES = { ...ASSESSMENT, none: "Not assessed" };
 
 const report = byId("report");
 const period = byId("period");

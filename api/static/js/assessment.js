@@ -5,8 +5,8 @@ import { announce } from "./announce.js";
 import { el, refill } from "./dom.js";
 import { keepDraft } from "./drafts.js";
 import { elsewhere, evidence } from "./evidence.js";
-import { flash } from "./flash.js";
-import { age, clock, moment, plural, source, why } from "./words.js";
+import { sending } from "./sending.js";
+import { RATING, age, clock, moment, plural, source, why } from "./words.js";
 
 const WAITS = ["queued", "running"];
 
@@ -101,36 +101,33 @@ function tools(view) {
     may && el("button", { type: "button", data: { key: "again" }, on: { click: (event) => again(event.currentTarget, view) } }, shown ? "Write it again" : "Try again"));
 }
 
-async function again(button, { handoff, changed }) {
-  button.disabled = true;
-  try {
+function again(button, { handoff, changed }) {
+  return sending([button], async () => {
     await changed(await post(`/handoffs/${handoff.id}/reassess`));
     announce("A new assessment is being written.");
-  } catch (problem) {
-    flash(problem.message, "bad").focus();
-    button.disabled = false;
-  }
+  });
 }
 
 function feedback(handoff, shown) {
   const said = el("p", { className: "said", attrs: { role: "status" } });
   const comment = el("textarea", { name: "comment", rows: 1, maxLength: 2000, id: "feedback-comment" });
-  const button = (rating, text) =>
+  const button = ([rating, text]) =>
     el("button", { type: "button", data: { key: `rate-${rating}` }, attrs: { "aria-pressed": "false" }, on: { click: (event) => rate(event.currentTarget, rating) } }, text);
   const form = el("form", { className: "feedback", on: { submit: (event) => event.preventDefault() } },
     el("fieldset", {}, el("legend", {}, "Was this right?"), el("div", { className: "buttons" },
-      button("helpful", "Helpful"), button("wrong", "Wrong"), button("incomplete", "Incomplete")),
+      Object.entries(RATING).map(button)),
     el("label", { htmlFor: "feedback-comment" }, "What was wrong or missing (optional)"), comment, said));
   keepDraft(form, `feedback-${handoff.id}-${shown.generation}`);
 
-  async function rate(pressed, rating) {
-    try {
-      await post(`/handoffs/${handoff.id}/assessments/${shown.generation}/feedback`, { rating, comment: comment.value.trim() || null });
-      for (const other of form.querySelectorAll("[aria-pressed]")) other.setAttribute("aria-pressed", String(other === pressed));
+  function rate(pressed, rating) {
+    const given = { rating, comment: comment.value.trim() || null };
+    const act = async () => {
+      await post(`/handoffs/${handoff.id}/assessments/${shown.generation}/feedback`, given);
+      for (const other of form.querySelectorAll("[aria-pressed]"))
+        other.setAttribute("aria-pressed", String(other === pressed));
       said.textContent = "Thank you, noted.";
-    } catch (problem) {
-      said.textContent = problem.message;
-    }
+    };
+    return sending([], act, (problem) => (said.textContent = problem.message));
   }
   return form;
 }

@@ -3,13 +3,12 @@
 import { get, post } from "./api.js";
 import { announce } from "./announce.js";
 import { byId, el, refill, say } from "./dom.js";
-import { flash } from "./flash.js";
-import { ago, plural, span } from "./words.js";
+import { sending } from "./sending.js";
+import { BATCH, ago, plural, span } from "./words.js";
 
 const BUSY_MS = 1500;
 const QUIET_MS = 15000;
 const RETRY_MS = 5000;
-const STATES = { queued: "Waiting", running: "Running", paused: "Paused", completed: "Completed", cancelled: "Cancelled", failed: "Failed" };
 
 const form = byId("start");
 const rows = new Map(); // id → the nodes of a batch
@@ -29,15 +28,13 @@ function wanted() {
   return body;
 }
 
-async function dryRun() {
+function dryRun() {
   const body = wanted();
-  try {
+  return sending([], async () => {
     const found = await post("/batches", { ...body, dry_run: true });
     checked = body;
     showEstimate(found);
-  } catch (problem) {
-    flash(problem.message, "bad").focus();
-  }
+  });
 }
 
 function showEstimate(found) {
@@ -57,19 +54,15 @@ function forgetEstimate() {
   byId("dry").classList.add("primary");
 }
 
-async function begin(button) {
-  button.disabled = true;
-  try {
+function begin(button) {
+  return sending([button], async () => {
     await post("/batches", checked);
     forgetEstimate();
     form.reset();
     announce("The batch has started.");
     byId("heading").focus();
     await show();
-  } catch (problem) {
-    flash(problem.message, "bad").focus();
-    button.disabled = false;
-  }
+  });
 }
 
 async function show() {
@@ -125,7 +118,7 @@ function makeRow(batch) {
 function writeRow({ node, parts }, batch) {
   node.dataset.state = batch.state;
   say(parts.title, batch.note || `Assess again, started ${ago(batch.created_at)}${batch.started_by ? ` by ${batch.started_by.name}` : ""}`);
-  say(parts.state, STATES[batch.state] + (batch.paused_reason ? `: ${batch.paused_reason.replaceAll("_", " ")}` : ""));
+  say(parts.state, BATCH[batch.state] + (batch.paused_reason ? `: ${batch.paused_reason.replaceAll("_", " ")}` : ""));
   parts.bar.max = Math.max(1, batch.total);
   parts.bar.value = batch.total ? batch.done : 1;
   say(parts.counts, counts(batch));
@@ -147,18 +140,13 @@ function pace(batch) {
   return [rate, eta, cost].filter(Boolean).join(" · ");
 }
 
-async function move(button, id, verb) {
-  button.disabled = true;
-  try {
+function move(button, id, verb) {
+  return sending([button], async () => {
     writeRow(rows.get(id), await post(`/batches/${id}/${verb}`));
     announce(`Batch: ${verb} done.`);
     if (button.hidden) byId("heading").focus();
     await show();
-  } catch (problem) {
-    flash(problem.message, "bad").focus();
-  } finally {
-    button.disabled = false;
-  }
+  });
 }
 
 form.addEventListener("submit", (event) => {

@@ -7,6 +7,7 @@ import { byId, el, refill } from "./dom.js";
 import { follow } from "./feed.js";
 import { draftKey } from "./drafts.js";
 import { flash, showFlash } from "./flash.js";
+import { sending, show } from "./sending.js";
 import { KIND, OUTCOME, PRIORITY, STATUS, ago, returns } from "./words.js";
 import { people } from "./work.js";
 
@@ -76,15 +77,8 @@ async function send(intent, buttons) {
   clearErrors();
   const missing = ["external_id", "title", "reason"].filter((name) => !form.elements[name].value.trim());
   if (missing.length) return showErrors(missing.map((name) => [name, "is needed"]));
-  for (const button of buttons) button.disabled = true;
-  try {
-    const made = await post("/handoffs", body(intent), { headers: { "Idempotency-Key": key } });
-    done(made, intent);
-  } catch (problem) {
-    explain(problem);
-  } finally {
-    for (const button of buttons) button.disabled = false;
-  }
+  const act = async () => done(await post("/handoffs", body(intent), { headers: { "Idempotency-Key": key } }), intent);
+  await sending(buttons, act, explain);
 }
 
 function done(made, intent) {
@@ -110,7 +104,7 @@ function explain(problem) {
   if (problem.code === "idempotency_mismatch") key = newKey();
   const errors = problem.status === 422 ? flatten(problem.facts.errors?.json ?? {}) : [];
   if (errors.length) showErrors(errors);
-  else flash(problem.message, "bad").focus();
+  else show(problem);
 }
 
 function flatten(errors, name = "") {
@@ -164,17 +158,13 @@ function list(items, empty, parked = false) {
       parked && el("button", { type: "button", data: { key: `escalate-${item.id}` }, attrs: { "aria-label": `Escalate ${item.session.title}` }, on: { click: (event) => escalate(event.currentTarget, item) } }, "Escalate"))));
 }
 
-async function escalate(button, item) {
-  button.disabled = true;
-  try {
+function escalate(button, item) {
+  return sending([button], async () => {
     await post(`/handoffs/${item.id}/escalate`);
     announce(`${item.session.title} is in the queue.`);
     await showLists();
     byId("heading").focus();
-  } catch (problem) {
-    flash(problem.message, "bad").focus();
-    button.disabled = false;
-  }
+  });
 }
 
 form.addEventListener("submit", (event) => {

@@ -10,6 +10,7 @@ import { follow } from "./feed.js";
 import { narrowed, offerCategories, searchAgain, startFilters, wanted } from "./filters.js";
 import { flash, showFlash } from "./flash.js";
 import { startKeys } from "./keys.js";
+import { sending } from "./sending.js";
 
 const LEAVE_MS = 4000; // long enough to read who took it
 const TICK_MS = 10000;
@@ -186,12 +187,9 @@ async function claimCurrent(id) {
     flash("Viewers cannot take handoffs.", "info");
     return;
   }
-  try {
-    const taken = await claim(made.card);
-    if (taken) location.assign(`/handoffs/${id}`);
-  } catch (problem) {
-    flash(problem.message, "bad").focus();
-  }
+  await sending([], async () => {
+    if (await claim(made.card)) location.assign(`/handoffs/${id}`);
+  });
 }
 
 byId("read-all").addEventListener("click", () => {

@@ -4,10 +4,10 @@ import { isAdmin, me, mayWrite, post } from "./api.js";
 import { announce } from "./announce.js";
 import { claim } from "./claim.js";
 import { el, refill, say } from "./dom.js";
-import { flash } from "./flash.js";
-import { ago, clock } from "./words.js";
+import { sending } from "./sending.js";
+import { STATUS, ago, clock } from "./words.js";
 
-const TITLES = { claimed: "Taken", resolved: "Resolved", withdrawn: "Withdrawn", parked: "Parked" };
+const OVER = ["claimed", "resolved", "withdrawn", "parked"]; // nobody can start here
 
 // Fill the section for somebody who has not taken the handoff.
 export function showStart(section, { handoff, changed }) {
@@ -15,8 +15,13 @@ export function showStart(section, { handoff, changed }) {
   const key = JSON.stringify([handoff.status, handoff.claimed_by?.id, first?.text]);
   if (section.dataset.key === key) return;
   section.dataset.key = key;
-  say(section.querySelector("h2"), TITLES[handoff.status] ?? (handoff.handed_off_by.id === me.id ? "Your handoff" : "Start here"));
+  say(section.querySelector("h2"), title(handoff));
   refill(section.querySelector(".fill"), ...parts(handoff, first, changed));
+}
+
+function title(handoff) {
+  if (OVER.includes(handoff.status)) return STATUS[handoff.status];
+  return handoff.handed_off_by.id === me.id ? "Your handoff" : "Start here";
 }
 
 function parts(handoff, first, changed) {
@@ -43,28 +48,18 @@ function taken(handoff) {
     el("p", {}, el("strong", {}, handoff.claimed_by.name), ` took it at ${clock(handoff.claimed_at)}. You can read along.`), back());
 }
 
-async function start(button, handoff, changed) {
-  button.disabled = true;
-  try {
+function start(button, handoff, changed) {
+  return sending([button], async () => {
     const mine = await claim(handoff);
     if (mine) await changed(mine);
-  } catch (problem) {
-    flash(problem.message, "bad").focus();
-    button.disabled = false;
-  }
+  });
 }
 
 function move(text, verb, handoff, changed, className = "primary") {
-  const act = async (event) => {
-    const button = event.currentTarget;
-    button.disabled = true;
-    try {
+  const act = (event) =>
+    sending([event.currentTarget], async () => {
       await changed(await post(`/handoffs/${handoff.id}/${verb}`));
       announce("Done.");
-    } catch (problem) {
-      flash(problem.message, "bad").focus();
-      button.disabled = false;
-    }
-  };
+    });
   return el("button", { type: "button", className, data: { key: verb }, on: { click: act } }, text);
 }

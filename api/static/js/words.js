@@ -1,38 +1,22 @@
-// How values are said to people.
+// How values are shown to people: labels, times, counts.
 
 import { now } from "./api.js";
+import { byId } from "./dom.js";
 
-export const PRIORITY = { urgent: "Urgent", high: "High", normal: "Normal", low: "Low" };
-export const OUTCOME = { worked: "Worked", failed: "Failed", partial: "Partly", unknown: "Unclear" };
-export const KIND = { question: "Question", action: "Action", observation: "Observation", note: "Note" };
-export const STATUS = {
-  parked: "Parked",
-  pending: "Assessing",
-  ready: "Ready",
-  claimed: "Taken",
-  resolved: "Resolved",
-  withdrawn: "Withdrawn",
-};
+// The labels of the server's enums, which it puts on the page.
+const labels = JSON.parse(byId("labels").textContent);
 
-// Why a model's answer is not there. The kinds are the server's.
-const WHY = {
-  timeout: "the AI service did not answer in time",
-  unavailable: "the AI service could not be reached",
-  rate_limited: "the AI service was too busy",
-  auth: "the AI service refused our key",
-  truncated: "the AI answer was cut off",
-  refused: "the AI declined to answer",
-  invalid_reply: "the AI answer was not usable",
-  budget: "the AI budget of this account is used up for now",
-  circuit_open: "the AI service has failed repeatedly and is being left alone for a moment",
-  deadline: "it took longer than it may",
-  attempts: "it was tried several times without success",
-  crashed: "the process that wrote it broke down",
-  internal: "something went wrong on our side",
-  withdrawn: "the handoff was withdrawn",
-};
+export const PRIORITY = labels.Priority;
+export const OUTCOME = labels.Outcome;
+export const KIND = labels.StepKind;
+export const STATUS = labels.Status;
+export const ASSESSMENT = labels.State;
+export const BATCH = labels.BatchState;
+export const RATING = labels.Rating;
 
-export const why = (kind) => WHY[kind] ?? (kind ? `the reason is “${kind.replaceAll("_", " ")}”` : "no reason was given");
+// Why there is no answer of a model, as the end of a sentence.
+export const why = (kind) =>
+  labels.Reason[kind] ?? (kind ? `the reason is “${kind.replaceAll("_", " ")}”` : "no reason was given");
 
 // "3 min": how long ago, in one unit.
 export function age(time) {

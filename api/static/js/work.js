@@ -4,7 +4,8 @@ import { get, me, post } from "./api.js";
 import { announce } from "./announce.js";
 import { el, refill, say } from "./dom.js";
 import { keepDraft } from "./drafts.js";
-import { flash, flashLater } from "./flash.js";
+import { flashLater } from "./flash.js";
+import { sending } from "./sending.js";
 import { KIND, OUTCOME, clock } from "./words.js";
 
 // What is chosen at first is chosen again after a reset of the form.
@@ -26,7 +27,7 @@ export function showAddStep(section, { handoff, changed, shown }) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const { text, kind, outcome } = form.elements;
-    sending(form, async () => {
+    sending([form.querySelector("button")], async () => {
       await post(`/sessions/${encodeURIComponent(handoff.session.external_id)}/steps`, { kind: kind.value, text: text.value, outcome: outcome.value || null });
       form.reset();
       forget();
@@ -112,20 +113,7 @@ export async function people() {
 function submits(form, act) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    sending(form, act);
+    sending([form.querySelector("button")], act);
   });
   return form;
-}
-
-// One submit at a time; what goes wrong is said, and what was typed stays.
-async function sending(form, act) {
-  const button = form.querySelector("button");
-  button.disabled = true;
-  try {
-    await act();
-  } catch (problem) {
-    flash(problem.message, "bad").focus();
-  } finally {
-    button.disabled = false;
-  }
 }

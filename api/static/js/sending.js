@@ -1,0 +1,20 @@
+// Sending something to the server from a form or a button.
+
+import { flash } from "./flash.js";
+
+// Run `act`, which sends a request, with the buttons disabled. What goes wrong is shown; what was typed stays.
+export async function sending(buttons, act, explain = show) {
+  for (const button of buttons) button.disabled = true;
+  try {
+    await act();
+  } catch (problem) {
+    explain(problem);
+  } finally {
+    for (const button of buttons) button.disabled = false;
+  }
+}
+
+// Show why a request has failed, above the content.
+export function show(problem) {
+  flash(problem.message, "bad").focus();
+}

@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+NODE_BIN := PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin
 
 # Variables given to make (PORT=8001, ASSESSOR=openai …) reach the processes.
 export
@@ -30,12 +31,14 @@ faults: .venv/stamp ## break every part in turn under load and print what became
 bench: .venv/bench-stamp ## the service beside references, as ratios (args="intake claim", args="--write docs/performance.md")
 	@exec $(BIN)/python -m tests.benchmarks $(args)
 
-check: lint ## lint, formatting, types, and which room may import which
+check: lint ## lint, formatting, types, and which room may import which; the same for the scripts and styles
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports --no-logo --no-cache
+	$(NODE_BIN)/biome ci --colors=off --error-on-warnings
+	$(NODE_BIN)/tsc --project .
 
-lint: .venv/stamp ## ruff
+lint: .venv/stamp node_modules/stamp ## ruff
 	$(BIN)/python -m ruff check .
 
 bench-assessment: .venv/stamp ## how good assessments and the search for past cases are (args="FILE …" for other tickets)
@@ -55,9 +58,10 @@ constraints: .venv/stamp ## write constraints.txt anew after a change of the req
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make constraints" \
 		--output-file constraints.txt requirements-dev.txt requirements-bench.txt
 
-format: .venv/stamp ## format the code, mend what ruff can
+format: .venv/stamp node_modules/stamp ## format the code, mend what ruff and Biome can
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
+	$(NODE_BIN)/biome check --write
 
 migration: .venv/stamp ## begin a migration: make migration m="add handoff.priority"
 	@test -n "$$m" || { echo 'make migration needs m="what it does"' >&2; exit 2; }
@@ -75,6 +79,11 @@ PIP_INSTALL := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 $(BIN)/pyt
 	"$(PYTHON)" -m venv .venv
 	$(PIP_INSTALL) -r requirements-dev.txt -c constraints.txt
 	@touch .venv/stamp
+
+# Node.js comes as a wheel; what it runs is for `make check` alone.
+node_modules/stamp: .venv/stamp package-lock.json
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --no-audit --no-fund --loglevel error
+	@touch node_modules/stamp
 
 .venv/bench-stamp: .venv/stamp requirements-bench.txt
 	$(PIP_INSTALL) -r requirements-bench.txt -c constraints.txt

@@ -26,8 +26,13 @@ export class Problem extends Error {
   }
 }
 
-// The response of a call below /api/v1; Problem for everything that is not 2xx or 304. `quiet` leaves the
-// end of the login to the caller.
+/**
+ * The response of a call below /api/v1; Problem for everything that is not 2xx or 304. `quiet` leaves the end of the
+ * login to the caller.
+ * @param {string} method
+ * @param {string} path
+ * @param {{ body?: object, headers?: Record<string, string>, quiet?: boolean }} options
+ */
 export async function call(method, path, { body, headers = {}, quiet = false } = {}) {
   const response = await fetchOnce(method, path, body, headers);
   noteClock(response);
@@ -59,13 +64,18 @@ async function fetchOnce(method, path, body, headers) {
 export const get = async (path) => json(await call("GET", path));
 export const post = async (path, body, options) => json(await call("POST", path, { body, ...options }));
 
-// The open handoffs as they are, all of them or those that a query narrows to, and the cursor where the feed goes on.
+/**
+ * The open handoffs as they are, all of them or those that a query narrows to, and the cursor where the feed goes
+ * on.
+ * @param {Record<string, string>} query
+ * @returns {Promise<{ items: Handoff[], cursor: string }>}
+ */
 export async function snapshot(query = {}) {
   const items = [];
   let page = {};
   let answer;
   do {
-    answer = await get(`/queue?${new URLSearchParams({ limit: 200, ...query, ...page })}`);
+    answer = await get(`/queue?${new URLSearchParams({ limit: "200", ...query, ...page })}`);
     items.push(...answer.items);
     page = { page: answer.next_page };
   } while (answer.next_page);
@@ -91,7 +101,7 @@ function noteClock(response) {
 // Whoever signs out is on the way to another page; until it comes, what is still asked here is refused.
 let signingOut = false;
 document.addEventListener("submit", (event) => {
-  if (event.target.matches('form[action$="/sign-out"]')) signingOut = true;
+  if (/** @type {Element} */ (event.target).matches('form[action$="/sign-out"]')) signingOut = true;
 });
 
 // Ask for the token again and come back here.

@@ -1,16 +1,16 @@
 // Batches: a dry run first, then a bar that moves; pause, resume, cancel.
 
-import { get, post } from "./api.js";
 import { announce } from "./announce.js";
+import { get, post } from "./api.js";
 import { byId, el, refill, say } from "./dom.js";
 import { sending } from "./sending.js";
-import { BATCH, ago, plural, span } from "./words.js";
+import { ago, BATCH, plural, span } from "./words.js";
 
 const BUSY_MS = 1500;
 const QUIET_MS = 15000;
 const RETRY_MS = 5000;
 
-const form = byId("start");
+const form = /** @type {Form} */ (byId("start"));
 const rows = new Map(); // id → the nodes of a batch
 let timer = null;
 let checked = null; // the body of the last dry run
@@ -20,7 +20,8 @@ function wanted() {
   const filter = {};
   for (const name of ["status", "priority"]) if (value(name)) filter[name] = [value(name)];
   for (const name of ["category", "rated"]) if (value(name)) filter[name] = value(name);
-  for (const name of ["since", "until"]) if (value(name)) filter[name] = new Date(`${value(name)}T00:00`).toISOString();
+  for (const name of ["since", "until"])
+    if (value(name)) filter[name] = new Date(`${value(name)}T00:00`).toISOString();
   if (form.elements.without_assessment.checked) filter.without_assessment = true;
   const body = { kind: "reassess", filter };
   if (value("note")) body.note = value("note");
@@ -40,8 +41,19 @@ function dryRun() {
 function showEstimate(found) {
   const box = byId("estimate");
   box.replaceChildren(
-    el("p", {}, el("strong", {}, plural(found.count, "handoff")), ` would be assessed again, with about ${found.expected_tokens.toLocaleString()} tokens, costing about ${found.expected_cost.toFixed(2)}.`),
-    found.count > 0 ? el("button", { type: "button", className: "primary", on: { click: (event) => begin(event.currentTarget) } }, `Start with ${plural(found.count, "handoff")}`) : "",
+    el(
+      "p",
+      {},
+      el("strong", {}, plural(found.count, "handoff")),
+      ` would be assessed again, with about ${found.expected_tokens.toLocaleString()} tokens, costing about ${found.expected_cost.toFixed(2)}.`,
+    ),
+    found.count > 0
+      ? el(
+          "button",
+          { type: "button", className: "primary", on: { click: (event) => begin(event.currentTarget) } },
+          `Start with ${plural(found.count, "handoff")}`,
+        )
+      : "",
   );
   box.hidden = false;
   byId("dry").classList.remove("primary");
@@ -71,10 +83,15 @@ async function show() {
   try {
     const { items } = await get("/batches?limit=50");
     draw(items);
-    wait = items.some((batch) => ["queued", "running"].includes(batch.state)) && !document.hidden ? BUSY_MS : QUIET_MS;
+    wait =
+      items.some((batch) => ["queued", "running"].includes(batch.state)) && !document.hidden ? BUSY_MS : QUIET_MS;
   } catch (problem) {
     wait = Math.max(RETRY_MS, (problem.retryAfter ?? 0) * 1000);
-    if (!rows.size) refill(byId("batches"), el("p", { className: "state" }, "The batches cannot be loaded. This page tries again by itself."));
+    if (!rows.size)
+      refill(
+        byId("batches"),
+        el("p", { className: "state" }, "The batches cannot be loaded. This page tries again by itself."),
+      );
   }
   timer = setTimeout(show, wait);
 }
@@ -91,12 +108,24 @@ function draw(items) {
     writeRow(rows.get(batch.id), batch);
   }
   const nodes = items.map((batch) => rows.get(batch.id).node);
-  if (nodes.some((node, index) => box.children[index] !== node) || box.childElementCount !== nodes.length) box.replaceChildren(...nodes);
+  if (nodes.some((node, index) => box.children[index] !== node) || box.childElementCount !== nodes.length)
+    box.replaceChildren(...nodes);
 }
 
+/** @param {Batch} batch */
 function makeRow(batch) {
   const heading = `b-${batch.id}`;
-  const act = (verb, text) => el("button", { type: "button", data: { verb }, attrs: { "aria-describedby": heading }, on: { click: (event) => move(event.currentTarget, batch.id, verb) } }, text);
+  const act = (verb, text) =>
+    el(
+      "button",
+      {
+        type: "button",
+        data: { verb },
+        attrs: { "aria-describedby": heading },
+        on: { click: (event) => move(event.currentTarget, batch.id, verb) },
+      },
+      text,
+    );
   const parts = {
     title: el("h3", { id: heading }),
     state: el("span", { className: "badge" }),
@@ -108,16 +137,29 @@ function makeRow(batch) {
     cancel: act("cancel", "Cancel"),
   };
   parts.cancel.classList.add("danger");
-  const node = el("article", { className: "card-like batch", data: { id: batch.id } },
+  const node = el(
+    "article",
+    { className: "card-like batch", data: { id: batch.id } },
     el("div", { className: "line" }, parts.title, parts.state),
-    parts.bar, parts.counts, parts.pace,
-    el("div", { className: "buttons" }, parts.pause, parts.resume, parts.cancel));
+    parts.bar,
+    parts.counts,
+    parts.pace,
+    el("div", { className: "buttons" }, parts.pause, parts.resume, parts.cancel),
+  );
   return { node, parts };
 }
 
+/**
+ * @param {{ node: HTMLElement, parts: Record<string, any> }} row
+ * @param {Batch} batch
+ */
 function writeRow({ node, parts }, batch) {
   node.dataset.state = batch.state;
-  say(parts.title, batch.note || `Assess again, started ${ago(batch.created_at)}${batch.started_by ? ` by ${batch.started_by.name}` : ""}`);
+  say(
+    parts.title,
+    batch.note ||
+      `Assess again, started ${ago(batch.created_at)}${batch.started_by ? ` by ${batch.started_by.name}` : ""}`,
+  );
   say(parts.state, BATCH[batch.state] + (batch.paused_reason ? `: ${batch.paused_reason.replaceAll("_", " ")}` : ""));
   parts.bar.max = Math.max(1, batch.total);
   parts.bar.value = batch.total ? batch.done : 1;
@@ -128,15 +170,26 @@ function writeRow({ node, parts }, batch) {
   parts.cancel.hidden = !["queued", "running", "paused"].includes(batch.state);
 }
 
+/** @param {Batch} batch */
 function counts(batch) {
   const part = (count, text) => count > 0 && `${count} ${text}`;
-  return [`${batch.done} of ${batch.total} done`, part(batch.fallback, "without AI"), part(batch.failed, "failed"), part(batch.skipped, "skipped")].filter(Boolean).join(" · ");
+  return [
+    `${batch.done} of ${batch.total} done`,
+    part(batch.fallback, "without AI"),
+    part(batch.failed, "failed"),
+    part(batch.skipped, "skipped"),
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
+/** @param {Batch} batch */
 function pace(batch) {
   const rate = batch.rate && `${batch.rate} a second`;
   const eta = batch.state === "running" && batch.eta_seconds !== null && `about ${span(batch.eta_seconds)} to go`;
-  const cost = batch.cost > 0 && `cost ${batch.cost.toFixed(2)}${batch.cost_ceiling ? ` of at most ${batch.cost_ceiling.toFixed(2)}` : ""}`;
+  const cost =
+    batch.cost > 0 &&
+    `cost ${batch.cost.toFixed(2)}${batch.cost_ceiling ? ` of at most ${batch.cost_ceiling.toFixed(2)}` : ""}`;
   return [rate, eta, cost].filter(Boolean).join(" · ");
 }
 

@@ -1,10 +1,13 @@
 // One handoff as the queue shows it. The node is made once; later states are written into it.
 
-import { me, mayWrite } from "./api.js";
+import { mayWrite, me } from "./api.js";
 import { el, say } from "./dom.js";
-import { PRIORITY, age, belowTitle, moment, plural, returns, source } from "./words.js";
+import { age, belowTitle, moment, PRIORITY, plural, returns, source } from "./words.js";
 
-// A card for a handoff: {node, show(card), unread(bool), tick(), leave(note)}.
+/**
+ * A card for a handoff: {node, show(card), unread(bool), tick(), leave(note)}.
+ * @param {Handoff} card
+ */
 export function makeCard(card) {
   const parts = {
     dot: el("span", { className: "dot", hidden: true }, el("span", { className: "unseen" }, "Unread")),
@@ -23,10 +26,15 @@ export function makeCard(card) {
     "li",
     { className: "card", data: { id: card.id } },
     el("div", { className: "line" }, parts.dot, parts.priority, el("h3", {}, parts.link), parts.badges, parts.age),
-    el("div", { className: "body" }, el("div", { className: "texts" }, parts.facts, parts.reason, parts.summary, parts.origin), parts.pick),
+    el(
+      "div",
+      { className: "body" },
+      el("div", { className: "texts" }, parts.facts, parts.reason, parts.summary, parts.origin),
+      parts.pick,
+    ),
     parts.note,
   );
-  const made = { node, card, parts, ...verbs(node, parts) };
+  const made = { node, card, parts, fresh: false, isUnread: false, ...verbs(node, parts) };
   made.show(card);
   return made;
 }
@@ -56,6 +64,7 @@ function verbs(node, parts) {
   };
 }
 
+/** @param {Handoff} card */
 function write(node, parts, card) {
   const { session } = card;
   node.dataset.priority = card.priority;
@@ -75,25 +84,36 @@ function write(node, parts, card) {
   parts.pick.setAttribute("aria-label", `${parts.pick.textContent}: ${session.title}`);
 }
 
+/** @param {Handoff} card */
 function facts(card) {
   const { session } = card;
-  const parts = [session.external_id, session.client, session.category, plural(session.steps_count, "step").replace(" ", "\u00a0")];
+  const parts = [
+    session.external_id,
+    session.client,
+    session.category,
+    plural(session.steps_count, "step").replace(" ", "\u00a0"),
+  ];
   return `${parts.filter(Boolean).join(" · ")} · from ${card.handed_off_by.name}`;
 }
 
+/** @param {Handoff} card */
 function badges(card) {
   const again = returns(card.returns);
   const mine = card.handed_off_by.id === me.id;
   const forMe = card.target?.id === me.id;
   return [
     again && el("span", { className: "badge again" }, again),
-    card.overdue && el("span", { className: "badge overdue", title: "It was taken, and nothing happened in time" }, "Overdue"),
-    card.claimed_by && el("span", { className: "badge" }, card.claimed_by.id === me.id ? "Yours" : `With ${card.claimed_by.name}`),
-    card.target && el("span", { className: `badge ${forMe ? "for-me" : ""}` }, forMe ? "For you" : `For ${card.target.name}`),
+    card.overdue &&
+      el("span", { className: "badge overdue", title: "It was taken, and nothing happened in time" }, "Overdue"),
+    card.claimed_by &&
+      el("span", { className: "badge" }, card.claimed_by.id === me.id ? "Yours" : `With ${card.claimed_by.name}`),
+    card.target &&
+      el("span", { className: `badge ${forMe ? "for-me" : ""}` }, forMe ? "For you" : `For ${card.target.name}`),
     mine && el("span", { className: "badge" }, "You handed it off"),
   ].filter(Boolean);
 }
 
+/** @param {Handoff} card */
 function writeAssessment(parts, card) {
   const { assessment } = card;
   const pending = card.assessment_state === "queued" || card.assessment_state === "running";

@@ -1,8 +1,8 @@
 // The small lamp that tells whether what is shown is live.
 
+import { announce } from "./announce.js";
 import { now } from "./api.js";
 import { byId, say } from "./dom.js";
-import { announce } from "./announce.js";
 import { clock } from "./words.js";
 
 const STALE_MS = 15000;

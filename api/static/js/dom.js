@@ -29,7 +29,9 @@ export function say(node, text) {
 
 // Fill a container anew, keeping the focus on the element with the same data-key.
 export function refill(container, ...children) {
-  const focused = container.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const focused = container.contains(document.activeElement)
+    ? /** @type {HTMLElement} */ (document.activeElement).dataset.key
+    : null;
   container.replaceChildren(...children.flat().filter((child) => child != null && child !== false));
   if (focused) container.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }

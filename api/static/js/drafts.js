@@ -7,7 +7,8 @@ export const draftKey = (name) => `draft-${me.id}-${name}`;
 
 // Remove the drafts whose keys are meant.
 export function removeDrafts(isMeant) {
-  for (const key of Object.keys(sessionStorage)) if (key.startsWith("draft-") && isMeant(key)) sessionStorage.removeItem(key);
+  for (const key of Object.keys(sessionStorage))
+    if (key.startsWith("draft-") && isMeant(key)) sessionStorage.removeItem(key);
 }
 
 // Somebody else's session has ended in this tab without their signing out.

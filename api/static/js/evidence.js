@@ -8,7 +8,9 @@ const PLACES = { title: "heading", problem: "evidence-problem", reason: "evidenc
 // Links for these evidence ids. An id of a kind we do not know is left out.
 export function evidence(ids, similar = []) {
   const links = (ids ?? []).map((id) => link(id, similar)).filter(Boolean);
-  return links.length ? el("span", { className: "evidence" }, el("span", { className: "unseen" }, "Evidence: "), ...links) : null;
+  return links.length
+    ? el("span", { className: "evidence" }, el("span", { className: "unseen" }, "Evidence: "), ...links)
+    : null;
 }
 
 function link(id, similar) {
@@ -29,14 +31,30 @@ function pastCase(id, similar) {
 export function elsewhere(id, text, title = "") {
   return el(
     "a",
-    { href: `/handoffs/${encodeURIComponent(id)}`, className: "chip", target: "_blank", rel: "noopener", title, data: { key: `past-${id}` } },
+    {
+      href: `/handoffs/${encodeURIComponent(id)}`,
+      className: "chip",
+      target: "_blank",
+      rel: "noopener",
+      title,
+      data: { key: `past-${id}` },
+    },
     text,
     el("span", { className: "unseen" }, " (opens in a new tab)"),
   );
 }
 
 function here(target, text) {
-  return el("a", { href: `#${target}`, className: "chip", data: { key: `to-${target}` }, on: { click: (event) => show(event, target) } }, text);
+  return el(
+    "a",
+    {
+      href: `#${target}`,
+      className: "chip",
+      data: { key: `to-${target}` },
+      on: { click: (event) => show(event, target) },
+    },
+    text,
+  );
 }
 
 function show(event, target) {

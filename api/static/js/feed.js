@@ -3,7 +3,7 @@
 // A tab listens on the channel before it loads its snapshot. Whatever the polling tab told before that was
 // committed before the snapshot was read, and whatever comes after is heard: so nothing is missed.
 
-import { Problem, call, me, now, seconds, signInAgain } from "./api.js";
+import { call, me, now, Problem, seconds, signInAgain } from "./api.js";
 
 const FIRST_BACKOFF = 1;
 const LAST_BACKOFF = 30;
@@ -18,8 +18,14 @@ export function backoff(failures, random = Math.random()) {
   return ceiling * (1 - random / 2);
 }
 
-// Follow the feed. `load` reads what the page shows and returns a cursor from which the feed goes on;
-// `onEvents` gets a list of events; `onState` gets {kind, retryAt?, since?}.
+/**
+ * Follow the feed. `load` reads what the page shows and returns a cursor from which the feed goes on.
+ * @param {{
+ *   load: () => Promise<string>,
+ *   onEvents: (events: FeedEvent[]) => void,
+ *   onState: (state: FeedState) => void,
+ * }} page
+ */
 export function follow({ load, onEvents, onState }) {
   const tab = new Follower(load, onEvents, onState);
   tab.start();
@@ -27,8 +33,15 @@ export function follow({ load, onEvents, onState }) {
 }
 
 class Follower {
+  /**
+   * @param {() => Promise<string>} load
+   * @param {(events: FeedEvent[]) => void} onEvents
+   * @param {(state: FeedState) => void} onState
+   */
   constructor(load, onEvents, onState) {
-    Object.assign(this, { load, onEvents, onState });
+    this.load = load;
+    this.onEvents = onEvents;
+    this.onState = onState;
     this.channel = new BroadcastChannel(`feed-${me.account}-${me.id}`);
     this.cursor = null;
     this.etag = null;
@@ -72,7 +85,8 @@ class Follower {
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
         if (error.status === 401 || error.status === 404 || error.status === 403) return;
-        const wait = error.retryAfter ?? backoff((failures += 1));
+        failures += 1;
+        const wait = error.retryAfter ?? backoff(failures);
         this.show(this.troubled(wait));
         await this.rest(wait);
       }
@@ -104,6 +118,7 @@ class Follower {
   async lead() {
     let released = false;
     this.leading = true;
+    /** @type {Promise<void>} */
     const done = new Promise((resolve) => {
       this.release = () => {
         released = true;
@@ -133,7 +148,10 @@ class Follower {
   async poll() {
     const slept = now() - this.lastGood > SLEPT_MS;
     const path = `/feed?limit=200&cursor=${this.cursor}${slept ? "&collapse=entity" : ""}`;
-    const response = await call("GET", path, { headers: this.etag ? { "If-None-Match": this.etag } : {}, quiet: true });
+    const response = await call("GET", path, {
+      headers: this.etag ? { "If-None-Match": this.etag } : {},
+      quiet: true,
+    });
     const interval = seconds(response.headers.get("Poll-Interval")) ?? 3;
     const page = response.status === 304 ? { events: [], cursor: this.cursor } : await response.json();
     // A page that must be read on has no "nothing new" yet.
@@ -168,7 +186,8 @@ class Follower {
       return Infinity;
     }
     if (error.status === 429) return error.retryAfter ?? 5;
-    const wait = Math.max(error.retryAfter ?? 0, backoff((this.failures += 1)));
+    this.failures += 1;
+    const wait = Math.max(error.retryAfter ?? 0, backoff(this.failures));
     this.tell(this.troubled(wait));
     return wait;
   }
@@ -180,7 +199,11 @@ class Follower {
   }
 
   troubled(wait) {
-    return { kind: navigator.onLine ? "reconnecting" : "offline", retryAt: now() + wait * 1000, since: this.lastGood };
+    return {
+      kind: navigator.onLine ? "reconnecting" : "offline",
+      retryAt: now() + wait * 1000,
+      since: this.lastGood,
+    };
   }
 
   good() {
@@ -241,13 +264,15 @@ class Follower {
 
   // Wait, until `wake` is called at the latest.
   rest(wait) {
-    return new Promise((resolve) => {
+    /** @type {Promise<void>} */
+    const waited = new Promise((resolve) => {
       const timer = Number.isFinite(wait) ? setTimeout(resolve, wait * 1000) : null;
       this.wake = () => {
         clearTimeout(timer);
         resolve();
       };
     });
+    return waited;
   }
 }
 

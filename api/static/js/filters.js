@@ -6,7 +6,7 @@ import { byId, el } from "./dom.js";
 const FIELDS = ["status", "priority", "category", "q"];
 const PAUSE_MS = 200;
 
-const form = byId("filters");
+const form = /** @type {Form} */ (byId("filters"));
 let found = null; // the ids that the server's search found; null: it was not asked, or has not answered yet
 let asking = null;
 
@@ -68,10 +68,15 @@ export const narrowed = () =>
   filter.status !== "waiting" || filter.mine || ["priority", "category", "q"].some((name) => filter[name]);
 
 // Whether a card belongs on the page as it is filtered now.
+/** @param {Handoff} card */
 export function wanted(card) {
-  return ofStatus(card) && (!filter.priority || card.priority === filter.priority)
-    && (!filter.category || card.session.category === filter.category)
-    && (!filter.mine || isMine(card)) && (!found || found.has(card.id));
+  return (
+    ofStatus(card) &&
+    (!filter.priority || card.priority === filter.priority) &&
+    (!filter.category || card.session.category === filter.category) &&
+    (!filter.mine || isMine(card)) &&
+    (!found || found.has(card.id))
+  );
 }
 
 function ofStatus(card) {

@@ -1,6 +1,6 @@
 // One handoff: the context screen before the claim, the session view after it. Both fill in live.
 
-import { Problem, get, isAdmin, me, mayWrite } from "./api.js";
+import { get, isAdmin, mayWrite, me, Problem } from "./api.js";
 import { showAssessment } from "./assessment.js";
 import { showConnection } from "./connection.js";
 import { byId, calm, el, refill, say } from "./dom.js";
@@ -8,13 +8,14 @@ import { follow } from "./feed.js";
 import { showFlash } from "./flash.js";
 import { showStart } from "./start.js";
 import { showSteps } from "./steps.js";
-import { PRIORITY, STATUS, age, belowTitle, moment, returns } from "./words.js";
+import { age, belowTitle, moment, PRIORITY, returns, STATUS } from "./words.js";
 import { showAddStep, showWork } from "./work.js";
 
 const TICK_MS = 1000;
 
 const article = byId("handoff");
 const id = article.dataset.id;
+/** @type {{ handoff: Handoff, session: Session, newest: Assessment, mode: string }} */
 const view = { handoff: null, session: null, newest: null, mode: null };
 
 // Everything the page shows, and a cursor that was read before it.
@@ -51,6 +52,7 @@ function gone() {
   byId("case-head").append(el("p", {}, "It does not exist, or it is parked by somebody else."));
 }
 
+/** @param {FeedEvent[]} events */
 function onEvents(events) {
   const mine = events.filter((event) => event.handoff.id === id);
   if (!mine.some((event) => event.seq > (view.handoff?.seq ?? 0))) return;
@@ -84,7 +86,7 @@ function drawSections() {
   article.dataset.mode = view.mode;
   drawProblem(handoff);
   showSteps(byId("tried"), session, handoff);
-  showAssessment(byId("assessment"), { handoff, newest, session, changed, mayWrite });
+  showAssessment(byId("assessment"), { handoff, newest, changed, mayWrite });
   if (view.mode === "session") showWork(byId("start"), { handoff, changed });
   else showStart(byId("start"), { handoff, changed });
   showAddStep(byId("add"), { handoff, changed, shown: view.mode === "session" });
@@ -99,6 +101,7 @@ function dissolve() {
   byId("heading").focus();
 }
 
+/** @param {Handoff} handoff */
 function drawHead(handoff) {
   const { session } = handoff;
   document.title = `${session.title} · Escalation`;
@@ -112,27 +115,43 @@ function drawHead(handoff) {
     el("span", { className: "badge" }, STATUS[handoff.status]),
     returns(handoff.returns) && el("span", { className: "badge again" }, returns(handoff.returns)),
     handoff.overdue && el("span", { className: "badge overdue" }, "Overdue"),
-    handoff.target && el("span", { className: "badge" }, `For ${handoff.target.id === me.id ? "you" : handoff.target.name}`),
+    handoff.target &&
+      el("span", { className: "badge" }, `For ${handoff.target.id === me.id ? "you" : handoff.target.name}`),
   );
-  const by = el("p", { className: "by" }, `Handed off by ${handoff.handed_off_by.name}, `,
-    el("time", { dateTime: handoff.created_at, title: moment(handoff.created_at), data: { age: handoff.created_at } }, `${age(handoff.created_at)} ago`));
+  const by = el(
+    "p",
+    { className: "by" },
+    `Handed off by ${handoff.handed_off_by.name}, `,
+    el(
+      "time",
+      { dateTime: handoff.created_at, title: moment(handoff.created_at), data: { age: handoff.created_at } },
+      `${age(handoff.created_at)} ago`,
+    ),
+  );
   const head = byId("case-head");
   head.replaceChildren(byId("heading"), el("div", { className: "case-facts" }, badges, line, by));
 }
 
+/** @param {Handoff} handoff */
 function drawProblem(handoff) {
   const { session } = handoff;
   const summary = handoff.assessment?.summary;
   refill(
     byId("problem").querySelector(".fill"),
     summary && el("p", { className: "lead" }, belowTitle(summary, session.title)),
-    el("dl", { className: "asks" },
+    el(
+      "dl",
+      { className: "asks" },
       part("reason", "Why it was handed off", handoff.reason),
       handoff.ask && part("ask", "What is needed from you", handoff.ask),
       handoff.resolution && part("resolution", "What fixed it", handoff.resolution),
     ),
     el("h3", {}, "As it was reported"),
-    el("p", { id: "evidence-problem", className: "ticket", tabIndex: -1 }, session.problem || "Nothing was written down."),
+    el(
+      "p",
+      { id: "evidence-problem", className: "ticket", tabIndex: -1 },
+      session.problem || "Nothing was written down.",
+    ),
   );
 }
 
@@ -140,7 +159,8 @@ const part = (name, title, text) =>
   el("div", { id: `evidence-${name}`, tabIndex: -1 }, el("dt", {}, title), el("dd", { className: "ticket" }, text));
 
 setInterval(() => {
-  for (const node of document.querySelectorAll("[data-age]")) say(node, `${age(node.dataset.age)}${node.dataset.bare ? "" : " ago"}`);
+  for (const node of document.querySelectorAll("[data-age]"))
+    say(node, `${age(node.dataset.age)}${node.dataset.bare ? "" : " ago"}`);
 }, TICK_MS);
 
 showFlash();

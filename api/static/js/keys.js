@@ -6,14 +6,20 @@ import { byId } from "./dom.js";
 const OFF = "keys-off";
 
 export function startKeys({ claim }) {
-  const help = byId("help");
-  const on = byId("keys-on");
+  const help = /** @type {HTMLDialogElement} */ (byId("help"));
+  const on = /** @type {HTMLInputElement} */ (byId("keys-on"));
   on.checked = localStorage.getItem(OFF) === null;
   on.addEventListener("change", () => (on.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "1")));
   byId("help-button").addEventListener("click", () => help.showModal());
   document.addEventListener("keydown", (event) => {
     if (!on.checked || help.open || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
-    const acts = { j: () => walk(1), k: () => walk(-1), c: () => claim(current()), "/": search, "?": () => help.showModal() };
+    const acts = {
+      j: () => walk(1),
+      k: () => walk(-1),
+      c: () => claim(current()),
+      "/": search,
+      "?": () => help.showModal(),
+    };
     const act = acts[event.key];
     if (!act) return;
     event.preventDefault();
@@ -34,6 +40,7 @@ function walk(by) {
 }
 
 function search() {
-  byId("f-q").focus();
-  byId("f-q").select();
+  const field = /** @type {HTMLInputElement} */ (byId("f-q"));
+  field.focus();
+  field.select();
 }

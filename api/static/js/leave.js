@@ -2,4 +2,5 @@
 
 import { removeDrafts } from "./drafts.js";
 
-for (const form of document.querySelectorAll("form.leave")) form.addEventListener("submit", () => removeDrafts(() => true));
+for (const form of document.querySelectorAll("form.leave"))
+  form.addEventListener("submit", () => removeDrafts(() => true));

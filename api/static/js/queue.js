@@ -1,7 +1,7 @@
 // The live queue: snapshot, then the feed. Cards change in place; new ones come on top.
 
-import { me, mayWrite, snapshot } from "./api.js";
 import { announce, arrived } from "./announce.js";
+import { mayWrite, me, snapshot } from "./api.js";
 import { makeCard } from "./card.js";
 import { claim } from "./claim.js";
 import { showConnection } from "./connection.js";
@@ -30,6 +30,7 @@ async function load() {
   return cursor;
 }
 
+/** @param {Handoff[]} items */
 function takeSnapshot(items) {
   const there = new Set(items.map((item) => item.id));
   for (const id of [...cards.keys()]) if (!there.has(id)) drop(id);
@@ -44,6 +45,7 @@ function takeSnapshot(items) {
   arrange();
 }
 
+/** @param {Handoff} card */
 function add(card, fresh) {
   const made = makeCard(card);
   made.fresh = fresh;
@@ -68,6 +70,7 @@ function markRead(made) {
 }
 
 // What the feed told. Only the last event of each handoff counts, and only if it is newer than what is shown.
+/** @param {FeedEvent[]} events */
 function onEvents(events) {
   const latest = new Map(events.map((event) => [event.handoff.id, event]));
   let changed = false;
@@ -83,6 +86,7 @@ function onEvents(events) {
   arrange();
 }
 
+/** @param {Handoff} card */
 function enter(card) {
   const made = add(card, true);
   if (!wanted(card)) return;
@@ -96,6 +100,7 @@ function enter(card) {
   }
 }
 
+/** @param {Handoff} card */
 function change(made, card) {
   const shown = made.node.isConnected && !made.leaving;
   made.show(card);
@@ -113,8 +118,10 @@ function sayGoodbye(made) {
   made.leaving = setTimeout(() => fadeOut(made), LEAVE_MS);
 }
 
+/** @param {Handoff} card */
 function whereTo(card) {
-  if (card.status === "claimed") return card.claimed_by.id === me.id ? "You took it" : `Taken by ${card.claimed_by.name}`;
+  if (card.status === "claimed")
+    return card.claimed_by.id === me.id ? "You took it" : `Taken by ${card.claimed_by.name}`;
   if (card.status === "resolved") return "Resolved";
   if (card.status === "withdrawn") return `Withdrawn by ${card.handed_off_by.name}`;
   return "No longer in this view";
@@ -137,7 +144,13 @@ function arrange() {
   const shown = [...cards.values()].filter((made) => made.leaving || wanted(made.card));
   for (const made of cards.values()) if (!made.leaving && !wanted(made.card)) made.node.remove();
   const byAge = (one, other) => (one.card.id < other.card.id ? -1 : 1);
-  place(arrivals, shown.filter((made) => made.fresh).sort(byAge).reverse());
+  place(
+    arrivals,
+    shown
+      .filter((made) => made.fresh)
+      .sort(byAge)
+      .reverse(),
+  );
   place(established, shown.filter((made) => !made.fresh).sort(byAge));
   byId("just-in").hidden = arrivals.childElementCount === 0;
   const count = shown.filter((made) => !made.leaving).length;
@@ -169,11 +182,15 @@ function showState(count) {
     ? ["Nothing matches", "No open handoff fits this filter."]
     : ["All clear", "Nobody is waiting. New handoffs appear here by themselves."];
   const all = el("button", { type: "button", on: { click: showAll } }, "Show all that are waiting");
-  box.replaceChildren(el("p", { className: "state-title" }, title), el("p", {}, detail), narrowed() ? el("p", {}, all) : "");
+  box.replaceChildren(
+    el("p", { className: "state-title" }, title),
+    el("p", {}, detail),
+    narrowed() ? el("p", {}, all) : "",
+  );
 }
 
 function showAll() {
-  byId("filters").reset();
+  /** @type {Form} */ (byId("filters")).reset();
   byId("f-q").focus();
 }
 

@@ -33,8 +33,7 @@ export function span(seconds) {
 
 export const ago = (time) => (now() - Date.parse(time) < 5000 ? "just now" : `${age(time)} ago`);
 export const clock = (time) => new Date(time).toLocaleTimeString([], { timeStyle: "short" });
-export const moment = (time) =>
-  new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+export const moment = (time) => new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 
 const NTH = ["", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
 

@@ -1,0 +1,130 @@
+// The shapes of the API that the scripts rely on; the whole of them is in /api/v1/openapi.json.
+
+interface Person {
+  id: string;
+  name: string;
+  role?: "viewer" | "engineer" | "admin";
+}
+
+interface Statement {
+  text: string;
+  evidence: string[];
+  why?: string;
+  outcome?: string;
+}
+
+interface Assessment {
+  summary: string;
+  what_we_know: Statement[];
+  do_not_repeat: Statement[];
+  likely_cause: Statement | null;
+  suggested_steps: Statement[];
+  similar: { handoff_id: string; title: string; digest: string; score: number }[];
+  questions: string[];
+  confidence: "low" | "medium" | "high";
+  generation: number;
+  state: AssessmentState;
+  source: string | null;
+  steps_newer: number | null;
+  queued_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  error_kind: string | null;
+}
+
+type AssessmentState = "queued" | "running" | "succeeded" | "fallback" | "failed";
+type Status = "parked" | "pending" | "ready" | "claimed" | "resolved" | "withdrawn";
+
+/** A handoff in full, or as a card, which carries less text of the session and the assessment. */
+interface Handoff {
+  id: string;
+  status: Status;
+  version: number;
+  priority: "low" | "normal" | "high" | "urgent";
+  reason: string;
+  ask: string | null;
+  session: {
+    external_id: string;
+    title: string;
+    problem: string;
+    category: string | null;
+    client: string | null;
+    asset: string | null;
+    steps_count: number;
+  };
+  handed_off_by: Person;
+  target: Person | null;
+  claimed_by: Person | null;
+  created_at: string;
+  ready_at: string | null;
+  claimed_at: string | null;
+  first_action_at: string | null;
+  resolved_at: string | null;
+  resolution: string | null;
+  seq: number;
+  returns: number;
+  overdue: boolean;
+  assessment_state: AssessmentState | null;
+  assessment: Assessment | null;
+}
+
+interface Step {
+  seq: number;
+  kind: "question" | "action" | "observation" | "note";
+  text: string;
+  outcome: "worked" | "failed" | "partial" | "unknown" | null;
+  at: string | null;
+  author: string | null;
+  added_at: string;
+}
+
+/** A session with its steps. */
+interface Session {
+  steps_count: number;
+  steps: Step[];
+}
+
+interface FeedEvent {
+  seq: number;
+  type: string;
+  at: string;
+  handoff: Handoff;
+}
+
+interface Batch {
+  id: string;
+  state: "queued" | "running" | "paused" | "completed" | "cancelled" | "failed";
+  paused_reason: string | null;
+  note: string | null;
+  created_at: string;
+  started_by: Person | null;
+  total: number;
+  done: number;
+  fallback: number;
+  failed: number;
+  skipped: number;
+  rate: number | null;
+  eta_seconds: number | null;
+  cost: number;
+  cost_ceiling: number | null;
+}
+
+/** What is known of the connection to the feed; times are milliseconds of the server's clock. */
+interface FeedState {
+  kind: "loading" | "live" | "reconnecting" | "stale" | "offline" | "stopped";
+  retryAt?: number;
+  since?: number;
+}
+
+/** A form whose controls are found by their names. */
+type Form = Omit<HTMLFormElement, "elements"> & HTMLElement & { elements: Record<string, any> };
+
+// What kind of element a selector finds, the selector says.
+interface ParentNode {
+  querySelector(selectors: string): any;
+  querySelectorAll(selectors: string): NodeListOf<any>;
+}
+
+interface Element {
+  closest(selectors: string): any;
+}

@@ -22,13 +22,13 @@ test: .venv/stamp ## run the whole test suite, two processes with private server
 quick: .venv/stamp ## the tests that need no server, no process and no browser, in seconds
 	@exec $(BIN)/python -m pytest --quick -n 2 tests/models tests/tasks tests/api tests/deploy $(args)
 
-proofs: .venv/stamp ## the long versions of the feed's proofs; writes docs/feed-proofs.md
+proofs: .venv/stamp ## the long versions of the feed's proofs; writes docs/measurements/feed-proofs.md
 	@PROOFS=long exec $(BIN)/python -m pytest tests/proofs $(args)
 
 faults: .venv/stamp ## break every part in turn under load and print what became of each handoff, about 10 minutes (args="…")
 	@exec $(BIN)/python -m tests.faults $(args)
 
-bench: .venv/bench-stamp ## the service beside references, as ratios (args="intake claim", args="--write docs/performance.md")
+bench: .venv/bench-stamp ## the service beside references, as ratios (args="intake claim", args="--write docs/measurements/performance.md")
 	@exec $(BIN)/python -m tests.benchmarks $(args)
 
 check: lint ## lint, formatting, types, and which room may import which; the same for the scripts and styles

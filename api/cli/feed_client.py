@@ -4,7 +4,7 @@
     for change in client.follow():
         ...  # after each change, client.items is the queue: {handoff id: card}
 
-The protocol is described in docs/feed.md.
+The protocol is described in docs/how-to/follow-the-feed.md.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def _warn_of_superuser(cursor: Any) -> None:
     if cursor.fetchone() == (True,):
         print(
             f"The tables belong to {owner}, a superuser, as whom functions run; see “The database's owner” in"
-            " docs/operations.md",
+            " docs/how-to/set-up-the-database.md",
             file=sys.stderr,
         )
 

@@ -15,7 +15,7 @@ from models.session import Outcome
 SEARCHED_CHARS = 2000  # of title and problem, in the search for past cases
 MOST_SIMILAR = 5
 
-# Calibrated in docs/assessment.md: at most one in twenty questions of another topic finds a case this near.
+# Calibrated in docs/measurements/assessment.md: at most one in twenty questions of another topic finds such a case.
 LEAST_SCORE = 0.27
 
 # Of a session with more steps so many are read: how it began, how it stands, and the latest known failures between.

@@ -15,11 +15,11 @@ from tests.world import World
 
 # `make proofs` sets it: minutes instead of seconds, and the figures are written down.
 LONG = os.environ.get("PROOFS") == "long"
-FIGURES = Path(__file__).parents[2] / "docs" / "feed-proofs.md"
+FIGURES = Path(__file__).parents[2] / "docs" / "measurements" / "feed-proofs.md"
 HEADING = """# The feed's proofs: figures of the last long run
 
-Written by `make proofs`. What each promise says stands in [feed.md](feed.md); the tests are in `tests/proofs`,
-their short versions run in `make test`.
+Written by `make proofs`. [How to follow the feed](../how-to/follow-the-feed.md) explains the promises; the tests are
+in `tests/proofs`, and their short versions run in `make test`.
 
 | promise | figures |
 |---|---|

@@ -7,7 +7,7 @@
 4. a reader that found no hint fills it only while it still holds a lease taken before its database read.
 
 Under any single fault no hint that is believed is below the head, when all have ended; without a fault at no moment
-(every interleaving: tests/models/test_head_interleavings.py). A writer needs no number for its first call, so no
+(every interleaving: tests/models/feed/test_head_interleavings.py). A writer needs no number for its first call, so no
 feed's counter is locked while Redis is waited for (docs/decisions/0006).
 
 Every hint ends at a fixed time, 10 s after a moment at which nothing greater was committed: a writer's clock starts

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from models.assessment import case
 from models.session import MAX_STEPS, SessionStep, TroubleshootingSession
 from models.transaction import transaction
-from tests.api.imports import Imports, past
+from tests.api.cli.imports import Imports, past
 from tests.world import STEPS, Person, World
 
 MARK = "quixotic"  # in everything that is parked here

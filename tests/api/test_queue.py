@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.feeds import news, snapshot
+from tests.api.feed.feeds import news, snapshot
 from tests.world import World
 
 

@@ -16,7 +16,7 @@ from models.account.limits import WINDOW_SECONDS
 from models.redis import client as redis_client
 from models.redis import redis_key
 from models.settings import settings
-from tests.api.test_limits import set_to
+from tests.api.http.test_limits import set_to
 from tests.world import World, intake
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.api.test_jwts import AUDIENCE, SECRET, claims, configured, signed, status
+from tests.api.auth.test_jwts import AUDIENCE, SECRET, claims, configured, signed, status
 from tests.world import World
 
 pytestmark = pytest.mark.usefixtures("with_a_secret")

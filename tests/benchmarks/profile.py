@@ -18,7 +18,7 @@ from uuid import UUID
 
 from flask.testing import FlaskClient
 
-from tests.api.feeds import statements
+from tests.api.feed.feeds import statements
 from tests.benchmarks import population as people
 from tests.benchmarks.population import account_id, handoff_id, intakes, token
 from tests.benchmarks.stage import Service, stage

@@ -16,7 +16,7 @@ from api.feed.cursor import Cursor, CursorError, decode, encode
 from api.http.errors import Problem
 from models.feed import Page, head
 from models.transaction import maintenance
-from tests.api.feeds import cursor
+from tests.api.feed.feeds import cursor
 from tests.proofs.conftest import scaled
 from tests.world import World
 

@@ -32,7 +32,7 @@ from models.database import Base
 from models.feed import head
 from models.transaction import maintenance, transaction
 from tests import world as worlds
-from tests.api.feeds import forget_hints, snapshot
+from tests.api.feed.feeds import forget_hints, snapshot
 from tests.conftest import OneConnection
 from tests.proofs.conftest import Note, scaled
 

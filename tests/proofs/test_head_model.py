@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.feed.head import Heads
-from tests.models.heads import FAULTS, KNOWN_BAD, Explorer
+from tests.models.feed.heads import FAULTS, KNOWN_BAD, Explorer
 from tests.proofs.conftest import Note, scaled
 
 

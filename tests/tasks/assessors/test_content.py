@@ -1,0 +1,193 @@
+"""The content's schema, the JSON Schema derived from it, and the verification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from marshmallow import ValidationError
+
+from models.assessment.case import Case
+from tasks.assessors.content import DraftSchema, ReplySchema, json_schema, verify
+from tests.tasks.assessors.cases import PAST_ID, PRINTER, case, past, step
+
+EVERY_KEY = {
+    "summary",
+    "what_we_know",
+    "do_not_repeat",
+    "likely_cause",
+    "suggested_steps",
+    "confidence",
+    "similar",
+    "questions",
+}
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    return {
+        "summary": "Printing fails with 0x00000709.",
+        "what_we_know": [{"text": "All of Accounting is affected.", "evidence": ["problem"]}],
+        "do_not_repeat": [],
+        "likely_cause": {"text": "An update", "evidence": ["step:4"]},
+        "suggested_steps": [],
+        "confidence": "medium",
+        "questions": [],
+        **changes,
+    }
+
+
+def verified(of: Case = PRINTER, **changes: Any) -> dict[str, Any]:
+    return verify(content(**changes), of).content
+
+
+def test_verified_content_is_valid_by_the_full_schema_and_has_exactly_its_keys() -> None:
+    result = verified()
+    assert set(result) == EVERY_KEY
+    assert DraftSchema().load(result) == result
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"summary": "x" * 601},
+        {"summary": "  "},
+        {"summary": "a\x00b"},
+        {"summary": "a\ud800b"},
+        {"summary": None},
+        {"confidence": "certain"},
+        {"invented": 1},
+        {"what_we_know": [{"text": "x", "evidence": ["problem"]}] * 13},
+        {"what_we_know": [{"text": "x"}]},
+        {"what_we_know": [{"text": "x", "evidence": ["problem"], "note": "y"}]},
+        {"what_we_know": [{"text": "x" * 501, "evidence": []}]},
+        {"what_we_know": [{"text": "x", "evidence": ["e" * 81]}]},
+        {"do_not_repeat": [{"text": "x", "outcome": "worked", "evidence": []}]},
+        {"questions": ["?"] * 9},
+        {"likely_cause": "an update"},
+    ],
+)
+def test_content_out_of_shape_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ReplySchema().load(content(**changes))
+
+
+def test_a_missing_key_is_refused() -> None:
+    for key in EVERY_KEY - {"similar"}:
+        with pytest.raises(ValidationError):
+            ReplySchema().load({name: value for name, value in content().items() if name != key})
+
+
+def every_object(schema: Any) -> list[dict[str, Any]]:
+    found = [schema] if isinstance(schema, dict) and schema.get("type") == "object" else []
+    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else []
+    return found + [item for value in inner for item in every_object(value)]
+
+
+def test_the_json_schema_is_strict_at_every_level() -> None:
+    objects = every_object(json_schema())
+    assert len(objects) == 5
+    for found in objects:
+        assert found["additionalProperties"] is False
+        assert found["required"] == list(found["properties"])
+
+
+def test_the_json_schema_leaves_the_similar_cases_to_the_server() -> None:
+    assert set(json_schema()["properties"]) == EVERY_KEY - {"similar"}
+    assert set(json_schema(DraftSchema)["properties"]) == EVERY_KEY
+
+
+def test_the_json_schema_says_null_and_choices() -> None:
+    properties = json_schema()["properties"]
+    assert properties["likely_cause"]["anyOf"][1] == {"type": "null"}
+    assert properties["confidence"]["enum"] == ["low", "medium", "high"]
+    assert "600 characters" in properties["summary"]["description"]
+
+
+def test_unknown_evidence_is_dropped_and_counted() -> None:
+    facts = [{"text": "x", "evidence": ["step:1", "step:99", "handoff:1", "step:1"]}]
+    result = verify(content(what_we_know=facts), PRINTER)
+    assert result.content["what_we_know"] == [{"text": "x", "evidence": ["step:1"]}]
+    assert result.dropped_evidence == 2
+
+
+def test_facts_and_attempts_without_evidence_are_dropped_and_counted() -> None:
+    facts = [{"text": "invented", "evidence": []}, {"text": "also", "evidence": ["step:77"]}]
+    tried = [{"text": "invented", "outcome": "failed", "evidence": ["step:78"]}]
+    result = verify(content(what_we_know=facts, do_not_repeat=tried), PRINTER)
+    assert result.content["what_we_know"] == []
+    assert result.content["do_not_repeat"] == []
+    assert result.dropped_statements == 3
+
+
+def test_a_cause_without_surviving_evidence_becomes_null_and_confidence_low() -> None:
+    result = verified(likely_cause={"text": "Sun spots", "evidence": ["step:99"]}, confidence="high")
+    assert result["likely_cause"] is None
+    assert result["confidence"] == "low"
+
+
+def test_no_cause_at_all_leaves_the_confidence_alone() -> None:
+    assert verified(likely_cause=None)["confidence"] == "medium"
+
+
+def suggestion(text: str) -> dict[str, Any]:
+    return {"text": text, "why": "it may help", "evidence": ["step:4"]}
+
+
+def test_a_suggestion_that_repeats_a_failed_step_moves_to_do_not_repeat() -> None:
+    result = verify(content(suggested_steps=[suggestion("Restart the print spooler")]), PRINTER)
+    assert result.content["suggested_steps"] == []
+    assert result.moved_steps == 1
+    assert result.content["do_not_repeat"] == [
+        {"text": "Restart the print spooler", "outcome": "failed", "evidence": ["step:1"]}
+    ]
+
+
+def test_a_suggestion_that_repeats_a_listed_attempt_goes_without_a_second_entry() -> None:
+    tried = [{"text": "Flushing the DNS cache", "outcome": "failed", "evidence": ["step:1"]}]
+    result = verified(do_not_repeat=tried, suggested_steps=[suggestion("Flush the DNS cache")])
+    assert result["suggested_steps"] == []
+    assert result["do_not_repeat"] == tried
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Restart the print spooler on PRN-02",
+        "Check the print spooler log",
+        "Roll back the driver to 6.2.0",
+        "Open a ticket with HP",
+        "Ask whether anybody prints while the spooler is under load",
+    ],
+)
+def test_a_suggestion_about_something_else_stays(text: str) -> None:
+    assert verified(suggested_steps=[suggestion(text)])["suggested_steps"] == [suggestion(text)]
+
+
+def test_what_worked_may_be_suggested_again() -> None:
+    worked = case(step(1, "Restarted the print spooler", outcome="worked"))
+    facts: dict[str, Any] = {"what_we_know": [], "likely_cause": None}
+    steps = [{**suggestion("Restart the print spooler"), "evidence": ["step:1"]}]
+    assert verified(worked, suggested_steps=steps, **facts)["suggested_steps"] == steps
+
+
+def test_similar_is_the_servers_own_list_best_first() -> None:
+    both = (past("Replaced the cable.", score=0.4), past("Hi,\nrenewed the certificate.\nRegards", score=0.9))
+    found = verified(case(past=both), what_we_know=[], similar=[{"handoff_id": "made up"}])["similar"]
+    assert [(item["digest"], item["score"]) for item in found] == [
+        ("renewed the certificate.", 0.9),
+        ("Replaced the cable.", 0.4),
+    ]
+    assert {item["handoff_id"] for item in found} == {str(PAST_ID)}
+
+
+def test_without_past_cases_nothing_is_similar() -> None:
+    assert verified()["similar"] == []
+
+
+def test_verified_content_stays_within_its_bounds() -> None:
+    steps = [step(n, f"Replaced part{n} of the machine", outcome="failed") for n in range(1, 21)]
+    tried = [{"text": f"t{n}", "outcome": "unknown", "evidence": [f"step:{n}"]} for n in range(1, 13)]
+    again = [{**suggestion(f"Replace part{n} of the machine"), "evidence": []} for n in range(1, 9)]
+    result = verified(case(*steps), do_not_repeat=tried, suggested_steps=again)
+    assert DraftSchema().load(result) == result
+    assert len(result["do_not_repeat"]) == 12

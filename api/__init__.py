@@ -56,7 +56,7 @@ def create_app() -> Flask:
         OPENAPI_URL_PREFIX="/api/v1",
         OPENAPI_JSON_PATH="openapi.json",
     )
-    # No redirects by the router: they would go where the Host header says, and change an id with two slashes.
+    # No redirects by the router: they would follow the Host header, and change an id with two slashes.
     app.url_map.merge_slashes = app.url_map.strict_slashes = False
     app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # labels come in the order of display
     api = OnceApi(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [openapi.Completion()]})

@@ -26,7 +26,7 @@ blueprint.ARGUMENTS_PARSER = StrictParser()
 @blueprint.response(200, EscalationsSchema)
 @problems()
 def escalations(query: dict[str, Any]) -> Response:
-    """Time to ready, to claim and to first action; `metric_definition` says what each means."""
+    """Time to ready, to claim and to first action; `metric_definition` defines each."""
     until = datetime.now(UTC)
     since = until - timedelta(days=int(query["period"].removesuffix("d")))
     with transaction(caller().account_id) as session:

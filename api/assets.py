@@ -51,7 +51,7 @@ def _imports(script: str, seen: set[str]) -> Iterator[str]:
 def send(version: str, name: str) -> Response:
     """Send a static file, to be kept for a year if this process has the version that was asked for.
 
-    Another version is that of a page loaded before an update; what it gets must not be kept under that name.
+    A page loaded before an update asks for another version; browsers must not store the answer under that name.
     """
     response = send_from_directory(FOLDER, name)
     if version == digest():

@@ -56,7 +56,7 @@ blueprint.ARGUMENTS_PARSER = StrictParser()
 @blueprint.response(202, HandoffSchema)
 @problems(409)
 def create(headers: dict[str, Any], body: dict[str, Any]) -> Response:
-    """Hand a session off. Answers at once; the assessment is written later and told in the feed."""
+    """Hand a session off. Answers at once; the assessment is written later, and the feed reports it."""
     account_id, by, key = caller().account_id, caller().user_id, headers.get("idempotency_key")
     with transaction(account_id) as session:
         if key:
@@ -252,7 +252,7 @@ def assessments(handoff_id: UUID) -> Response:
 @blueprint.response(200, FeedbackAnswer)
 @problems(404)
 def rate(body: dict[str, Any], handoff_id: UUID, generation: int) -> Response:
-    """Say what you think of a generation; saying it again replaces what you said."""
+    """Rate a generation. A second rating by the same person replaces the first."""
     account_id = caller().account_id
     with transaction(account_id) as session:
         found = handoff.find(session, account_id, handoff_id, seen_by=actor())

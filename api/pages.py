@@ -73,7 +73,7 @@ def page(role: Role) -> Callable[[View], View]:
 
 
 def signed_in() -> Caller | None:
-    """Return who is signed in with this browser, or None."""
+    """Return the person who is signed in with this browser, or None."""
     key = cookie.login_key()
     return None if key is None else auth.verify_login(key)
 

@@ -34,7 +34,7 @@ def set_up() -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    # Celery says of every task that it came and went; our own lines say it with ids.
+    # Celery logs the start and end of every task; our own lines do so with ids.
     logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
     logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
     structlog.configure(

@@ -26,10 +26,10 @@ from models.feed.head import heads
 from models.feed.unit_of_work import Appended, UnitOfWork
 
 # The logged-in role owns nothing; each transaction takes one of these two for its own length. How this database
-# names them, its connections know (models/database/roles.py).
+# names them is known to its connections (models/database/roles.py).
 Kind = Literal["app", "upkeep"]
 
-# The caller whose writes are refused as soon as they are no longer who they were; None: nobody's request.
+# The caller whose writes are refused once their access has changed; None outside a request.
 _writer: ContextVar[Caller | None] = ContextVar("writer", default=None)
 
 
@@ -69,7 +69,7 @@ source = Source()
 def only_while(caller: Caller) -> Iterator[None]:
     """Run transactions in the caller's account only while the caller's access is unchanged.
 
-    It is asked in the message that begins the transaction, and until it ends nobody can take their access away.
+    The database checks it in the first message of the transaction, before whose end nobody can take the access away.
     Raises CallerChangedError: the token has ended, or the person was deleted or has another role.
     """
     before = _writer.set(caller)
@@ -198,7 +198,7 @@ class Message:
 
 @contextmanager
 def reading() -> Iterator[Message]:
-    """For single statements without a scope, about what is no account's."""
+    """Open a connection for single statements without a scope, about data that belongs to no account."""
     with source.reading() as connection:
         yield Message(connection)
 

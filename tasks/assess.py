@@ -72,7 +72,7 @@ class _DrainLoop:
             _hold(due.lease)
         if due.lease.lane is Lane.BULK:
             rest(work, settings().bulk_rest)
-        # While a suspect ran, others that asked for the next suspect got nothing, so this loop has to go on.
+        # While a suspect ran, others that asked for the next suspect got nothing, so this loop has to continue.
         return due.suspect or (due.more and not (self._passed_on and time.monotonic() > self._end))
 
 

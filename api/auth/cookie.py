@@ -20,7 +20,7 @@ from models.account.login import LIFETIME
 from models.settings import settings
 
 NAME = "escalation"
-# Where proxies say how the browser came to them. The first of several is the one nearest to it.
+# Headers in which proxies report the browser's scheme. Of several values the first is nearest to the browser.
 PROXY_HEADERS = ("X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "Front-End-Https", "Forwarded")
 HTTPS = re.compile(r"(^|[ ,;])(proto=\"?)?(https|on)\b")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -55,7 +55,7 @@ class CookieSessions(SecureCookieSessionInterface):
 def came_by_https() -> bool:
     """Whether the browser speaks https with us or with a proxy before us.
 
-    A proxy's word is taken whoever gives it: who lies makes nothing but their own cookie useless to themselves.
+    These headers are believed from anybody: a client that lies only makes its own cookie useless.
     """
     said = " ".join(request.headers.get(name, "") for name in PROXY_HEADERS).lower()
     return settings().https_only or request.is_secure or bool(HTTPS.search(said))

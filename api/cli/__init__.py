@@ -45,7 +45,7 @@ def create_account(name: str) -> None:
     type=click.IntRange(0, 60 * 24 * 30),
     required=True,
     metavar="N",
-    help="How long a claim may stay without a first action before it is overdue; 0: as the installation says.",
+    help="Minutes without a first action after which a claim is overdue; 0: the installation's setting.",
 )
 @click.argument("name", metavar="ACCOUNT")
 @one_line_errors
@@ -79,7 +79,7 @@ def create_user(account_name: str, role: str, name: str) -> None:
 
 @users.command("role")
 @click.option("--account", "account_name", required=True, metavar="A", help="Id or name of the account.")
-@click.option("--force", is_flag=True, help="Also for the account's last admin.")
+@click.option("--force", is_flag=True, help="Even if this is the account's last admin.")
 @click.argument("user")
 @click.argument("role", type=click.Choice([role.value for role in Role]))
 @one_line_errors
@@ -92,7 +92,7 @@ def set_role(account_name: str, user: str, role: str, force: bool) -> None:
 
 @users.command("delete")
 @click.option("--account", "account_name", required=True, metavar="A", help="Id or name of the account.")
-@click.option("--force", is_flag=True, help="Also the account's last admin.")
+@click.option("--force", is_flag=True, help="Even if this is the account's last admin.")
 @click.argument("user")
 @one_line_errors
 def delete_user(account_name: str, user: str, force: bool) -> None:
@@ -117,9 +117,9 @@ def tokens() -> None:
 
 @tokens.command("issue")
 @click.option("--user", required=True, metavar="U", help="Id or name of the person.")
-@click.option("--account", "account_name", metavar="A", help="Id or name of the account, where names repeat.")
+@click.option("--account", "account_name", metavar="A", help="Id or name of the account, if names repeat.")
 @click.option("--expires-days", type=click.IntRange(1, 3650), metavar="N", help=f"Default: {TOKEN_DAYS}.")
-@click.option("--never", is_flag=True, help="A token that works until it is revoked.")
+@click.option("--never", is_flag=True, help="The token works until it is revoked.")
 @one_line_errors
 def issue_token(user: str, account_name: str | None, expires_days: int | None, never: bool) -> None:
     """Issue a token; the last line is the token alone."""
@@ -198,7 +198,7 @@ def check() -> None:
 
 
 @db.command("revision")
-@click.option("-m", "--message", required=True, help="What it does.")
+@click.option("-m", "--message", required=True, help="Description of the migration.")
 @one_line_errors
 def revision(message: str) -> None:
     """Write a new migration from what differs."""
@@ -208,7 +208,7 @@ def revision(message: str) -> None:
 
 @click.command("demo")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
-@click.option("--new-tokens", is_flag=True, help="Issue new tokens for a demo that exists.")
+@click.option("--new-tokens", is_flag=True, help="Issue new tokens for an existing demo.")
 @one_line_errors
 def make_demo(as_json: bool, new_tokens: bool) -> None:
     """Create a small demo account with people, tokens and sessions. A second run changes nothing."""

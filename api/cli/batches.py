@@ -33,7 +33,7 @@ LINE_SECONDS = 5.0  # between two plain lines, unless the state changes
 DETACHED = 130  # the usual exit status after Ctrl-C
 
 ACCOUNT = click.option("--account", "account_name", required=True, metavar="A", help="Id or name of the account.")
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON for scripts; one object a line.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON for scripts; one object per line.")
 ID = click.argument("batch_id", type=click.UUID, metavar="ID")
 
 _STARTING = (
@@ -41,11 +41,11 @@ _STARTING = (
     click.option("--since", metavar="D", help="Created at or after this day or RFC 3339 time."),
     click.option("--until", metavar="D", help="Created before this day or time."),
     click.option("--status", multiple=True, type=click.Choice([status.value for status in COVERED])),
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="The newest N only."),
-    click.option("--note", help="Why; shown with the batch."),
-    click.option("--max-cost", type=click.FLOAT, metavar="C", help="Pause when it has spent this much."),
-    click.option("--dry-run", is_flag=True, help="Say how many and what it may cost; start nothing."),
-    click.option("--wait", is_flag=True, help="Watch until it has ended."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the newest N."),
+    click.option("--note", help="Reason; shown with the batch."),
+    click.option("--max-cost", type=click.FLOAT, metavar="C", help="Pause at this cost."),
+    click.option("--dry-run", is_flag=True, help="Print the count and the expected cost; start nothing."),
+    click.option("--wait", is_flag=True, help="Watch until the end."),
     AS_JSON,
 )
 
@@ -78,14 +78,14 @@ def batches() -> None:
 @batches.command("reassess")
 @_starting
 @click.option("--priority", multiple=True, type=click.Choice([each.value for each in Priority]))
-@click.option("--category", help="Of the session.")
-@click.option("--source", help="Whose shown assessment was written by this assessor.")
-@click.option("--not-source", help="Whose shown assessment was written by another assessor.")
-@click.option("--not-prompt-version", metavar="V", help="Whose assessment was written with another prompt.")
-@click.option("--assessed-before", metavar="D", help="Whose assessment is older than this.")
-@click.option("--rated", type=click.Choice([each.value for each in Rating]), help="Whose assessment was rated so.")
-@click.option("--imported", is_flag=True, help="Loaded from a file.")
-@click.option("--without-assessment", is_flag=True, help="With no good assessment.")
+@click.option("--category", help="Category of the session.")
+@click.option("--source", help="Shown assessment written by this assessor.")
+@click.option("--not-source", help="Shown assessment written by another assessor.")
+@click.option("--not-prompt-version", metavar="V", help="Shown assessment written with another prompt version.")
+@click.option("--assessed-before", metavar="D", help="Shown assessment older than this.")
+@click.option("--rated", type=click.Choice([each.value for each in Rating]), help="Assessment with this rating.")
+@click.option("--imported", is_flag=True, help="Imported from a file.")
+@click.option("--without-assessment", is_flag=True, help="Without a good assessment.")
 @one_line_errors
 def reassess(
     account_name: str, priority: tuple[str, ...], imported: bool, without_assessment: bool, **how: Any

@@ -50,7 +50,7 @@ def one_line_errors(run: Callable[P, T]) -> Callable[P, T]:
 
 
 def heed_interrupts() -> None:
-    """Let Ctrl-C be heard at a terminal.
+    """Make Ctrl-C work at a terminal.
 
     What a shell starts in the background inherits that it is ignored, and so does all that is started from there.
     """

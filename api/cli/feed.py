@@ -65,10 +65,10 @@ def _in_words(report: Report) -> str:
 
 @feed.command("tail")
 @click.option("--account", "name", required=True, metavar="A", help="Id or name of the account.")
-@click.option("--url", metavar="URL", help="Where the service listens. Default: this machine, port $PORT or 8000.")
-@click.option("--token", envvar="FEED_TOKEN", metavar="T", help="Default: one of the account's, ended afterwards.")
-@click.option("--once", is_flag=True, help="Stop when there is nothing more at the moment.")
-@click.option("--cursor", metavar="C", help="Go on from here. Default: load the queue, then what follows.")
+@click.option("--url", metavar="URL", help="Address of the service. Default: this machine, port $PORT or 8000.")
+@click.option("--token", envvar="FEED_TOKEN", metavar="T", help="Default: a new one, revoked afterwards.")
+@click.option("--once", is_flag=True, help="Stop when caught up.")
+@click.option("--cursor", metavar="C", help="Continue from here. Default: load the queue first.")
 @one_line_errors
 def tail(name: str, url: str | None, token: str | None, once: bool, cursor: str | None) -> None:
     """Follow the feed as a client does, over HTTP, until Ctrl-C. Proves that no number is missing."""
@@ -131,7 +131,7 @@ def _token(name: str, given: str | None) -> Iterator[str]:
 
 
 def _least(session: Session, account_id: UUID) -> User:
-    """The person of the account who may do the least."""
+    """Return the person of the account with the fewest rights."""
     people = session.scalars(select(User).where(User.account_id == account_id, User.deleted_at.is_(None))).all()
     if not people:
         raise NotFound("Nobody in this account could read its feed; create a user, or give --token.")
@@ -161,7 +161,7 @@ def rotate_epoch() -> None:
 @click.argument("factor", type=click.FloatRange(0, 100))
 @one_line_errors
 def pace(factor: float) -> None:
-    """Multiply every client's poll interval by FACTOR: 1 is normal, 0 tells clients to stop."""
+    """Multiply every client's poll interval by FACTOR: 1 is normal, 0 asks clients to stop."""
     if math.isnan(factor):
         raise click.ClickException("FACTOR is a number.")
     with maintenance() as session:

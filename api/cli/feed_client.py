@@ -52,7 +52,7 @@ class FeedRefused(RuntimeError):
 class Step:
     """What one request brought. `wait_seconds`: before the next one; None: the service asks to stop.
 
-    `loaded` tells that the snapshot took the place of everything known before.
+    `loaded`: the snapshot replaced everything known before.
     """
 
     events: list[dict[str, Any]]
@@ -62,7 +62,7 @@ class Step:
 
 @dataclass
 class FeedClient:
-    """The queue as it is, kept up to date by polling.
+    """The current queue, kept up to date by polling.
 
     `cursor` and `seq` are all that has to be kept to go on later; `items` only if the queue is wanted. With a
     cursor and no items the client follows the events alone.
@@ -182,7 +182,7 @@ def _retry_after(answer: Answer) -> float:
 
 
 def http(url: str, token: str) -> Send:
-    """Sends over one kept connection; opens it again after an error."""
+    """Sends over one persistent connection, which is reopened after an error."""
     address = urlsplit(url)
     kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=TIMEOUT_SECONDS)

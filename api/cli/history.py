@@ -69,11 +69,11 @@ class Import:
 @handoffs.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @ACCOUNT
-@click.option("--by", metavar="USER", help="Who handed them off (id or name); default: the first admin.")
+@click.option("--by", metavar="USER", help="Author of the handoffs (id or name); default: the first admin.")
 @click.option("--dry-run", is_flag=True, help="Check every line and store nothing.")
-@click.option("--resume", is_flag=True, help="Go on after the last stored line of this file.")
-@click.option("--assess", is_flag=True, help="Start a batch over what has no assessment afterwards.")
-@click.option("--errors", metavar="FILE", help="Write bad lines here as well.")
+@click.option("--resume", is_flag=True, help="Continue after the last stored line of this file.")
+@click.option("--assess", is_flag=True, help="Start a batch afterwards over handoffs without an assessment.")
+@click.option("--errors", metavar="FILE", help="Also write bad lines to this file.")
 @one_line_errors
 def import_history(
     file: str,
@@ -235,7 +235,7 @@ def _assess(account_id: UUID) -> None:
 @handoffs.command("export")
 @ACCOUNT
 @click.option("--since", metavar="D", help="Created at or after this day or RFC 3339 time.")
-@click.option("-o", "--output", metavar="FILE", default="-", help="Default: standard output; .gz is compressed.")
+@click.option("-o", "--output", metavar="FILE", default="-", help="Default: standard output; .gz compresses.")
 @one_line_errors
 def export_history(account_name: str, since: str | None, output: str) -> None:
     """Write every handoff as a JSON line that `flask handoffs import` reads back, the oldest first.

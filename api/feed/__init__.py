@@ -156,7 +156,7 @@ def _sent(said: FeedResponse) -> Response:
 @blueprint.response(200, QueuePageSchema)
 @problems()
 def queue(query: dict[str, Any]) -> Response:
-    """The open handoffs, the oldest first. The last page carries the cursor from which the feed goes on.
+    """The open handoffs, the oldest first. The last page carries the cursor from which the feed continues.
 
     Apply an event of the feed to an item only if its seq is greater than the item's: then the snapshot and
     what follows are together the queue as it is, always.
@@ -167,7 +167,7 @@ def queue(query: dict[str, Any]) -> Response:
         if page:
             epoch, head, last = page_position(account_id, "queue", query, page)
         else:
-            # Before the rows: what happens in between is told by the feed.
+            # Before the rows: the feed reports what happens in between.
             epoch, head = feed.tail(session, account_id)
             last = None
         ids = listed(session, account_id, _queue_filter(query), seen_by=Actor(caller().user_id, caller().is_admin))

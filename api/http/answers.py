@@ -17,7 +17,7 @@ from models.database import dump_json
 from models.feed.card import Representation
 from models.settings import require_secret_key, settings
 
-# Nothing of an account is for a cache; who asks again with If-None-Match has kept the answer by itself.
+# Nothing of an account belongs in a cache; a client that sends If-None-Match has stored the answer itself.
 PRIVATE = "private, no-store"
 PRIVATE_VALIDATED = f"{PRIVATE}, no-cache"
 

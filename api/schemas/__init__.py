@@ -124,7 +124,7 @@ class IntakeHeaders(Schema):
 
 
 class NothingSchema(Schema):
-    """A body that says nothing: `{}`, or none at all."""
+    """An empty body: `{}`, or none at all."""
 
 
 class ReasonSchema(Schema):
@@ -317,7 +317,7 @@ class CardPageSchema(Schema):
 
 
 class QueuePageSchema(CardPageSchema):
-    """A page of the queue; the last one carries the cursor from which the feed goes on."""
+    """A page of the queue; the last one carries the cursor from which the feed continues."""
 
     cursor = fields.String()
 
@@ -373,7 +373,7 @@ class FeedbackAnswer(Schema):
 
 
 class StoredStepSchema(Schema):
-    """A step as it is stored. `added_by` is who sent it, `author` who is said to have done it."""
+    """A step as it is stored. `added_by` sent it; `author` is the person named as having done it."""
 
     seq = fields.Integer()
     kind = one_of(StepKind)

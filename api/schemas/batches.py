@@ -29,7 +29,7 @@ class OneOrMany(fields.List[Any]):
 
 
 class FilterSchema(Schema):
-    """Which handoffs; `{}` means all. What is said of an assessment is said of the one a handoff shows."""
+    """Which handoffs; `{}` means all. Conditions on an assessment apply to the one that a handoff shows."""
 
     status = OneOrMany(fields.String(validate=validate.OneOf([status.value for status in COVERED])))
     priority = OneOrMany(one_of(Priority))

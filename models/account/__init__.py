@@ -41,7 +41,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
     def covers(self, needed: Role) -> bool:
-        """Whether this role is enough where `needed` is asked for."""
+        """Whether this role includes the rights of `needed`."""
         order = list(Role)
         return order.index(self) >= order.index(needed)
 

@@ -18,7 +18,7 @@ from models.settings import settings
 WINDOW_SECONDS = 60
 
 # Counts the request in one window after the other, and not beyond one that is full. A window begins with its first
-# request. The reply is how many milliseconds a full one goes on, or 0.
+# request. Returns the milliseconds until a full window ends, or 0.
 _COUNT = """
 for n, key in ipairs(KEYS) do
     local count = redis.call('INCR', key)
@@ -27,7 +27,7 @@ for n, key in ipairs(KEYS) do
 end
 return 0
 """
-# How many milliseconds a full window goes on, or 0.
+# Returns the milliseconds until a full window ends, or 0.
 _WAIT = """
 if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[1]) then return 0 end
 return math.max(redis.call('PTTL', KEYS[1]), 1)
@@ -44,7 +44,7 @@ class Limits:
         self._wait = Script(ThreadConnections(client()), _WAIT)
 
     def seconds_to_wait(self, caller: Caller) -> float:
-        """Count a request and return the seconds to wait. 0: go on, also when Redis is or was just unavailable."""
+        """Count a request and return the seconds to wait; 0 while Redis is, or just was, unavailable."""
         keys = [redis_key("requests", caller.token_id.hex), redis_key("requests", caller.account_id.hex)]
         milliseconds = self.guard(lambda: self._count(keys, [WINDOW_SECONDS, *self._most]))
         return (milliseconds or 0) / 1000

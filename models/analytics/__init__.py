@@ -31,7 +31,7 @@ WHOLE, BY_STATE, BY_DAY = 3, 1, 2  # grouping(state, day): a set bit is a column
 def escalations(session: Session, account_id: UUID, *, since: datetime, until: datetime) -> dict[str, Any]:
     """Compute the metrics of [since, until): in total, by assessment state, and by day in UTC with empty days.
 
-    A time that nobody had is None; `assessment_state` is `none` where no assessment was asked for.
+    A time without a measurement is None; `assessment_state` is `none` if no assessment was requested.
     """
     rows = session.execute(_MEASURE, {"account": account_id, "since": since, "until": until}).all()
     days = {row.day: row for row in rows if row.level == BY_DAY}

@@ -44,7 +44,7 @@ class CaseStep:
 class PastCase:
     """A resolved handoff of the same account, found similar.
 
-    `score` is 0..1: how much of what both titles and problems say is the same, rare words counting more.
+    `score` is 0..1: the similarity of titles and problems, in which rare words count more.
     """
 
     handoff_id: UUID

@@ -22,7 +22,7 @@ from models.database.executor import Executor, Session
 from models.database.prepared import Prepared
 from models.settings import settings
 
-# How an attempt ended that left the row unfinished, as its log says it.
+# Results of an attempt that left the row unfinished, as its log records them.
 RETRIED = "retried"
 GIVEN_BACK = "given_back"
 

@@ -38,7 +38,7 @@ class SimilarCase(TypedDict):
 
 
 class Findings(TypedDict):
-    """What an assessor says of a case."""
+    """The findings of an assessor about a case."""
 
     summary: str
     what_we_know: list[Statement]

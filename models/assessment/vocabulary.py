@@ -22,7 +22,7 @@ RAREST = 0.001  # the share of cases below which a word simply counts as rare
 class PastCaseWords(Base):
     """The words of a resolved handoff, written by the database itself when it is resolved.
 
-    `said` is everything, which is looked up; `opening` is the title and the start of the problem, which are compared.
+    `said` has all words, to be looked up; `opening` those of title and start of the problem, to be compared.
     """
 
     __tablename__ = "past_cases"

@@ -109,7 +109,7 @@ class Batch(Base):
         ForeignKeyConstraint(["account_id", "started_by_id"], ["users.account_id", "users.id"]),
         CheckConstraint("0 <= done AND done <= cursor AND cursor <= total", name="progress"),
         CheckConstraint("succeeded + fallback + failed + skipped = done", name="sum"),
-        # Two identical batches at once are refused, also when they are asked for in the same moment.
+        # Two identical batches at once are refused, even if they are requested at the same moment.
         Index(
             "uq_batches_unfinished",
             "account_id",

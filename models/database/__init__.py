@@ -82,7 +82,7 @@ def sql_file(module: str, name: str) -> TextClause:
     return text((Path(module).parent / f"{name}.sql").read_text(encoding="utf-8"))
 
 
-# What PostgreSQL says when it stops, was told to stop, or gave up waiting for a lock.
+# Codes of a server that is stopping or starting, of a rolled-back conflict, and of a lock timeout.
 PASSING_CODES = ("08", "40", "53", "55P03", "57")
 
 
@@ -107,7 +107,7 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the connection broke or could not be made: PostgreSQL is restarting or not up yet."""
+    """Whether the connection broke or could not be opened: PostgreSQL is restarting or not up yet."""
     if not isinstance(error, DBAPIError):
         return False
     code = sqlstate(error)
@@ -126,7 +126,7 @@ def engine() -> Engine:
     made = create_engine(
         URL.create("postgresql+psycopg2", database=settings().database.database),
         creator=_connect_service,
-        # No overflow: its connections are ended when they are given back, and a new one costs PostgreSQL a process.
+        # No overflow: such connections are closed after use, and a new one costs PostgreSQL a process.
         pool_size=int(os.environ.get("DATABASE_POOL", "20")),
         max_overflow=0,
         pool_timeout=5,

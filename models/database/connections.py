@@ -21,7 +21,7 @@ from models.database.roles import FIND, Roles
 
 DEFAULTS = {
     "fallback_application_name": "escalation",
-    "connect_timeout": "10",  # where libpq does the waiting; else silence.CONNECT_SECONDS
+    "connect_timeout": "10",  # where libpq does the waiting; otherwise read_timeout.CONNECT_SECONDS
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "2",
@@ -42,13 +42,13 @@ RELIED_ON = {
     "standard_conforming_strings": "on",
     "array_nulls": "on",
     "transform_null_equals": "off",
-    "gin_fuzzy_search_limit": "0",  # a search finds all there is
+    "gin_fuzzy_search_limit": "0",  # a search finds everything
     "plan_cache_mode": "force_generic_plan",  # see decisions/0005
 }
 
 
 class UnfitError(psycopg2.OperationalError):
-    """Raised for a database that the service cannot use. The text is one line that says why."""
+    """Raised for a database that the service cannot use. The text gives the reason in one line."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def check_service(connection: driver.Connection) -> None:
     check_database(connection)
     with _lock:
         others = [each for each in _open if each.server_pid == connection.server_pid and not has_ended(each)]
-        # A pooler invents the number that it tells the client.
+        # A pooler makes up the process id that it reports to the client.
         if others and connection.info.backend_pid != connection.server_pid:
             raise UnfitError("a pooler shares its connections by transaction; it has to do so by session (pool_mode)")
         _open.add(connection)

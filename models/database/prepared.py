@@ -41,7 +41,7 @@ _DIALECT = _Dialect(paramstyle="pyformat")
 
 
 class Prepared:
-    """A statement of SQLAlchemy whose `bindparam("name")`s, or `:name`s of a text, are given with each execution."""
+    """A statement of SQLAlchemy. Each execution supplies values for its `bindparam("name")`, or `:name` in a text."""
 
     def __init__(self, statement: Executable) -> None:
         sql = str(statement.compile(dialect=_DIALECT))  # type: ignore[attr-defined]

@@ -87,7 +87,7 @@ def _plain(cursor: Any, *, distinct: bool = False) -> Roles:
 def ensure(cursor: Any, roles: Roles, owner: str | None = None) -> None:
     """Create the roles and let the owner (default: the current user) assume them. May be repeated.
 
-    MayNotError when something is missing and may not be made here.
+    MayNotError if something is missing and this login may not create it.
     """
     missing = _missing(cursor, roles, owner)
     try:

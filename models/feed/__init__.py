@@ -73,7 +73,7 @@ class Feed(Base):
 
 
 class FeedEvent(Base):
-    """One event. `card` is the handoff as a list row shows it, right after the event."""
+    """One event. `card` is the handoff as lists show it, immediately after the event."""
 
     __tablename__ = "feed_events"
 
@@ -83,7 +83,7 @@ class FeedEvent(Base):
     handoff_id: Mapped[UUID]
     handoff_version: Mapped[int]
     actor_id: Mapped[UUID | None]  # None: the service itself
-    note: Mapped[str | None] = mapped_column(Text)  # the reason somebody gave
+    note: Mapped[str | None] = mapped_column(Text)  # the reason that somebody gave
     card: Mapped[dict[str, Any]] = mapped_column(JSONB)
     created_at: Mapped[Time] = mapped_column(server_default=func.clock_timestamp())
 
@@ -94,15 +94,15 @@ class FeedEvent(Base):
 
 
 class FeedControl(Base):
-    """One row for the installation: the epoch of all numbers, and how fast clients may poll."""
+    """One row for the installation: the epoch of all numbers, and the pace of polling."""
 
     __tablename__ = "feed_control"
 
     one_row: Mapped[bool] = mapped_column(primary_key=True, default=True, server_default="true")
     epoch: Mapped[str] = mapped_column(String(16))
-    # Which database the epoch was made in: a restore or a failover changes it.
+    # The database in which the epoch began; a restore or a failover changes it.
     database_identity: Mapped[str | None] = mapped_column(String(64))
-    pace: Mapped[float] = mapped_column(default=1.0, server_default="1")  # 0 tells clients to stop
+    pace: Mapped[float] = mapped_column(default=1.0, server_default="1")  # 0 asks clients to stop
 
     __table_args__ = (CheckConstraint("one_row", name="one_row"), CheckConstraint("pace >= 0", name="pace"))
 
@@ -116,8 +116,8 @@ def open_feed(session: Session, account_id: UUID) -> None:
 class Page:
     """A feed as one statement saw it: its state and the events after a number, oldest first.
 
-    `events` holds (seq, ready-made JSON text of the event); at most limit + 1 of them, the last one only
-    tells that there are more.
+    `events` has pairs of a number and the event's JSON text, at most limit + 1; the extra one only shows that
+    there are more.
     """
 
     epoch: str
@@ -153,7 +153,7 @@ def read_page(executor: Executor, account_id: UUID, *, after: int, limit: int, c
 def prune(session: Session, account_id: UUID, *, keep: timedelta, most: int, chunk: int = 5000) -> int:
     """Delete old events and record it in `floor`, in one transaction; a reader never meets a gap.
 
-    Takes at most `chunk` events; returns how many, 0 when nothing is left to do. May run any time, twice.
+    Deletes at most `chunk` events and returns how many; 0: nothing was left to do. May run at any time, concurrently.
     """
     state = session.execute(
         select(Feed.head, Feed.floor).where(Feed.account_id == account_id).with_for_update(key_share=True)
@@ -192,10 +192,10 @@ def identity(session: Session) -> str:
 
 
 def follow_identity(session: Session) -> str | None:
-    """Rotate the epoch if this is another database than the one it began in, where numbers may be given out again.
+    """Rotate the epoch if it began in another database, in which case numbers may be issued again.
 
-    Returns the new epoch, None when nothing changed. The first time it only notes the database. May run
-    anywhere at any time: of several at once, one rotates.
+    Returns the new epoch, or None if nothing changed. The first call only records the database. May run
+    anywhere at any time: of several concurrent calls one rotates.
     """
     here, epoch = identity(session), _new_epoch()
     kept = case((FeedControl.database_identity.is_(None), FeedControl.epoch), else_=epoch)
@@ -209,7 +209,7 @@ def follow_identity(session: Session) -> str | None:
 
 
 def set_pace(session: Session, pace: float) -> None:
-    """Multiply every client's poll interval; 0 tells clients to stop. Takes effect everywhere within 10 s."""
+    """Multiply every client's poll interval; 0 asks clients to stop. Takes effect everywhere within 10 s."""
     session.execute(update(FeedControl).values(pace=pace))
 
 

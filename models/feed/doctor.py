@@ -45,7 +45,7 @@ def examine(session: Session, account_id: UUID | None = None) -> list[Report]:
 def _report(row: Any) -> Report:
     wrong = []
     if row.events != row.head - row.floor:
-        wrong.append(f"{row.events} events where floor and head say {row.head - row.floor}")
+        wrong.append(f"{row.events} events where floor and head imply {row.head - row.floor}")
     if row.events and (row.lowest, row.highest) != (row.floor + 1, row.head):
         wrong.append(f"the events run from {row.lowest} to {row.highest}")
     if row.stale:
@@ -56,7 +56,7 @@ def _report(row: Any) -> Report:
 
 
 def _hint(account_id: UUID, epoch: str, head: int) -> tuple[str, bool]:
-    """Describe the hint, and tell whether it is below a head that was read before it, which must never be."""
+    """Describe the hint, and return whether it is below a head read earlier, which must never happen."""
     try:
         found = heads().look(account_id, epoch)
     except (redis.RedisError, OSError):

@@ -43,12 +43,12 @@ WRITE_SECONDS = 30.0
 FAILURES_BEFORE_PAUSE = 2  # one failed call is often alone, and the writer's second call mends it
 PAUSE_SECONDS = 1.0
 
-# What one token may poll: so many at once, then so many a second.
+# Polls per token: a burst, then a rate per second.
 POLL_BURST = 100
 POLLS_A_SECOND = 5
 
-# Any number of polls, three keys each. The generic cell rate algorithm: the bucket's one number is the time at which
-# it will be empty again.
+# Answers any number of polls, with three keys each. The generic cell rate algorithm limits the rate: the bucket's one
+# number is the time at which it will be empty again.
 POLL = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -107,7 +107,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Writing:
-    """A writer's announcement. `since`: nothing that it numbers was committed before."""
+    """A writer's announcement. None of its numbers was committed before `since`."""
 
     token: str
     since: float
@@ -117,7 +117,7 @@ class Writing:
 class Polled:
     """Redis's answer to a poll.
 
-    `hint`: what may be believed. `missing`: Redis answered and holds no hint, so a reader may fill it.
+    `hint` may be believed. `missing`: Redis answered and has no hint, so a reader may fill it.
     """
 
     wait_seconds: float
@@ -126,24 +126,24 @@ class Polled:
 
     @classmethod
     def of(cls, reply: Sequence[Any]) -> Polled:
-        """What POLL said to one poll."""
+        """Parse the reply of POLL to one poll."""
         wait, members, writing = reply
         hint = _parse(dict(zip(members[::2], map(float, members[1::2]), strict=True)))
         return cls(float(wait), None if writing else hint, missing=hint is None)
 
 
-UNKNOWN = Polled(0.0, None, missing=False)  # Redis is away
+UNKNOWN = Polled(0.0, None, missing=False)  # Redis is unavailable
 
 
 @dataclass
 class Guard:
-    """Calls Redis, unless it failed a moment ago. Errors are counted and become None."""
+    """Calls Redis unless it failed a moment ago. Errors are counted and become None."""
 
     failures: int = 0
     paused_until: float = 0.0
 
     def __call__(self, call: Callable[[], T]) -> T | None:
-        """The call's result, or None: Redis is away, or is being left alone."""
+        """Return the call's result, or None if Redis is unavailable or paused."""
         if not self.is_paused:
             with self.counting():
                 return call()
@@ -151,7 +151,7 @@ class Guard:
 
     @property
     def is_paused(self) -> bool:
-        """Whether Redis is being left alone after failures."""
+        """Whether calls are paused after failures."""
         return time.monotonic() < self.paused_until
 
     @contextmanager
@@ -169,7 +169,7 @@ class Guard:
 
 
 class Heads:
-    """The hints in one Redis. `write_seconds`: the longest from an announcement to the end of its commit."""
+    """The hints in one Redis. `write_seconds`: the longest time from an announcement to the end of its commit."""
 
     def __init__(
         self, client: redis.Redis, *, ttl_seconds: float = TTL_SECONDS, write_seconds: float = WRITE_SECONDS
@@ -184,7 +184,7 @@ class Heads:
         )
 
     def poll(self, account_id: UUID, token_id: UUID, epoch: str) -> Polled:
-        """Count a poll of this token and read the hint, in one call. Without Redis nobody waits."""
+        """Count a poll of this token and read the hint, in one call. Without Redis no poll is limited."""
         replies = self.guard(lambda: self._poll_script(poll_keys(account_id, token_id, epoch), poll_limits()))
         return UNKNOWN if replies is None else Polled.of(replies[0])
 
@@ -219,7 +219,7 @@ class Heads:
         self.guard(lambda: self._connections.send("ZREM", _writers_key(account_id), writing.token))
 
     def lease(self, account_id: UUID) -> Lease | None:
-        """The right to fill a missing hint. Take it before reading the database."""
+        """Take the right to fill a missing hint, before reading the database. None: another reader has it."""
         lease = Lease(secrets.token_hex(8), time.time())
         key = _lease_key(account_id)
         taken = self.guard(lambda: self.client.set(key, lease.token, nx=True, ex=LEASE_SECONDS))
@@ -246,7 +246,7 @@ class Heads:
                 return
 
     def _end(self, known_at: float) -> int:
-        """When a hint ends, in milliseconds, of which it was known then that nothing greater was committed."""
+        """Return when a hint expires, in milliseconds; at `known_at` nothing greater had been committed."""
         return int((known_at + self.ttl_seconds) * 1000)
 
 
@@ -291,5 +291,5 @@ def _parse(scores: dict[bytes, float]) -> Hint | None:
 @cache
 def heads() -> Heads:
     """Return this process's hints."""
-    # The numbering and the commit; what takes longer is given up.
+    # The append and the commit; PostgreSQL cancels what takes longer.
     return Heads(client(), write_seconds=2 * settings().statement_seconds)

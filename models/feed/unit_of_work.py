@@ -26,7 +26,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Appended:
-    """The state of an account's feed after an append. `whole`: the handoff of its only event, where asked for."""
+    """The state of an account's feed after an append. `whole`: the handoff of its only event, if requested."""
 
     head: int
     epoch: str

@@ -57,10 +57,10 @@ class Priority(StrEnum):
 
 WAITING = (Status.PENDING, Status.READY)
 OPEN = (*WAITING, Status.CLAIMED)
-# What may be assessed again and exported: a parked one is private to its author, a withdrawn one is wanted by nobody.
+# May be assessed again and exported: a parked one is private to its author, a withdrawn one is of no use.
 COVERED = tuple(status for status in Status if status not in (Status.PARKED, Status.WITHDRAWN))
 
-TIMES = ("escalated_at", "ready_at", "claimed_at", "first_action_at")  # what the metrics measure
+TIMES = ("escalated_at", "ready_at", "claimed_at", "first_action_at")  # measured by the metrics
 
 
 class Handoff(Base):
@@ -93,8 +93,8 @@ class Handoff(Base):
     generation: Mapped[int] = mapped_column(default=0)  # the newest assessment, 0: none was asked for
     shown_generation: Mapped[int | None]  # the last good one
     seq: Mapped[int | None] = mapped_column(BigInteger)
-    card: Mapped[dict[str, Any] | None] = mapped_column(JSONB, deferred=True)  # as the last event showed it
-    search: Mapped[Any] = mapped_column(TSVECTOR, deferred=True)  # as stems, for the past case that it will be
+    card: Mapped[dict[str, Any] | None] = mapped_column(JSONB, deferred=True)  # as of the last event
+    search: Mapped[Any] = mapped_column(TSVECTOR, deferred=True)  # stems, for later searches for similar cases
     words: Mapped[Any] = mapped_column(TSVECTOR, deferred=True, server_default="")
 
     __table_args__ = (
@@ -103,9 +103,9 @@ class Handoff(Base):
         ForeignKeyConstraint(["account_id", "target_id"], ["users.account_id", "users.id"]),
         ForeignKeyConstraint(["account_id", "claimed_by_id"], ["users.account_id", "users.id"]),
         CheckConstraint("(status = 'claimed') <= (claimed_by_id IS NOT NULL)", name="claimed_by"),
-        # The queue page: the few open rows of an account, in the order of their ids.
+        # The queue page: the few open rows of an account, in order of ids.
         Index("ix_handoffs_open", "account_id", "id", postgresql_where=status.in_(OPEN)),
-        # One open handoff a session; the second one is told which.
+        # One open handoff per session; a second intake gets its id.
         Index(
             "uq_handoffs_open_session",
             "account_id",
@@ -145,7 +145,7 @@ class Handoff(Base):
 
 @dataclass(frozen=True)
 class Actor:
-    """The one who makes a move: a person of the account, or the service itself, which is neither."""
+    """The one who makes a move: a person of the account, or the service itself."""
 
     user_id: UUID | None
     is_admin: bool = False

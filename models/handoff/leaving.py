@@ -80,7 +80,7 @@ def with_claims(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID]]:
 
 
 def _when_silent(session: Session, account_id: UUID, user_id: UUID) -> User:
-    """Return an active person once every transaction has ended in which they write or are given work.
+    """Return an active person after every transaction has ended in which they write or are given work.
 
     Changes of one account's people wait for each other, so that two admins cannot delete one another.
     """

@@ -284,7 +284,7 @@ def reassess(
 ) -> tuple[Handoff, UUID | None]:
     """Ask for a new generation; returns the handoff with the new assessment's id.
 
-    None: one is queued or running already, and is the newest generation. The feed tells when it has ended.
+    None: the newest generation is already queued or running. The feed reports its end.
     """
     find(session, account_id, handoff_id, seen_by=by)
     locked = lock(session, account_id, handoff_id)
@@ -387,7 +387,7 @@ def return_overdue_claim(session: UnitOfWork, account_id: UUID, handoff_id: UUID
 
 
 def complete(lease: Lease, result: Result) -> bool:
-    """Write the result of a leased generation and append its event (complete.sql says when there is one).
+    """Write the result of a leased generation and append its event (see complete.sql for when there is one).
 
     False: the lease was lost, nothing was written.
     """

@@ -21,7 +21,7 @@ MOST_PARTS = 4  # a serial number of more changes between letters and digits is 
 LAST_POSITION = 16_383  # PostgreSQL keeps no later one
 SHORTEST_BEGINNING = 2  # a single letter begins too many words
 
-# Words that are left out of a query which has others: they tell nothing and stand in every sentence.
+# Words that are dropped from a query that has others: they occur in every sentence and distinguish nothing.
 _COMMON = """
     a an and are as at be been by can did do does for from had has have he her his how i in is it its me my of on our
     she so that the their them they this to was we were what when where which who why will with you your

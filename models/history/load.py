@@ -205,7 +205,7 @@ def _steps(
 ) -> list[tuple[Line, StoredSession]]:
     """Add new steps for all sessions at once; returns the lines whose steps fit.
 
-    An open handoff of a session that gets steps is told of them.
+    New steps are noted on the session's open handoff.
     """
     known = _known_steps(session, account_id, [row.id for _, row in lines if row.steps_count])
     fits: list[tuple[Line, StoredSession]] = []
@@ -269,7 +269,7 @@ def _row(account_id: UUID, line: Line, kept: StoredSession, returns: int, now: d
         "ask": intake.ask,
         "target_id": intake.target_user_id and str(intake.target_user_id),
         "created_at": created.isoformat(),
-        # It waits for no assessment; nothing was measured, and imported_handoffs says so.
+        # It waits for no assessment. This time was not measured, which imported_handoffs records.
         "ready_at": None if line.status is Status.PARKED else created.isoformat(),
         "resolved_at": (line.content.get("resolved_at") or created).isoformat() if line.is_resolved else None,
         "resolution": resolution,
@@ -285,7 +285,7 @@ def _row(account_id: UUID, line: Line, kept: StoredSession, returns: int, now: d
 def analyze(session: Session) -> None:
     """Refresh the planner's statistics after an import; in a maintenance transaction.
 
-    Open connections then plan anew, foreign key checks too, which would read whole tables otherwise.
+    Open connections then plan again, as do foreign key checks, which would otherwise read whole tables.
     """
     read_timeout.allow(session, 120)
     session.execute(select(func.analyze_history()))

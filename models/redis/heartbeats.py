@@ -1,4 +1,4 @@
-"""Heartbeats of workers: when each last executed a message of its own, kept in Redis."""
+"""Heartbeats of workers: the time at which each last executed its own ping, stored in Redis."""
 
 from __future__ import annotations
 

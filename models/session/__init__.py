@@ -20,10 +20,10 @@ from models.database.executor import Session
 from models.database.prepared import Prepared
 from models.errors import Conflict
 
-MAX_STEPS = 2000  # in one session, over all its handoffs
-DETAILS = ("external_id", "title", "problem", "category", "client", "asset", "opened_at")  # what intake may tell
+MAX_STEPS = 2000  # per session, over all its handoffs
+DETAILS = ("external_id", "title", "problem", "category", "client", "asset", "opened_at")  # what intake may send
 
-Identity = tuple[Any, ...]  # what makes two steps the same
+Identity = tuple[Any, ...]  # equal for equal steps
 Step = TypeVar("Step", "SentStep", "SessionStep")
 
 
@@ -210,8 +210,8 @@ def authors(steps: Iterable[Step]) -> list[str]:
 def new_steps(session: Session, account_id: UUID, kept: StoredSession, steps: Sequence[Step]) -> Sequence[Step]:
     """Return those of `steps` that the session does not have yet, in order.
 
-    A client that hands a session off again sends its whole history. A step is the same when all that was
-    sent of it is the same; sent twice in one history, it is kept twice.
+    A client that hands a session off again sends its whole history. A step is the same if everything that was
+    sent of it is the same; a step sent twice in one history is stored twice.
     """
     if not kept.steps_count:
         return steps

@@ -23,7 +23,7 @@ def build(settings: Settings, redis: Redis) -> Assessor:
     key = (id(settings), id(redis))
     with _lock:
         if key not in _built:
-            # The objects are kept beside the assessor, so that their ids stay theirs.
+            # The objects are stored with the assessor, so that no other objects get their ids.
             _built[key] = (settings, redis, _make(settings, redis))
         return _built[key][2]
 

@@ -117,7 +117,7 @@ def json_schema(schema: type[Schema] = ReplySchema) -> dict[str, Any]:
     """The JSON Schema of `schema` in the subset that strict structured outputs accept.
 
     Every property is required, no other is allowed, and null is a variant of its own. Lengths and counts
-    are said in words, because those providers refuse the keywords; marshmallow enforces them afterwards.
+    are given in words, because those providers refuse the keywords; marshmallow enforces them afterwards.
     """
     properties = {name: _field_schema(field) for name, field in schema().fields.items()}
     return {

@@ -119,7 +119,7 @@ function writeAssessment(parts, card) {
   const pending = card.assessment_state === "queued" || card.assessment_state === "running";
   if (assessment?.summary) {
     say(parts.summary, belowTitle(assessment.summary, card.session.title));
-    const from = [`Confidence ${assessment.confidence}`, source(assessment.source), pending && "being written anew"];
+    const from = [`Confidence ${assessment.confidence}`, source(assessment.source), pending && "being rewritten"];
     say(parts.origin, from.filter(Boolean).join(" · "));
   } else if (pending) {
     say(parts.summary, card.session.problem);

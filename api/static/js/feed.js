@@ -19,7 +19,7 @@ export function backoff(failures, random = Math.random()) {
 }
 
 /**
- * Follow the feed. `load` reads what the page shows and returns a cursor from which the feed goes on.
+ * Follow the feed. `load` reads what the page shows and returns a cursor from which the feed continues.
  * @param {{
  *   load: () => Promise<string>,
  *   onEvents: (events: FeedEvent[]) => void,

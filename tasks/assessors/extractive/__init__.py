@@ -98,9 +98,9 @@ class Extractive:
 
 
 def known_facts(spoken: Sequence[Sentence], reading: Reading, said: Sequence[str]) -> list[Statement]:
-    """The most telling statements in the order they were made, without what do_not_repeat says.
+    """Return the most informative statements in their order, without those of do_not_repeat.
 
-    Of statements of the same weight those that `said` has no words of come first.
+    Of statements of the same weight, those that share no words with `said` come first.
     """
     tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
     told = [s for s in spoken if s.source not in ("reason", "ask") and s.text not in tried and facts.is_fact(s)]

@@ -76,7 +76,7 @@ def strength(text: str) -> int:
 def stated(spoken: Sequence[Sentence]) -> Cause | None:
     """The last of the strongest causes that the session states. None when it states none.
 
-    The problem text counts only when it says so outright: a reporter's guess is what is to be checked.
+    The problem text counts only if it is explicit: a reporter's guess still has to be checked.
     """
     best: tuple[int, Sentence] | None = None
     for sentence in spoken:
@@ -100,7 +100,7 @@ def from_past(case: Case, floor: float) -> Cause | None:
 
 
 def shares_topic(case: Case, past: PastCase) -> bool:
-    """Whether both problems have meaningful words in common, whatever the search says.
+    """Whether both problems have meaningful words in common, regardless of the search's score.
 
     At least two, and in long texts, which share some by chance, a tenth of the shorter one's.
     """

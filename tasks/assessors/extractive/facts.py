@@ -34,7 +34,7 @@ def is_fact(sentence: Sentence) -> bool:
 
 @lru_cache(maxsize=CACHED)
 def weight(sentence: Sentence) -> float:
-    """How much the sentence tells by itself."""
+    """Return how informative the sentence is by itself."""
     text = sentence.text
     score = 3.0 * has_error_text(text) + 2.0 * has_error(text) + 1.5 * (verdict(text) is not None)
     score += 2.0 * cause.strength(text) + is_attempt(text)
@@ -49,7 +49,7 @@ def choose(
     by_length: bool = False,
     known: Iterable[str] = (),
 ) -> list[Sentence]:
-    """At most `count` sentences of at most `room` characters together that tell most, in their order.
+    """Return the most informative sentences in their order: at most `count`, of at most `room` characters.
 
     Each next one is worth its weight and the words and names that the chosen ones and `known` do not have
     yet; `by_length` prefers the short ones, for when the room is what is scarce.

@@ -56,7 +56,7 @@ def asks(text: str) -> bool:
 
 
 def unanswered(transcript: Transcript) -> list[Sentence]:
-    """Questions put in the steps to which no other person said anything of substance, latest first."""
+    """Return questions in the steps without a substantial answer of another person, latest first."""
     waiting: list[tuple[Sentence, str | None]] = []
     for step, spoken in zip(transcript.steps, transcript.spoken, strict=True):
         if _is_answer(step):

@@ -59,7 +59,7 @@ def _write(case: Case, spoken: Sequence[Sentence], reading: Reading, longest: in
 
 
 def _problem(case: Case, spoken: Sequence[Sentence]) -> str:
-    """The title, unless the problem says it anyway, then the sentences of the problem that tell most."""
+    """Return the title, unless the problem repeats it, and the most informative sentences of the problem."""
     told = [s for s in spoken if s.source == "problem"] or [s for s in spoken if s.source.startswith("step:")][:3]
     title = clip(case.title, TITLE_LENGTH)
     parts = [title] if title and not is_noise(title) and not _covers(case.problem[:3000], title) else []
@@ -76,7 +76,7 @@ def _covers(text: str, title: str) -> bool:
 
 
 def _more(spoken: Sequence[Sentence], said: Sequence[str], room: int) -> str:
-    """What else is known, as far as there is room; then what else was said, so that no room is lost."""
+    """Return what else is known, as far as there is room, then other sentences to fill the room."""
     if room < LEAST_ADDITION:
         return ""
     told = [s for s in spoken if s.source not in ("reason", "ask")]
@@ -102,7 +102,7 @@ def _state(reading: Reading, last: str) -> str:
 
 
 def _named(failed: Sequence[Attempt]) -> str:
-    """The attempts that are told in a few words, in brackets."""
+    """Return the attempts that can be described in a few words, in brackets."""
     named = ""
     for attempt in dict.fromkeys(a.text.rstrip(" .,;") for a in failed):
         if len(attempt) <= NAME_LENGTH and len(named) + len(attempt) + 2 <= NAMES_LENGTH:
@@ -111,7 +111,7 @@ def _named(failed: Sequence[Attempt]) -> str:
 
 
 def _last_news(spoken: Sequence[Sentence], problem: str) -> str:
-    """The latest sentence that tells how things stand, or else the latest that tells anything."""
+    """Return the latest sentence about the state of things, or else the latest informative one."""
     backwards = (s.text for s in reversed(spoken) if s.source.startswith("step:") and _is_news(s.text))
     recent = list(islice(backwards, RECENT))
     last = next((text for text in recent if _tells_state(text)), recent[0] if recent else "")

@@ -27,7 +27,7 @@ _BASE64 = re.compile(
     re.M,
 )
 _HEX = re.compile(r"[0-9a-fA-F\s]+")
-# Keys, certificates and signatures (RFC 7468, RFC 4880); their labels are kept.
+# Keys, certificates and signatures (RFC 7468, RFC 4880); their labels stay.
 _ARMOUR = re.compile(r"^(-----BEGIN [A-Z0-9 ]{3,40}-----\n)(?:[^-\n].{0,200}\n|\n){1,2000}(?=-----END )", re.M)
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} \S.{0,200}\n((?:[!-`].{0,90}\n){1,2000}?)end$", re.M)
 _SOFT_BREAK = re.compile(r"^(?=.{0,76}\s.).{50,76}=[ \t]{0,4}$", re.M)

@@ -30,7 +30,7 @@ FIRST_BACKOFF_SECONDS = 0.5
 SHORTEST_CALL_SECONDS = 0.2
 CHARACTERS_PER_TOKEN = 3  # on the safe side for English; used only to reserve, never to bill
 
-# What says that the provider is unwell. A refusal or a bad reply is an answer of a provider in good health.
+# Failures that count against the provider. A refusal or a bad reply comes from a provider that works.
 PROVIDER_FAILURES = frozenset(["timeout", "unavailable", "rate_limited", "auth"])
 
 

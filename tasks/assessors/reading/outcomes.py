@@ -31,7 +31,7 @@ KNOWN_OUTCOMES = ("worked", "failed", "partial")
 
 @dataclass(frozen=True)
 class Attempt:
-    """Something done or proposed: where it stands, and what came of it (None: nobody said)."""
+    """Something done or proposed: its place in the session, and its outcome (None: not known)."""
 
     text: str
     outcome: str | None  # worked | failed | partial | unknown
@@ -59,12 +59,12 @@ class Reading:
 
 
 def outcomes(case: Case) -> list[Attempt]:
-    """The attempts of the session, each with its outcome as far as the words tell it, in order."""
+    """Return the attempts of the session in order, each with its outcome as far as the words show it."""
     return read(transcribe(case)).attempts
 
 
 def read(transcript: Transcript) -> Reading:
-    """Follow the session once and tell what was tried, how it ended, and what is still open."""
+    """Read the session once: what was tried, how it ended, and what is still open."""
     reading = Reading(turns=_turns(transcript.steps))
     for sentence in transcript.problem:
         _read_sentence(reading, sentence, None, -1)
@@ -77,7 +77,7 @@ def read(transcript: Transcript) -> Reading:
 
 
 def _turns(steps: Sequence[CaseStep]) -> list[int]:
-    """One turn is what one person says without a break; without a name every step is one."""
+    """Number the turns: consecutive steps of one person are one turn; a step without a name is its own."""
     turns: list[int] = []
     for index, step in enumerate(steps):
         same = index > 0 and step.author is not None and step.author == steps[index - 1].author
@@ -96,7 +96,7 @@ def _read_step(reading: Reading, step: CaseStep, spoken: Sequence[Sentence], ind
 
 
 def _stated(step: CaseStep, spoken: Sequence[Sentence], index: int) -> Attempt:
-    """A step whose author gave its outcome: the sentence that tells what was done."""
+    """Return the attempt of a step whose author gave its outcome, with the sentence that describes it."""
     texts = [sentence.text for sentence in spoken]
     told = next((text for text in texts if is_attempt(text) or is_proposal(text)), None)
     text = told or (texts[0] if texts else clip(step.text, 300) or "(no text)")
@@ -146,7 +146,7 @@ def _remember(reading: Reading, told: Attempt) -> None:
 
 
 def _settle_own(reading: Reading, sentence: Sentence, author: str | None, index: int) -> None:
-    """An error told right after an own attempt, or in answer to a proposal, is what came of it."""
+    """Take an error reported right after an own attempt, or in answer to a proposal, as its outcome."""
     own = _last(reading, reading.attempts, index, NEAR_WINDOW - 1, lambda a: a.outcome is None and a.author == author)
     if own is not None and (has_error_text(sentence.text) or own.at == index):
         _put(reading.attempts, own, _ended(own, "failed", sentence.source))
@@ -182,7 +182,7 @@ def _settle(reading: Reading, ended: str, sentence: Sentence, author: str | None
     if offered is not None and (own is None or offered.at > own.at):
         _take_up(reading, offered, ended, sentence.source)
     elif own is not None:
-        # "Neither helped" speaks of everything that the same text tells of.
+        # "Neither helped" refers to every attempt in the same text.
         for attempt in [a for a in recent if a.at == own.at and a.outcome in pending]:
             _put(reading.attempts, attempt, _ended(attempt, ended, sentence.source))
 
@@ -232,7 +232,7 @@ def _ended(attempt: Attempt, ended: str, source: str) -> Attempt:
 def unsolved(attempt: Attempt) -> bool:
     """Whether it is known, or called a try and so likely, that the attempt did not solve the problem.
 
-    What does not say what was done ("try it") is no use to anyone and does not count.
+    A text that does not describe the action ("try it") is of no use and does not count.
     """
     if len(stems(attempt.text)) < 2 and len(attempt.text.split()) < 4 and not technical(attempt.text):
         return False

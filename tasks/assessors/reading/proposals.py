@@ -1,4 +1,4 @@
-"""Words that mark a proposal: who is asked to try what."""
+"""Words that mark a proposal."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def asks_to_look(text: str) -> bool:
 
 @lru_cache(maxsize=CACHED)
 def is_proposal(text: str) -> bool:
-    """Whether the sentence tells someone to try something."""
+    """Whether the sentence asks somebody to try something."""
     low = plain(text[:300]).lstrip(" -*•\"'(0123456789.)")
     if _NOT_A_STEP.match(_ASIDE.sub("", low[:60])):
         return False

@@ -40,19 +40,19 @@ def says_result(text: str) -> bool:
 
 
 def only_denies(text: str) -> bool:
-    """A bare "nope": the answer to a question or a report, as what stands before it tells."""
+    """A bare "nope": the answer to a question or a report, depending on the text before it."""
     return bool(re.fullmatch(r"\W*(?:still )?nope\W*", plain(text[:40])))
 
 
 def reports(text: str) -> bool:
-    """Whether the sentence goes on about what came of something ("but now it says …")."""
+    """Whether the sentence continues with a result ("but now it says …")."""
     return bool(_REPORTS.match(plain(text[:60])))
 
 
 def says_done(text: str) -> str | None:
     """A short "did that" or "already tried".
 
-    Failed when it is called a try or old news, tells an error or asks what else to do; else unknown.
+    Failed if it is called a try or old news, reports an error or asks what else to do; otherwise unknown.
     """
     low = plain(text[:200]).strip().replace(" ve ", "'ve ")
     helpless = bool(_NOW_WHAT.search(low))

@@ -93,7 +93,7 @@ def overlap(text: str, other: str) -> float:
 
 
 def repeats(proposal: str, tried: str) -> bool:
-    """Whether `proposal` asks for what `tried` says was done.
+    """Whether `proposal` asks for an action that `tried` reports.
 
     Three quarters of its words must stand in one sentence of `tried`, its action must be the same, and it
     may name no machine, version or number of its own: the same step elsewhere is another step.

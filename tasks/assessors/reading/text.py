@@ -143,7 +143,7 @@ def excerpt(text: str, longest: int) -> str:
 
 
 def sentences(text: str, source: str, *, longest: int = LONGEST_TEXT) -> list[Sentence]:
-    """The sentences of `text` that say something: greetings, signatures, quotes and thanks are left out."""
+    """Return the sentences of `text` with content: no greetings, signatures, quotes or thanks."""
     return list(_sentences(text, source, longest))
 
 
@@ -227,7 +227,7 @@ def has_error_text(text: str) -> bool:
 
 @lru_cache(maxsize=CACHED)
 def technical(text: str) -> frozenset[str]:
-    """Names that must be kept word for word: paths, hosts, versions, codes, abbreviations."""
+    """Return names to be quoted word for word: paths, hosts, versions, codes, abbreviations."""
     # No name holds a space, and a plain word is none: the others are few.
     likely = " ".join(token for token in text[:1000].split() if not token.isalpha() or token.isupper())
     found = (match.group() for match in _TECHNICAL.finditer(likely))
@@ -235,7 +235,7 @@ def technical(text: str) -> frozenset[str]:
 
 
 def digest(text: str) -> str:
-    """The first sentences of a resolution, at most DIGEST_LENGTH characters. Empty when it says nothing."""
+    """Return the first sentences of a resolution, at most DIGEST_LENGTH characters; empty if it has no content."""
     told = [sentence.text for sentence in sentences(text, "")] or [
         clip(clean(text, DIGEST_LENGTH * 4), DIGEST_LENGTH)
     ]

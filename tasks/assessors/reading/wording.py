@@ -88,7 +88,7 @@ _PARTIAL = one_of(
     r" (?:then|but|and then|until)\b",
     r"\bonly (?:some|half|one|a few|part)\b|\bworkaround\b|\bsome (?:users|of them|machines|pcs) still\b",
 )
-# Before a word of failure: it is what shall not happen.
+# Before a word of failure: something to be avoided.
 _WISHED = re.compile(
     r"\b(?:ensure|make sure|making sure|so that|in order|prevents?|avoids?|maybe|perhaps|probably)\b[^,;]{0,60}$"
 )
@@ -213,7 +213,7 @@ def _without_question(low: str) -> str:
 
 @lru_cache(maxsize=CACHED)
 def verdict(text: str) -> str | None:
-    """How the words say an attempt ended: worked, failed, partial, or None when they do not say.
+    """Return the outcome that the words report: worked, failed, partial, or None if they report none.
 
     Failure followed by success counts as success; success followed by failure as partial.
     """
@@ -253,7 +253,7 @@ def _is_real(low: str, start: int) -> bool:
 
 @lru_cache(maxsize=CACHED)
 def attempt_end(text: str) -> int | None:
-    """Where the words end that tell of something done (not of something to do). None: nothing was done."""
+    """Return where the words about something done (not to be done) end, or None if there are none."""
     low = _without_question(plain(text[:500]))
     if low.endswith("?") or _ORDER.match(low):
         return None
@@ -272,13 +272,13 @@ def _before(low: str, end: int) -> str:
 
 
 def is_attempt(text: str) -> bool:
-    """Whether the sentence tells of something that was done."""
+    """Whether the sentence reports something that was done."""
     return attempt_end(text) is not None
 
 
 @lru_cache(maxsize=CACHED)
 def attempt_outcome(text: str) -> str | None:
-    """How the sentence says its own attempt ended; a bad result told beside it is a failure."""
+    """Return the outcome that the sentence reports of its own attempt; a bad result beside it is a failure."""
     ended, done = verdict(text), attempt_end(text)
     if ended is None and _TRIED_BUT.search(plain(text[:500])):
         return "failed"
@@ -303,12 +303,12 @@ def says_plainly_done(text: str) -> bool:
 
 
 def says_tried(text: str) -> bool:
-    """Whether it is called a try: whoever has a problem says so of what did not solve it."""
+    """Whether it is called a try: people say so of what did not solve their problem."""
     return bool(_TRIED.search(plain(text[:500])))
 
 
 def fails_when(text: str) -> bool:
-    """Whether it tells of a command or a setting in the present that does not do its work."""
+    """Whether it reports, in the present tense, a command or a setting that does not work."""
     low = _without_question(plain(text[:500]))
     if low.endswith("?"):
         return False
@@ -318,7 +318,7 @@ def fails_when(text: str) -> bool:
 
 @lru_cache(maxsize=CACHED)
 def clauses(text: str) -> tuple[str, ...]:
-    """The parts of a sentence that tells of two attempts with different ends; else the sentence whole."""
+    """Return the parts of a sentence with two attempts of different outcomes, or else the whole sentence."""
     parts = [part.strip() for part in _CLAUSE.split(text[:1000]) if part.strip()]
     if len(parts) < 2 or len(text) > 1000 or not is_attempt(parts[0]):
         return (text,)

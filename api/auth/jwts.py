@@ -38,7 +38,7 @@ def authenticate(token: str) -> tuple[Caller, datetime] | None:
         expires_at = datetime.fromtimestamp(claims["exp"], UTC)
     except KeysAwayError as error:
         wait = {"Retry-After": str(error.retry_seconds)}
-        raise Problem(503, "unavailable", "The signing keys cannot be had; try again.", headers=wait) from error
+        raise Problem(503, "unavailable", "The signing keys are not available; try again.", headers=wait) from error
     except (jwt.PyJWTError, KeyError, TypeError, AttributeError, ValueError, OverflowError, OSError) as error:
         log.info("jwt refused", error=type(error).__name__)
         return None

@@ -76,7 +76,7 @@ def refuse_other_formats(file: BinaryIO) -> None:
     with suppress(EOFError, OSError, zlib.error):  # damaged, which its reader says with the line
         head = file.peek(HEAD_BYTES)  # type: ignore[attr-defined]
     if found := _format_of(head):
-        raise click.ClickException(f"this is {found}. Needed is one JSON object on each line (JSON lines).")
+        raise click.ClickException(f"this is {found}. Expected is one JSON object per line (JSON lines).")
 
 
 def _format_of(head: bytes) -> str | None:

@@ -80,7 +80,7 @@ def wanted_versions() -> set[int] | None:
         return None
     numbers = {found[1] for tag in tags if (found := VERSION.match(tag))}
     if not numbers:
-        raise Problem(412, "version_mismatch", "If-Match does not carry an ETag of a handoff.")
+        raise Problem(412, "version_mismatch", "If-Match has no ETag of a handoff.")
     return {int(number) for number in numbers}
 
 
@@ -94,7 +94,7 @@ def page_position(account_id: UUID, kind: str, filters: dict[str, Any], token: s
     try:
         return list(_serializer(account_id, kind, filters).loads(token))
     except (BadData, UnicodeError, TypeError) as error:
-        raise Problem(422, "page_invalid", "This page token is not of this list.") from error
+        raise Problem(422, "page_invalid", "This page token belongs to another list.") from error
 
 
 def _serializer(account_id: UUID, kind: str, filters: dict[str, Any]) -> URLSafeSerializer:

@@ -94,4 +94,4 @@ def _refuse_last_admin(session: Session, user: User, *, force: bool) -> None:
         User.account_id == user.account_id, User.id != user.id, User.role == Role.ADMIN, User.deleted_at.is_(None)
     )
     if user.role is Role.ADMIN and not force and session.execute(others.limit(1)).first() is None:
-        raise Conflict("last_admin", f"{user.name!r} is the account's last admin; --force does it all the same.")
+        raise Conflict("last_admin", f"{user.name!r} is the account's last admin; --force overrides this.")

@@ -1,4 +1,4 @@
-"""A certificate for tests that speak TLS on the loopback."""
+"""A certificate for tests that use TLS on the loopback."""
 
 from __future__ import annotations
 

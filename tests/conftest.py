@@ -1,4 +1,4 @@
-"""Fixtures: private servers for the run, a transaction per test that is rolled back, real commits on request."""
+"""Fixtures: private servers per run, a rolled-back transaction per test, and real commits on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reference pages that are generated from the code: `make reference` writes them to docs/reference."""
+"""Reference pages generated from the code: `make reference` writes them to docs/reference."""
 
 from __future__ import annotations
 

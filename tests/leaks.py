@@ -1,4 +1,4 @@
-"""Reads what every test of the run logged, and fails the run when a token or ticket text is in it."""
+"""Read the logs of every test and fail the run if a token or ticket text is in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The private servers of a test run, and databases made from one migrated template."""
+"""The private servers of a test run, and databases cloned from one migrated template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service as real processes: gunicorn, Celery workers, beat; started, killed and watched by tests."""
+"""The service as real processes: gunicorn, Celery workers, beat; tests start, kill and watch them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference pages say what the code does, completely."""
+"""The documentation is complete: settings, commands, links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A web process as clients meet it: raw connections to a real gunicorn."""
+"""A web process as clients see it: raw connections to a real gunicorn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One account with its people, and the HTTP calls they make."""
+"""An account with its people, and the HTTP calls they make."""
 
 from __future__ import annotations
 

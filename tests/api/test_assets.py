@@ -1,4 +1,4 @@
-"""Static files: kept by browsers for as long as their content is the same."""
+"""Static files: browsers keep them as long as their content is unchanged."""
 
 from __future__ import annotations
 

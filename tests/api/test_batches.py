@@ -1,4 +1,4 @@
-"""Batches over HTTP: starting, steering, watching."""
+"""Batches over HTTP: starting, controlling, watching."""
 
 from __future__ import annotations
 

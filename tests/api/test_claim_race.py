@@ -1,4 +1,4 @@
-"""Fifty people claim at once, over real connections."""
+"""Fifty people claim at once over real connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing crosses between accounts: every route, every query, and the policies of the database behind them."""
+"""Nothing crosses between accounts: every route, every query, and the database's policies behind them."""
 
 from __future__ import annotations
 

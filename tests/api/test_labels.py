@@ -1,4 +1,4 @@
-"""Every value of an enum that is shown has one label, and the pages carry all of them."""
+"""Every value of a displayed enum has one label, and the pages carry all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is parked is its author's and the admins' alone, until it is escalated."""
+"""Only the author and the admins see a parked handoff, until it is escalated."""
 
 from __future__ import annotations
 

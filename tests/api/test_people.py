@@ -1,4 +1,4 @@
-"""People and their tokens: who gets in, for how long, and how that ends."""
+"""People and their tokens: who gets access, for how long, and how it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue: what is open, page by page, and the cursor from which the feed goes on."""
+"""The queue: its rows, its pages, and the cursor from which the feed continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search finds, and what it does not."""
+"""What a search finds and what it does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Neither tokens nor keys nor ticket text in logs, errors, or the repr of anything."""
+"""No tokens, keys or ticket text in logs, errors, or the repr of anything."""
 
 from __future__ import annotations
 

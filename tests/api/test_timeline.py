@@ -1,4 +1,4 @@
-"""Who did what when, with real commits, so that every entry has a time of its own."""
+"""The timeline, with real commits, so that every entry has its own time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalogue says about the ways by which the service's login could become more than it is."""
+"""PostgreSQL's catalogue offers the service's login no way to gain rights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person without access writes nothing, although the web process still has their token in its memory."""
+"""A person without access writes nothing, even if the web process still remembers their token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A login is a row of the database: what ends it ends every copy of its cookie, and nobody else's."""
+"""A login is a row in the database: ending it ends every copy of its cookie, and nobody else's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every answer says about caches and transport, and what a request may not say twice."""
+"""Headers about caches and transport on every answer, and headers that a request may not repeat."""
 
 from __future__ import annotations
 

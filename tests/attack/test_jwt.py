@@ -1,4 +1,4 @@
-"""Tokens that look like ones of the main product and are not."""
+"""Tokens that resemble those of the main product and are none."""
 
 from __future__ import annotations
 

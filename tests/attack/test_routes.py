@@ -1,4 +1,4 @@
-"""Every route, asked by everybody: what a caller may not do is refused before anything of the request is read."""
+"""Every route, called by everybody: missing rights are noticed before anything of the request is read."""
 
 from __future__ import annotations
 

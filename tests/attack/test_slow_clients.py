@@ -1,4 +1,4 @@
-"""Clients that send or read slowly, or not at all: they are left, and everybody else is served meanwhile."""
+"""Clients that send or read slowly, or not at all, are dropped while everybody else is served."""
 
 from __future__ import annotations
 

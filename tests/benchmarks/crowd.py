@@ -1,4 +1,4 @@
-"""What others feel of clients that send or read slowly or not at all, and what of their memory stays."""
+"""How slow or silent clients affect others, and how much memory they leave behind."""
 
 from __future__ import annotations
 

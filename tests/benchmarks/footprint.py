@@ -1,4 +1,4 @@
-"""What an installation takes: memory of each process, and the set-up of a database test."""
+"""Resources of an installation: memory of each process, and the set-up of a database test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the assessment benchmark counts. Kept apart from the assessor's own word lists on purpose."""
+"""What the assessment benchmark counts. Deliberately separate from the assessor's own word lists."""
 
 from __future__ import annotations
 

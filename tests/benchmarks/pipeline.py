@@ -1,4 +1,4 @@
-"""Rows about the workers: assessments per second, calls at once, how soon a handoff is ready, and slow models."""
+"""Rows about the workers: assessments per second, concurrent calls, time to ready, and slow models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Databases full of accounts, handoffs and events, made by SQL: a million rows in seconds."""
+"""Databases full of accounts, handoffs and events, created by SQL: a million rows in seconds."""
 
 from __future__ import annotations
 

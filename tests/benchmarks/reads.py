@@ -1,4 +1,4 @@
-"""Rows about reading: the caught-up poll, a poll with news, and both the feed and the queue as history grows."""
+"""Rows about reading: the caught-up poll, a poll with news, and the feed and the queue as history grows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real tickets and chats as cases, without anything that was written after the end."""
+"""Real tickets and chats as cases, without anything written after the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a test that does nothing but use the database, so many times, and prints each set-up's milliseconds."""
+"""Run a test that only uses the database many times, and print the milliseconds of each set-up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a benchmark plays: private servers, the service, and a reference under the same gunicorn settings."""
+"""The stage of a benchmark: private servers, the service, and a reference under the same gunicorn settings."""
 
 from __future__ import annotations
 

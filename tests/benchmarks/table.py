@@ -1,4 +1,4 @@
-"""The printed tables: one row a ratio, and how costs grow with size."""
+"""The printed tables: a ratio per row, and how costs grow with size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owner, roles and login of a database: what each installation has for itself on a server that several share."""
+"""Owner, roles and login of a database: each installation has its own on a shared server."""
 
 from __future__ import annotations
 

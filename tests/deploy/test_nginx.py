@@ -1,4 +1,4 @@
-"""The example of a proxy, deploy/production/nginx.conf, run by a real nginx before a real web process."""
+"""The example deploy/production/nginx.conf, run by a real nginx in front of a real web process."""
 
 from __future__ import annotations
 

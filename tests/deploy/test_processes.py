@@ -1,4 +1,4 @@
-"""What `make run`, the Procfile and the compose file start."""
+"""The processes that `make run`, the Procfile and the compose file start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No ticket text in PostgreSQL's log, nor in the errors that we log."""
+"""No ticket text in PostgreSQL's log or in logged errors."""
 
 from __future__ import annotations
 

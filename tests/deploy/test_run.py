@@ -1,4 +1,4 @@
-"""`make run`: one process starts everything, keeps it running, and takes it all with it when it ends."""
+"""`make run`: one process starts everything, keeps it running, and stops all of it when it ends."""
 
 from __future__ import annotations
 

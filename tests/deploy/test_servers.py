@@ -1,4 +1,4 @@
-"""The private servers: they answer, they keep their data, and they survive whatever happened before."""
+"""The private servers: they answer, keep their data, and survive whatever happened before."""
 
 from __future__ import annotations
 

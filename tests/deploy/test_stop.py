@@ -1,4 +1,4 @@
-"""A signal is remembered, whatever the process does at that moment."""
+"""A signal is remembered, whatever the process is doing at that moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m tests.faults [word ...]`: every fault (or those whose name has a word) at full length, as a table."""
+"""`python -m tests.faults [word ...]`: run every fault, or those whose name contains a word, and print a table."""
 
 from __future__ import annotations
 

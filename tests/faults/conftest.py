@@ -1,4 +1,4 @@
-"""Servers that the faults may kill, apart from those of the other tests, and the stand-in provider."""
+"""Servers for the faults alone, which may be killed, and the stand-in provider."""
 
 from __future__ import annotations
 

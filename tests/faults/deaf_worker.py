@@ -1,4 +1,4 @@
-"""Celery's own command, with a consumer that never asks Redis for a message: alive, connected, deaf."""
+"""Celery's own command with a consumer that never asks Redis for a message: alive, connected, deaf."""
 
 from __future__ import annotations
 

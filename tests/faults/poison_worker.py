@@ -1,4 +1,4 @@
-"""A worker that dies of a handoff: Celery's own command, with an assessor that ends the process at a mark."""
+"""A worker that a handoff kills: Celery's own command with an assessor that ends the process at a mark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole service under load, with a stand-in provider, and the count of what became of every handoff."""
+"""A complete service under load, with a stand-in provider, and a count of what became of every handoff."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fastest of the faults, with a small load. All of them, at full length: `make faults`."""
+"""The fastest faults with a small load; `make faults` runs all of them at full length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that are frozen or gone: every wait for them ends, and what tries to reach them does not tire of it."""
+"""Frozen and missing servers: every wait ends, and every attempt to reach them is repeated."""
 
 from __future__ import annotations
 

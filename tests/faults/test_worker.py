@@ -1,4 +1,4 @@
-"""Real workers: what they hold while they wait, how they end, what they survive, and which lane they serve."""
+"""Real workers: what they hold while waiting, how they end, what they survive, which lane they serve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Celery's own command on a machine whose clock is wrong: time.time() and datetime.now() are shifted."""
+"""Celery's own command on a machine with a wrong clock: time.time() and datetime.now() are shifted."""
 
 from __future__ import annotations
 

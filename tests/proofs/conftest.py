@@ -1,4 +1,4 @@
-"""How long the proofs run, and where their figures go."""
+"""The length of the proofs, and the file for their figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""I1 and I2: whoever sees n sees all below n, whatever is rolled back, deadlocks or is killed."""
+"""I1 and I2: whoever sees n sees everything below n, whatever is rolled back, deadlocks or is killed."""
 
 from __future__ import annotations
 

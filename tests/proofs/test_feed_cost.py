@@ -1,4 +1,4 @@
-"""I7: a page of news costs the same however long the history is."""
+"""I7: a page of news costs the same, however long the history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""I6 and I8: any cursor goes on exactly or is refused, and none ever crosses accounts."""
+"""I6 and I8: any cursor continues exactly or is refused, and none crosses accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An account that looks like a working day: handoffs of every kind, one with ticket text that attacks."""
+"""An account after a working day: handoffs of every kind, one with hostile ticket text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The running service as the screens' tests use it, and the people who call its API."""
+"""The running service for the tests of the screens, and the people who call its API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The context screen: ten seconds before the claim, and the session after it."""
+"""The context screen before the claim, and the session view after it."""
 
 from __future__ import annotations
 

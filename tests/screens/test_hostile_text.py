@@ -1,4 +1,4 @@
-"""Ticket text that attacks does nothing, on any screen."""
+"""Hostile ticket text does nothing, on any screen."""
 
 from __future__ import annotations
 

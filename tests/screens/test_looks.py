@@ -1,4 +1,4 @@
-"""Screenshots of every screen, in light, dark and on a narrow phone, kept in build/screens/ to be looked at."""
+"""Screenshots of every screen, in light, dark and on a narrow phone, written to build/screens/."""
 
 from __future__ import annotations
 

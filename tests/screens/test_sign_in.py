@@ -1,4 +1,4 @@
-"""Signing in and out, and what a forged or late request meets."""
+"""Signing in and out, and forged or late requests."""
 
 from __future__ import annotations
 

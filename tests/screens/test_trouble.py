@@ -1,4 +1,4 @@
-"""What the live queue does when something around it breaks, and that it is right again afterwards."""
+"""The live queue while something around it breaks, and its recovery."""
 
 from __future__ import annotations
 

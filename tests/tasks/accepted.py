@@ -1,4 +1,4 @@
-"""Handoffs accepted for real, and what the tests of the pipeline ask and change behind the service's back."""
+"""Really accepted handoffs, and direct access to their rows for tests of the pipeline."""
 
 from __future__ import annotations
 

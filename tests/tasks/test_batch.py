@@ -1,4 +1,4 @@
-"""Batches with real processes: killed at random, and steered from the command line."""
+"""Batches with real processes: killed at random, and controlled from the command line."""
 
 from __future__ import annotations
 

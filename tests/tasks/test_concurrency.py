@@ -1,4 +1,4 @@
-"""Few assessments are worked on at once, and one that waits for a model is not in the way of the others."""
+"""Few assessments are worked on at once, and one that waits for a model does not delay the others."""
 
 from __future__ import annotations
 

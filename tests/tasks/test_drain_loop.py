@@ -1,4 +1,4 @@
-"""Who was woken goes on while something is due, so that a few wake-ups serve everything that waits."""
+"""A woken slot continues while something is due, so that a few wake-ups serve everything."""
 
 from __future__ import annotations
 

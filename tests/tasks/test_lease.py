@@ -1,4 +1,4 @@
-"""One worker writes an assessment, whoever else has the message, and a handoff becomes ready in the end."""
+"""One worker writes an assessment, whoever else has the message, and the handoff becomes ready."""
 
 from __future__ import annotations
 

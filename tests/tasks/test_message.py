@@ -1,4 +1,4 @@
-"""A message of ours is one of Celery's, by what Celery itself makes and reads."""
+"""Our messages are Celery's, by what Celery itself writes and reads."""
 
 from __future__ import annotations
 

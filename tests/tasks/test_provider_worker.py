@@ -1,4 +1,4 @@
-"""Every behaviour of a provider, through the API and a real worker, to the state that it ends in."""
+"""Every behaviour of a provider, through the API and a real worker, to the resulting state."""
 
 from __future__ import annotations
 

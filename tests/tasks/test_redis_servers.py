@@ -1,4 +1,4 @@
-"""Redis servers as people run them: by socket, IPv6, login and TLS; one for two installations; some of no use."""
+"""Redis as people run it: by socket, IPv6, login and TLS; shared by two installations; and unusable ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the broker lost or a worker dropped comes back; many sweeps at once do no harm."""
+"""The sweep recovers what the broker lost or a worker dropped; many sweeps at once do no harm."""
 
 from __future__ import annotations
 

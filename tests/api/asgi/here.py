@@ -1,4 +1,4 @@
-"""Requests through the front, in this process: its event loop, and Flask where the test's own connection is."""
+"""Requests through the event loop in this process, with Flask on the test's own connection."""
 
 from __future__ import annotations
 

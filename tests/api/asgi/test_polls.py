@@ -1,4 +1,4 @@
-"""A poll that finds nothing new is answered before Flask begins, and nobody can tell by the answer."""
+"""An idle poll is answered before Flask, and its answer does not differ from Flask's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Flask is told of a request that came through the event loop."""
+"""The WSGI environment that Flask gets for a request that came through the event loop."""
 
 from __future__ import annotations
 

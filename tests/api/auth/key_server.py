@@ -1,4 +1,4 @@
-"""A key server of the main product, as real HTTP, that can misbehave in every way."""
+"""A key server of the main product over real HTTP, which can misbehave in every way."""
 
 from __future__ import annotations
 

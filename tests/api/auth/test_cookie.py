@@ -1,4 +1,4 @@
-"""The browser's login at the API: what its cookie is good for, and until when."""
+"""The browser's login at the API: what its cookie permits, and until when."""
 
 from __future__ import annotations
 

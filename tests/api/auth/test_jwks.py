@@ -1,4 +1,4 @@
-"""The keys of signed tokens: no key server, however it behaves, holds a request up or is asked too often."""
+"""Keys of signed tokens: no key server, however it behaves, delays a request or is asked too often."""
 
 from __future__ import annotations
 

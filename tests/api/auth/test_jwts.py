@@ -1,4 +1,4 @@
-"""Signed tokens of the main product; the key server that they need is real."""
+"""Signed tokens of the main product, with a real key server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches on the command line. There is no web process here."""
+"""Batches on the command line, without a web process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference client: what it does with every answer, and with none."""
+"""The reference client: its reaction to every answer, and to none."""
 
 from __future__ import annotations
 

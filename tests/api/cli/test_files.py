@@ -1,4 +1,4 @@
-"""Files of the command line: whatever the path names, and whatever the file turns out to be."""
+"""Files of the command line: every kind of path, and every kind of content."""
 
 from __future__ import annotations
 

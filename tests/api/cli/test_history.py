@@ -1,4 +1,4 @@
-"""Import of history and export, on the command line."""
+"""Import and export of history on the command line."""
 
 from __future__ import annotations
 

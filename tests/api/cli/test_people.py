@@ -1,4 +1,4 @@
-"""The command line for accounts, people and tokens: what it prints, and how it fails."""
+"""Commands for accounts, people and tokens: their output and their errors."""
 
 from __future__ import annotations
 

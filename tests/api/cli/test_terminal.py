@@ -1,4 +1,4 @@
-"""Commands on a real terminal, in processes of their own: bars that live, Ctrl-C, and memory that does not grow."""
+"""Commands on a real terminal, in their own processes: progress bars, Ctrl-C, and constant memory."""
 
 from __future__ import annotations
 

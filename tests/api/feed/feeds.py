@@ -1,4 +1,4 @@
-"""Short ways to the feed and the queue for tests."""
+"""Shortcuts to the feed and the queue for tests."""
 
 from __future__ import annotations
 

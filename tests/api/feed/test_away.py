@@ -1,4 +1,4 @@
-"""The feed while the database or Redis is away, and after they came back."""
+"""The feed while the database or Redis is unavailable, and afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The feed over HTTP: what each status means, what the headers say, which numbers come."""
+"""The feed over HTTP: statuses, headers, numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Empty means not given, wherever something may be left out."""
+"""Empty means absent, wherever a value may be left out."""
 
 from __future__ import annotations
 

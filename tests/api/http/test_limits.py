@@ -1,4 +1,4 @@
-"""Limits of requests, bodies and depth; the headers of every answer; other origins."""
+"""Limits of requests, bodies and depth; headers of every answer; other origins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile requests: every one is answered with a problem of ours, none with a 5xx."""
+"""Hostile requests: each is answered with a problem document, none with a 5xx."""
 
 from __future__ import annotations
 

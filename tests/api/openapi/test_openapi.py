@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, true of the running service, and readable without a network."""
+"""The OpenAPI document is complete, true of the running service, and readable without a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One ticket has one id, however it is written, and every id that is taken has a URL."""
+"""One ticket has one id in every spelling, and every accepted id has a URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The usual choice of today: FastAPI and asyncpg on uvicorn, one indexed query a poll, no login."""
+"""Today's usual choice: FastAPI and asyncpg on uvicorn, one indexed query per poll, no login."""
 
 from __future__ import annotations
 

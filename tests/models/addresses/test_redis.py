@@ -1,4 +1,4 @@
-"""Every form of a Redis address that is accepted means the same for redis-py and for Celery; others are refused."""
+"""Every accepted form of a Redis address means the same to redis-py and Celery; others are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics against the reference that was computed from real event logs, and their edges."""
+"""The metrics against a reference computed from real event logs, and their edge cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever wakes a worker, it takes what is due next: the account with the least running, its oldest, once."""
+"""A woken worker takes what is due next: the account with the fewest running, its oldest, once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Past cases among so many that not all of them are compared."""
+"""The search among more past cases than it compares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a batch goes forward, without processes: the driver's steps and the workers' ends by hand."""
+"""The progress of a batch without processes: the driver's steps, and ends written by hand."""
 
 from __future__ import annotations
 

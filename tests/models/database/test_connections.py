@@ -1,4 +1,4 @@
-"""Connections that the server ends: replaced unseen while idle, and in any case an error that says "away"."""
+"""Connections closed by the server are replaced unnoticed while idle, and otherwise raise "unavailable"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transaction that begins with its first statement is one like any other, and leaves nothing behind."""
+"""A transaction that begins with its first statement is like any other, and leaves nothing behind."""
 
 from __future__ import annotations
 

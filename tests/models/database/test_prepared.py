@@ -1,4 +1,4 @@
-"""What is planned once: kept across transactions and roles, and made anew when its tables have grown."""
+"""Prepared statements: kept across transactions and roles, planned again when their tables have grown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a transaction waits for a server that works and says nothing yet; a frozen one: tests/faults."""
+"""How long a transaction waits for a server that works without answering; tests/faults has a frozen one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every interleaving of writers, readers and one fault, carried out by the code under test on a Redis."""
+"""Every interleaving of writers, readers and one fault, executed by the code under test on a Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statement that numbers an event: numbers in order, the last card on its handoff, and nothing of nothing."""
+"""The append: numbers in order, the last card on its handoff, no event of a missing handoff."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change and its event in one message: what is told, what is announced in Redis, and what is locked meanwhile."""
+"""A change and its event in one message: the event, the announcement in Redis, and the locks meanwhile."""
 
 from __future__ import annotations
 

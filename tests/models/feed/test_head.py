@@ -1,4 +1,4 @@
-"""The hint of a feed's head: what Redis answers, and what happens when it does not."""
+"""The hint of a feed's head: what Redis answers, and what happens if it does not."""
 
 from __future__ import annotations
 

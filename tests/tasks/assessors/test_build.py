@@ -1,4 +1,4 @@
-"""Which assessor is built, and what is imported for it."""
+"""Which assessor is built, and which modules that imports."""
 
 from __future__ import annotations
 

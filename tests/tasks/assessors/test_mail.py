@@ -1,4 +1,4 @@
-"""What assessors read of a text that mail has brought is what a person sees of it."""
+"""Assessors read a mail's text as a person sees it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The assessor without a model: right on plain cases, calm on hostile ones."""
+"""The assessor without a model: right on plain cases, robust on hostile ones."""
 
 from __future__ import annotations
 

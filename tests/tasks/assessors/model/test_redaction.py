@@ -1,4 +1,4 @@
-"""What leaves is clean, what comes back is whole, and what a technician needs is still there."""
+"""The prompt is clean, the reply is restored, and what a technician needs stays."""
 
 from __future__ import annotations
 

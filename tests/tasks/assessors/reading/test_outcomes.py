@@ -1,4 +1,4 @@
-"""What was tried and how it ended, read from the talk of several people."""
+"""Attempts and their outcomes, read from conversations of several people."""
 
 from __future__ import annotations
 

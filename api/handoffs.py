@@ -256,7 +256,7 @@ def rate(body: dict[str, Any], handoff_id: UUID, generation: int) -> Response:
     account_id = caller().account_id
     with transaction(account_id) as session:
         found = handoff.find(session, account_id, handoff_id, seen_by=actor())
-        said = feedback.give(
+        given = feedback.give(
             session,
             account_id,
             handoff_id,
@@ -265,7 +265,7 @@ def rate(body: dict[str, Any], handoff_id: UUID, generation: int) -> Response:
             rating=Rating(body["rating"]),
             comment=body.get("comment"),
         )
-    return answer({"generation": generation, "rating": said.rating, "comment": said.comment}, Feed_Seq=found.seq)
+    return answer({"generation": generation, "rating": given.rating, "comment": given.comment}, Feed_Seq=found.seq)
 
 
 @blueprint.get("/<uuid:handoff_id>/timeline")

@@ -40,14 +40,14 @@ def read(which: dict[str, Any], external_id: str) -> Response:
     """
     account_id, wanted, external_id = caller().account_id, which.get("handoff"), text.ticket_id(external_id)
     with transaction(account_id) as session:
-        kept = handoff.find_session(session, account_id, external_id, seen_by=actor(), handoff_id=wanted)
+        stored = handoff.find_session(session, account_id, external_id, seen_by=actor(), handoff_id=wanted)
         ids = listing.listed(session, account_id, Filter(session=external_id), seen_by=actor()).order_by(
             Handoff.id.desc()
         )
         found = list(session.scalars(ids))
         cards = card.cards(session, {(account_id, each) for each in found})
-        head = card.session_head(kept)
-        pages = _steps(account_id, kept.id, timeline.steps_after(session, account_id, kept.id, 0, most=PAGE))
+        head = card.session_head(stored)
+        pages = _steps(account_id, stored.id, timeline.steps_after(session, account_id, stored.id, 0, most=PAGE))
     return in_pieces(pages, "steps", **head, handoffs=[cards[account_id, each] for each in found])
 
 
@@ -71,12 +71,12 @@ def add_step(which: dict[str, Any], step: dict[str, Any], external_id: str) -> R
     """Add a step. The first one by the claimer after the claim ends the time to first action."""
     account_id, by, external_id = caller().account_id, caller().user_id, text.ticket_id(external_id)
     with transaction(account_id) as session:
-        kept = handoff.find_session(
+        stored = handoff.find_session(
             session, account_id, external_id, seen_by=actor(), handoff_id=which.get("handoff"), locked=True
         )
         sent = SentStep.of(step)
-        added = sessions.append_step(session, kept, sent, by=by)
-        moves.note_steps(session, account_id, kept.id, [sent], by=by)
+        added = sessions.append_step(session, stored, sent, by=by)
+        moves.note_steps(session, account_id, stored.id, [sent], by=by)
         made = append_now(session).get(account_id)
         head = made.head if made else feed.tail(session, account_id)[1]
         body = card.step(added, {by: caller().name})

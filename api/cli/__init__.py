@@ -20,7 +20,7 @@ from models.database import migrations
 from models.handoff import leaving
 from models.transaction import maintenance
 
-TOKEN_DAYS = 90  # how long a token is good for that nobody said anything about
+TOKEN_DAYS = 90  # the lifetime of a token without options
 
 
 @click.group()

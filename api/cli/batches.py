@@ -253,12 +253,12 @@ def _follow(batch_id: UUID, as_json: bool) -> dict[str, Any]:
     shown = _read(batch_id)
     if sys.stdout.isatty() and not as_json:
         return _follow_with_bar(batch_id, shown)
-    said, when = None, 0.0
+    printed, when = None, 0.0
     while True:
         now = time.monotonic()
-        if shown["state"] != said or now - when >= LINE_SECONDS:
+        if shown["state"] != printed or now - when >= LINE_SECONDS:
             click.echo(json.dumps(shown) if as_json else _line(shown))
-            said, when = shown["state"], now
+            printed, when = shown["state"], now
         if shown["state"] not in ("queued", "running"):
             return shown
         time.sleep(POLL_SECONDS)

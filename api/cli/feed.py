@@ -166,4 +166,4 @@ def pace(factor: float) -> None:
         raise click.ClickException("FACTOR is a number.")
     with maintenance() as session:
         feeds.set_pace(session, factor)
-    click.echo(f"clients poll at {factor:g} times their interval" if factor else "clients are told to stop")
+    click.echo(f"clients poll at {factor:g} times their interval" if factor else "clients are asked to stop")

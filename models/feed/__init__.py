@@ -198,11 +198,11 @@ def follow_identity(session: Session) -> str | None:
     anywhere at any time: of several concurrent calls one rotates.
     """
     here, epoch = identity(session), _new_epoch()
-    kept = case((FeedControl.database_identity.is_(None), FeedControl.epoch), else_=epoch)
+    stored = case((FeedControl.database_identity.is_(None), FeedControl.epoch), else_=epoch)
     now = session.scalar(
         update(FeedControl)
         .where(FeedControl.database_identity.is_distinct_from(here))
-        .values(database_identity=here, epoch=kept)
+        .values(database_identity=here, epoch=stored)
         .returning(FeedControl.epoch)
     )
     return epoch if now == epoch else None

@@ -77,15 +77,15 @@ def step(row: SessionStep, names: Mapping[UUID, str]) -> dict[str, Any]:
     }
 
 
-def session_head(kept: TroubleshootingSession) -> dict[str, Any]:
+def session_head(stored: TroubleshootingSession) -> dict[str, Any]:
     """Represent a session without its steps and handoffs."""
     return {
-        "external_id": kept.external_id,
-        "title": kept.title,
-        "problem": kept.problem,
-        "category": kept.category,
-        "client": kept.client,
-        "asset": kept.asset,
-        "opened_at": rfc3339(kept.opened_at),
-        "steps_count": kept.steps_count,
+        "external_id": stored.external_id,
+        "title": stored.title,
+        "problem": stored.problem,
+        "category": stored.category,
+        "client": stored.client,
+        "asset": stored.asset,
+        "opened_at": rfc3339(stored.opened_at),
+        "steps_count": stored.steps_count,
     }

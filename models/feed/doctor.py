@@ -66,8 +66,8 @@ def _hint(account_id: UUID, epoch: str, head: int) -> tuple[str, bool]:
 
 def database_is_known(session: Session) -> bool:
     """Whether the epoch belongs to this database. False right after a restore, until the sweep has run."""
-    kept = session.scalar(select(FeedControl.database_identity))
-    return kept in (None, feed.identity(session))
+    stored = session.scalar(select(FeedControl.database_identity))
+    return stored in (None, feed.identity(session))
 
 
 def oldest_lock_seconds(executor: Executor) -> float:

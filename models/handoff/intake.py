@@ -56,15 +56,15 @@ def accept(session: UnitOfWork, account_id: UUID, intake: Intake, *, by: UUID) -
         _refuse_as_target(session, intake.target_user_id, by)
     parked = intake.intent is Intent.PARK
     handoff_id, assessment_id = new_id(), None if parked else new_id()
-    kept = sessions.store(session, account_id, intake.session.details(), draft_of=handoff_id if parked else None)
-    earlier = _earlier(session, account_id, kept, parked=parked)
+    stored = sessions.store(session, account_id, intake.session.details(), draft_of=handoff_id if parked else None)
+    earlier = _earlier(session, account_id, stored, parked=parked)
     if not parked:
         refuse_second_open(earlier)
-    fresh = sessions.new_steps(session, account_id, kept, intake.session.steps)
+    fresh = sessions.new_steps(session, account_id, stored, intake.session.steps)
     values = {
         "account": account_id,
-        "session": kept.id,
-        "steps": sessions.numbered(kept, fresh),
+        "session": stored.id,
+        "steps": sessions.numbered(stored, fresh),
         "count": len(fresh),
         "handoff": handoff_id,
         "intent": intake.intent,
@@ -77,7 +77,7 @@ def accept(session: UnitOfWork, account_id: UUID, intake: Intake, *, by: UUID) -
         "returns": len(earlier),
         "assessment": assessment_id,
         "deadline": settings().assess_deadline_seconds,
-        **search.document_values(account_id, kept, intake.session.steps, [intake.reason, intake.ask]),
+        **search.document_values(account_id, stored, intake.session.steps, [intake.reason, intake.ask]),
     }
     _ACCEPT(session, values)
     if assessment_id is not None:
@@ -85,9 +85,9 @@ def accept(session: UnitOfWork, account_id: UUID, intake: Intake, *, by: UUID) -
     return handoff_id, assessment_id
 
 
-def _earlier(session: Session, account_id: UUID, kept: StoredSession, *, parked: bool) -> dict[UUID, Status]:
+def _earlier(session: Session, account_id: UUID, stored: StoredSession, *, parked: bool) -> dict[UUID, Status]:
     """Return the handoffs of the ticket so far."""
-    ticket = sessions.ticket(session, account_id, kept.external_id) if parked else None if kept.is_new else kept
+    ticket = sessions.ticket(session, account_id, stored.external_id) if parked else None if stored.is_new else stored
     return of_session(session, account_id, ticket.id) if ticket else {}
 
 

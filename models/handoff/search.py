@@ -42,13 +42,13 @@ def document_values(
     As stems the title counts more than the rest; client, asset, category and people are searched, but do not count
     as similarity of cases.
     """
-    said = [ticket.external_id, ticket.problem, *texts, *(step.text for step in steps)]
+    searched = [ticket.external_id, ticket.problem, *texts, *(step.text for step in steps)]
     details = [ticket.client, ticket.asset, ticket.category, *authors(steps)]
     return {
         "lexeme": account_lexeme(account_id),
         "title": ticket.title,
-        "text": bounded(said),
-        "words": search_words.vector(bounded([ticket.title, *details, *said])),
+        "text": bounded(searched),
+        "words": search_words.vector(bounded([ticket.title, *details, *searched])),
     }
 
 

@@ -102,11 +102,11 @@ def _assessments(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
         for attempt in row.attempt_log:
             results.add(attempt["result"])
             at = datetime.fromisoformat(attempt["at"])
-            told = {"attempt": attempt["attempt"], "error": attempt["error"], **about}
-            entries.append(_entry(at, f"assessment.{attempt['result']}", None, **told))
+            facts = {"attempt": attempt["attempt"], "error": attempt["error"], **about}
+            entries.append(_entry(at, f"assessment.{attempt['result']}", None, **facts))
         if row.finished_at is not None and row.state.value not in results:
-            told = {"attempt": None, "error": row.error_kind, **about}
-            entries.append(_entry(row.finished_at, f"assessment.{row.state.value}", None, **told))
+            facts = {"attempt": None, "error": row.error_kind, **about}
+            entries.append(_entry(row.finished_at, f"assessment.{row.state.value}", None, **facts))
     return entries
 
 

@@ -87,12 +87,12 @@ class Line:
 
     def created_at(self, now: datetime) -> datetime:
         """The time of the handoff, as far as the line gives it."""
-        told = (
+        times = (
             self.content.get("created_at"),
             self.intake.session.opened_at,
             self.content.get("resolved_at"),
         )
-        return next((time for time in told if time is not None), now)
+        return next((time for time in times if time is not None), now)
 
     def handoff_id(self, now: datetime) -> UUID:
         """Its own id if that is a UUID; else one derived from time and key, so that lists keep their order."""
@@ -150,14 +150,14 @@ class Chunk:
 
     lines: list[Line] = field(default_factory=list)
     size: int = 0  # bytes
-    told: int = 0  # how many of them the feed will tell
+    events: int = 0  # that storing them appends
 
     def add(self, line: Line, size: int) -> None:
         """Add a line of so many bytes."""
         self.lines.append(line)
         self.size += size
-        self.told += line.status is Status.READY
+        self.events += line.status is Status.READY
 
     def is_full(self) -> bool:
         """Whether the chunk is full: many lines, long ones, or as many events as a transaction may append."""
-        return len(self.lines) >= CHUNK_LINES or self.size >= CHUNK_BYTES or self.told >= MAX_EVENTS
+        return len(self.lines) >= CHUNK_LINES or self.size >= CHUNK_BYTES or self.events >= MAX_EVENTS

@@ -39,14 +39,14 @@ def page(session: Session, account_id: UUID, *, since: datetime | None, after: U
     steps: dict[UUID, list[SessionStep]] = defaultdict(list)
     for step in session.scalars(
         select(SessionStep)
-        .where(SessionStep.account_id == account_id, SessionStep.session_id.in_({kept.id for _, kept in rows}))
+        .where(SessionStep.account_id == account_id, SessionStep.session_id.in_({stored.id for _, stored in rows}))
         .order_by(SessionStep.session_id, SessionStep.seq)
     ):
         steps[step.session_id].append(step)
-    return [_line(found, kept, steps[kept.id]) for found, kept in rows]
+    return [_line(found, stored, steps[stored.id]) for found, stored in rows]
 
 
-def _line(found: Handoff, kept: TroubleshootingSession, steps: list[SessionStep]) -> dict[str, Any]:
+def _line(found: Handoff, stored: TroubleshootingSession, steps: list[SessionStep]) -> dict[str, Any]:
     line = {
         "id": str(found.id),
         "created_at": rfc3339(found.created_at),
@@ -55,13 +55,13 @@ def _line(found: Handoff, kept: TroubleshootingSession, steps: list[SessionStep]
         "reason": found.reason,
         "ask": found.ask,
         "session": {
-            "external_id": kept.external_id,
-            "title": kept.title,
-            "problem": kept.problem,
-            "category": kept.category,
-            "client": kept.client,
-            "asset": kept.asset,
-            "opened_at": rfc3339(kept.opened_at),
+            "external_id": stored.external_id,
+            "title": stored.title,
+            "problem": stored.problem,
+            "category": stored.category,
+            "client": stored.client,
+            "asset": stored.asset,
+            "opened_at": rfc3339(stored.opened_at),
             "steps": [_step(step) for step in steps],
         },
     }

@@ -137,11 +137,11 @@ def _turns(lines: list[Line]) -> Iterator[list[Line]]:
 def _load_turn(
     session: UnitOfWork, account_id: UUID, lines: list[Line], now: datetime, by: UUID, result: Loaded
 ) -> None:
-    kept = _sessions(session, account_id, lines, now)
-    before, open_ones = _handed_off_before(session, account_id, kept)
+    stored = _sessions(session, account_id, lines, now)
+    before, open_ones = _handed_off_before(session, account_id, stored)
     good = []
     for line in lines:
-        row = kept[line.intake.session.external_id]
+        row = stored[line.intake.session.external_id]
         if row.id in open_ones and line.status in OPEN:
             result.refused.append((line.number, "the session has an open handoff already"))
         elif result.has_room(line.status is Status.READY or row.id in open_ones):
@@ -182,13 +182,13 @@ def _rendered(time: datetime | None) -> str | None:
 
 
 def _handed_off_before(
-    session: Session, account_id: UUID, kept: dict[str, StoredSession]
+    session: Session, account_id: UUID, stored: dict[str, StoredSession]
 ) -> tuple[dict[UUID, int], set[UUID]]:
     """Count the handoffs of each session, and find those with an open one."""
     is_open = Handoff.status.in_(OPEN)
     rows = session.execute(
         select(Handoff.session_id, func.count(), func.count().filter(is_open))
-        .where(Handoff.account_id == account_id, Handoff.session_id.in_([row.id for row in kept.values()]))
+        .where(Handoff.account_id == account_id, Handoff.session_id.in_([row.id for row in stored.values()]))
         .where(Handoff.status != Status.PARKED)
         .group_by(Handoff.session_id)
     ).all()
@@ -210,18 +210,18 @@ def _steps(
     known = _known_steps(session, account_id, [row.id for _, row in lines if row.steps_count])
     fits: list[tuple[Line, StoredSession]] = []
     rows: list[dict[str, Any]] = []
-    for line, kept in lines:
-        fresh = without_known(line.intake.session.steps, known[kept.id])
-        if kept.steps_count + len(fresh) > MAX_STEPS:
+    for line, stored in lines:
+        fresh = without_known(line.intake.session.steps, known[stored.id])
+        if stored.steps_count + len(fresh) > MAX_STEPS:
             result.refused.append((line.number, f"session: more than {MAX_STEPS} steps"))
             continue
-        fits.append((line, kept))
+        fits.append((line, stored))
         rows += [
-            {"session_id": str(kept.id), **as_row(step, seq)}
-            for seq, step in enumerate(fresh, start=kept.steps_count + 1)
+            {"session_id": str(stored.id), **as_row(step, seq)}
+            for seq, step in enumerate(fresh, start=stored.steps_count + 1)
         ]
-        if fresh and kept.id in open_ones:
-            moves.note_steps(session, account_id, kept.id, fresh, by=by, is_action=False)
+        if fresh and stored.id in open_ones:
+            moves.note_steps(session, account_id, stored.id, fresh, by=by, is_action=False)
     if rows:
         session.execute(_STORE_STEPS, {"account": account_id, "by": by, "rows": dump_json(rows)})
     return fits
@@ -246,7 +246,7 @@ def _handoffs(
     now: datetime,
     by: UUID,
 ) -> None:
-    rows = [_row(account_id, line, kept, before.get(kept.id, 0), now) for line, kept in lines]
+    rows = [_row(account_id, line, stored, before.get(stored.id, 0), now) for line, stored in lines]
     lexeme = search.account_lexeme(account_id)
     session.execute(_STORE_HANDOFFS, {"account": account_id, "by": by, "lexeme": lexeme, "rows": dump_json(rows)})
     for row in rows:
@@ -254,14 +254,14 @@ def _handoffs(
             session.collect(account_id, UUID(row["id"]), EventType.CREATED, by=by)
 
 
-def _row(account_id: UUID, line: Line, kept: StoredSession, returns: int, now: datetime) -> dict[str, Any]:
+def _row(account_id: UUID, line: Line, stored: StoredSession, returns: int, now: datetime) -> dict[str, Any]:
     intake, created = line.intake, line.created_at(now)
     resolution, root_cause = line.content.get("resolution"), line.content.get("root_cause")
     texts = [resolution, root_cause, intake.reason, intake.ask]
-    found_by = search.document_values(account_id, kept, intake.session.steps, texts)
+    found_by = search.document_values(account_id, stored, intake.session.steps, texts)
     return {
         "id": str(line.handoff_id(now)),
-        "session_id": str(kept.id),
+        "session_id": str(stored.id),
         "intent": intake.intent,
         "status": line.status,
         "priority": intake.priority,

@@ -207,15 +207,15 @@ def authors(steps: Iterable[Step]) -> list[str]:
     return list(dict.fromkeys(step.author for step in steps if step.author))
 
 
-def new_steps(session: Session, account_id: UUID, kept: StoredSession, steps: Sequence[Step]) -> Sequence[Step]:
+def new_steps(session: Session, account_id: UUID, stored: StoredSession, steps: Sequence[Step]) -> Sequence[Step]:
     """Return those of `steps` that the session does not have yet, in order.
 
     A client that hands a session off again sends its whole history. A step is the same if everything that was
     sent of it is the same; a step sent twice in one history is stored twice.
     """
-    if not kept.steps_count:
+    if not stored.steps_count:
         return steps
-    known = Counter(step.identity for step in steps_of(session, account_id, kept.id))
+    known = Counter(step.identity for step in steps_of(session, account_id, stored.id))
     return without_known(steps, known)
 
 
@@ -230,12 +230,12 @@ def without_known(steps: Iterable[Step], known: Counter[Identity]) -> list[Step]
     return fresh
 
 
-def append_step(session: Session, kept: TroubleshootingSession, step: SentStep, *, by: UUID) -> SessionStep:
+def append_step(session: Session, stored: TroubleshootingSession, step: SentStep, *, by: UUID) -> SessionStep:
     """Append a step to a session whose row is locked, so that numbers have no gaps."""
-    _refuse_too_many(kept.steps_count + 1)
-    kept.steps_count += 1
+    _refuse_too_many(stored.steps_count + 1)
+    stored.steps_count += 1
     added = SessionStep(
-        account_id=kept.account_id, session_id=kept.id, seq=kept.steps_count, added_by_id=by, **asdict(step)
+        account_id=stored.account_id, session_id=stored.id, seq=stored.steps_count, added_by_id=by, **asdict(step)
     )
     session.add(added)
     session.flush()
@@ -259,13 +259,19 @@ def publish(session: Session, account_id: UUID, draft_id: UUID) -> StoredSession
     """
     draft = lock(session, account_id, draft_id)
     details = {name: getattr(draft, name) for name in DETAILS if getattr(draft, name) is not None}
-    kept = store(session, account_id, details)
+    stored = store(session, account_id, details)
     steps = steps_of(session, account_id, draft_id)
-    fresh = [step.seq for step in new_steps(session, account_id, kept, steps)]
-    _refuse_too_many(kept.steps_count + len(fresh))
-    moved = {"account": account_id, "draft": draft_id, "ticket": kept.id, "steps": fresh, "before": kept.steps_count}
+    fresh = [step.seq for step in new_steps(session, account_id, stored, steps)]
+    _refuse_too_many(stored.steps_count + len(fresh))
+    moved = {
+        "account": account_id,
+        "draft": draft_id,
+        "ticket": stored.id,
+        "steps": fresh,
+        "before": stored.steps_count,
+    }
     session.execute(_MOVE_STEPS, moved)
-    return kept
+    return stored
 
 
 _MOVE_STEPS = sql_file(__file__, "move_steps")
@@ -277,10 +283,10 @@ def discard(session: Session, account_id: UUID, draft_id: UUID) -> None:
         session.execute(delete(table).where(table.account_id == account_id, key == draft_id))
 
 
-def numbered(kept: StoredSession, steps: Sequence[SentStep]) -> str:
+def numbered(stored: StoredSession, steps: Sequence[SentStep]) -> str:
     """Render new steps with their numbers as JSON. Conflict if the session would become too long."""
-    _refuse_too_many(kept.steps_count + len(steps))
-    return dump_json([as_row(step, seq) for seq, step in enumerate(steps, start=kept.steps_count + 1)])
+    _refuse_too_many(stored.steps_count + len(steps))
+    return dump_json([as_row(step, seq) for seq, step in enumerate(steps, start=stored.steps_count + 1)])
 
 
 def as_row(step: SentStep, seq: int) -> dict[str, Any]:

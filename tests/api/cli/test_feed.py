@@ -40,7 +40,7 @@ def test_the_doctor_finds_a_whole_feed_well(app: Flask, world: World, other_worl
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        ("DELETE FROM feed_events WHERE account_id = :a AND seq = 1", "1 events where floor and head say 2"),
+        ("DELETE FROM feed_events WHERE account_id = :a AND seq = 1", "1 events where floor and head imply 2"),
         ("UPDATE feed_events SET seq = 7 WHERE account_id = :a AND seq = 1", "the events run from 2 to 7"),
         ("UPDATE handoffs SET seq = 1 WHERE account_id = :a", "1 handoffs do not show their last event"),
     ],
@@ -119,7 +119,7 @@ def test_a_pace_that_makes_no_sense_is_refused(app: Flask, world: World, factor:
 
 
 def test_the_pace_is_set(app: Flask, world: World) -> None:
-    assert _run(app, "pace", "0").output == "clients are told to stop\n"
+    assert _run(app, "pace", "0").output == "clients are asked to stop\n"
     assert poll(world.viewer, "now").headers["Poll-Interval"] == "-1"
     _run(app, "pace", "1")
 

@@ -14,13 +14,12 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from flask.testing import FlaskClient
 
 from tests.api.feed.feeds import statements
 from tests.benchmarks import population as people
-from tests.benchmarks.population import account_id, handoff_id, intakes, token
+from tests.benchmarks.population import handoff_id, intakes, token
 from tests.benchmarks.stage import Service, stage
 
 RUNS = 200
@@ -41,13 +40,14 @@ def claim(service: Service, client: FlaskClient) -> Run:
 
 def assess(service: Service, client: FlaskClient) -> Run:
     """One assessment by an assessor that takes no time."""
+    from models.assessment import Lane
     from tasks import assess as task
     from tests.benchmarks.references.worker import instant
 
     task.build = instant  # type: ignore[assignment]
     for body in islice(intakes("p"), RUNS * 2):
         _post(client, "/handoffs", body, token(1))
-    serving = task._DrainLoop(account_id(1), UUID(service.ask("SELECT min(id::text) FROM assessments")))
+    serving = task._DrainLoop(Lane.INTERACTIVE)
     return lambda n: serving.go_on()
 
 

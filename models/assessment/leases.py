@@ -8,7 +8,7 @@ cannot write after another took over.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -122,7 +122,7 @@ def put_back(
 ) -> bool:
     """Queue it again after a failed try, not before `delay_seconds`. False: the lease was lost."""
     values = {"delay": delay_seconds, "error": error, "result": result}
-    return bool(_PUT_BACK(executor, {**fence(lease), **asdict(spent), **values}))
+    return bool(_PUT_BACK(executor, {**fence(lease), **vars(spent), **values}))
 
 
 def give_back(executor: Executor, lease: Lease) -> bool:

@@ -8,7 +8,6 @@ one that came a moment later.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -401,7 +400,7 @@ def complete(lease: Lease, result: Result) -> bool:
         "dropped_evidence": result.dropped_evidence,
         "input_hash": result.input_hash,
         "steps_seen": result.steps_seen,
-        **asdict(result.spent),
+        **vars(result.spent),
     }
     if not change(lease.account_id, lease.handoff_id, _COMPLETE, values).happened:
         FENCED.inc()

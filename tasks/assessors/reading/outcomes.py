@@ -38,6 +38,7 @@ class Attempt:
     evidence: tuple[str, ...]
     author: str | None = None
     at: int = 0  # index of the step; -1 for the problem text
+    is_given: bool = False  # by the author of the step, who knows the outcome better than any wording
 
 
 @dataclass
@@ -100,7 +101,7 @@ def _stated(step: CaseStep, spoken: Sequence[Sentence], index: int) -> Attempt:
     texts = [sentence.text for sentence in spoken]
     told = next((text for text in texts if is_attempt(text) or is_proposal(text)), None)
     text = told or (texts[0] if texts else clip(step.text, 300) or "(no text)")
-    return Attempt(text, step.outcome, (f"step:{step.seq}",), step.author, index)
+    return Attempt(text, step.outcome, (f"step:{step.seq}",), step.author, index, is_given=True)
 
 
 def _read_sentence(reading: Reading, sentence: Sentence, step: CaseStep | None, index: int) -> None:
@@ -232,8 +233,10 @@ def _ended(attempt: Attempt, ended: str, source: str) -> Attempt:
 def unsolved(attempt: Attempt) -> bool:
     """Whether it is known, or called a try and so likely, that the attempt did not solve the problem.
 
-    A text that does not describe the action ("try it") is of no use and does not count.
+    A given outcome counts. Otherwise a text that does not describe the action ("try it") is of no use.
     """
+    if attempt.is_given:
+        return attempt.outcome in ("failed", "partial")
     if len(stems(attempt.text)) < 2 and len(attempt.text.split()) < 4 and not technical(attempt.text):
         return False
     if attempt.outcome in ("failed", "partial"):

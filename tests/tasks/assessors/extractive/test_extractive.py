@@ -109,6 +109,11 @@ def test_a_sentence_with_two_ends_is_two_attempts() -> None:
     assert "worked" in [outcome for _, outcome in ended[1:]]
 
 
+@pytest.mark.parametrize("text", ["Restarted the client.", "Rebooted.", "Neu gestartet.", "再起動"])
+def test_a_failure_that_was_given_is_listed_however_short_its_text(text: str) -> None:
+    assert tried(step(1, text, outcome="failed")) == {text: "failed"}
+
+
 def test_a_given_outcome_beats_the_words() -> None:
     assert not tried(step(1, "Restarted the gateway, no luck at first", outcome="worked"))
     assert tried(step(1, "Restarted the gateway", outcome="partial")) == {"Restarted the gateway": "partial"}

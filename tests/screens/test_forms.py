@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.screens.service import Team
 from tests.screens.test_queue import live
@@ -23,6 +23,22 @@ def fill_handoff(page: Page, external_id: str = "T-77") -> None:
     page.get_by_label("Outcome").select_option("Failed")
     page.get_by_label("Why you hand it off").fill("Out of ideas.")
     page.get_by_label("What you need from the one").fill("Look at the firmware.")
+
+
+def test_what_sends_is_busy_until_the_answer_and_a_failure_leaves_what_was_typed(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.junior, "/handoffs/new")
+    fill_handoff(page)
+    held: list[Route] = []
+    page.route("**/api/v1/handoffs", lambda route: held.append(route))
+    button = page.get_by_role("button", name="Hand it off")
+    button.click()
+    expect(button).to_have_attribute("aria-busy", "true")
+    expect(button).to_be_disabled()
+    held[0].fulfill(status=503, content_type="application/problem+json", body='{"detail": "Not now."}')
+    expect(page.get_by_text("Not now.")).to_be_visible()
+    expect(button).to_be_enabled()
+    expect(button).not_to_have_attribute("aria-busy", "true")
+    expect(page.get_by_label("Title")).to_have_value("Scanner is mute")
 
 
 def test_a_junior_hands_off_and_sees_who_has_it(team: Team, page_of: PageOf) -> None:

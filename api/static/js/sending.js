@@ -4,13 +4,21 @@ import { flash } from "./flash.js";
 
 // Run `act`, which sends a request, with the buttons disabled. What goes wrong is shown; what was typed stays.
 export async function sending(buttons, act, explain = show) {
-  for (const button of buttons) button.disabled = true;
+  setBusy(buttons, true);
   try {
     await act();
   } catch (problem) {
     explain(problem);
   } finally {
-    for (const button of buttons) button.disabled = false;
+    setBusy(buttons, false);
+  }
+}
+
+function setBusy(buttons, busy) {
+  for (const button of buttons) {
+    button.disabled = busy;
+    if (busy) button.setAttribute("aria-busy", "true");
+    else button.removeAttribute("aria-busy");
   }
 }
 

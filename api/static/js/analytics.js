@@ -4,14 +4,14 @@ import { announce } from "./announce.js";
 import { get } from "./api.js";
 import { barPlot, waitingPlot } from "./charts.js";
 import { byId, el } from "./dom.js";
-import { ASSESSMENT, span } from "./words.js";
+import { ASSESSMENT, STATUS, span } from "./words.js";
 
 const TIMES = {
   time_to_ready: "Time to ready",
   time_to_claim: "Time to claim",
   time_to_first_action: "Time to first action",
 };
-const COUNTS = { n_handoffs: "Handoffs", n_ready: "Ready", n_claimed: "Claimed", n_with_action: "With action" };
+const COUNTS = { n_handoffs: "Handoffs", n_ready: STATUS.ready, n_claimed: "Claimed", n_with_action: "With action" };
 const STATES = { ...ASSESSMENT, none: "Not assessed" };
 
 const report = byId("report");
@@ -95,7 +95,9 @@ function definitions() {
     el(
       "p",
       {},
-      "A handoff counts on the day, in UTC, on which its wait began. Half of the waits are shorter than the median (p50), 95 of 100 are shorter than p95. What has not happened yet counts in none of the times, and imported history only in the volume.",
+      "A handoff counts on the day, in UTC, on which its wait began. Half of the waits are shorter than the median",
+      " (p50), 95 of 100 are shorter than p95. What has not happened yet counts in none of the times, and imported",
+      " history only in the volume.",
     ),
   ];
 }

@@ -6,7 +6,7 @@ import { el, refill } from "./dom.js";
 import { keepDraft } from "./drafts.js";
 import { elsewhere, evidence } from "./evidence.js";
 import { sending } from "./sending.js";
-import { age, clock, moment, plural, RATING, source, why } from "./words.js";
+import { ASSESSMENT, age, clock, moment, plural, RATING, source, why } from "./words.js";
 
 /** @typedef {{ handoff: Handoff, newest: Assessment, changed: Function, mayWrite: boolean }} View */
 
@@ -68,7 +68,7 @@ function status({ handoff, newest }) {
 /** @param {Assessment} newest @param {Assessment} shown */
 function waiting(newest, shown) {
   const since = newest?.started_at ?? newest?.queued_at;
-  const verb = newest?.started_at ? "Being written" : "Waiting to be written";
+  const verb = newest?.started_at ? ASSESSMENT.running : "Waiting to be written";
   return el(
     "p",
     { className: "notice working" },

@@ -11,6 +11,7 @@ import { narrowed, offerCategories, searchAgain, startFilters, wanted } from "./
 import { flash, showFlash } from "./flash.js";
 import { startKeys } from "./keys.js";
 import { sending } from "./sending.js";
+import { STATUS } from "./words.js";
 
 const LEAVE_MS = 4000; // long enough to read who took it
 const TICK_MS = 10000;
@@ -122,7 +123,7 @@ function sayGoodbye(made) {
 function whereTo(card) {
   if (card.status === "claimed")
     return card.claimed_by.id === me.id ? "You took it" : `Taken by ${card.claimed_by.name}`;
-  if (card.status === "resolved") return "Resolved";
+  if (card.status === "resolved") return STATUS.resolved;
   if (card.status === "withdrawn") return `Withdrawn by ${card.handed_off_by.name}`;
   return "No longer in this view";
 }

@@ -45,7 +45,8 @@ function showEstimate(found) {
       "p",
       {},
       el("strong", {}, plural(found.count, "handoff")),
-      ` would be assessed again, with about ${found.expected_tokens.toLocaleString()} tokens, costing about ${found.expected_cost.toFixed(2)}.`,
+      ` would be assessed again, with about ${found.expected_tokens.toLocaleString()} tokens,`,
+      ` costing about ${found.expected_cost.toFixed(2)}.`,
     ),
     found.count > 0
       ? el(

@@ -16,5 +16,7 @@ export async function claim(handoff) {
   }
 }
 
-export const lost = (handoff, name) =>
-  `${name} took “${handoff.session.title}” a moment before you. It is in good hands; here is what else is waiting.`;
+export function lost(handoff, name) {
+  const taken = `${name} took “${handoff.session.title}” a moment before you.`;
+  return `${taken} It is in good hands; here is what else is waiting.`;
+}

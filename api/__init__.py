@@ -11,8 +11,6 @@ from flask_smorest import Api
 
 from api import analytics, assessments, assets, batches, cli, feed, handoffs, health, openapi, pages, people, sessions
 from api.auth import cookie
-from api.cli import batches as cli_batches
-from api.cli import history
 from api.http import answers, cors, errors
 from api.http.retry import RetryingFlask
 from api.openapi import page
@@ -71,7 +69,7 @@ def create_app() -> Flask:
     app.register_blueprint(pages.blueprint)
     cookie.install(app)
     errors.install(app)
-    cli.install(app, *cli_batches.COMMANDS, *history.COMMANDS)
+    cli.install(app)
     app.before_request(_begin)
     app.after_request(_secure)
     cors.install(app)

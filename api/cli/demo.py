@@ -1,12 +1,15 @@
-"""A small hand-written demo account: five people and a few handoffs."""
+"""`flask demo`: a small hand-written account with five people and a few handoffs."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
+import click
 from sqlalchemy import select
 
+from api.cli.errors import one_line_errors
 from models import account
 from models.account import Account, Role, User
 from models.assessment import Lane
@@ -124,3 +127,20 @@ def _hand_off(account_id: UUID, people: dict[str, User]) -> None:
         with transaction(account_id) as session:
             intake.accept(session, account_id, Intake.of(body), by=junior)
     wake(Lane.INTERACTIVE, len(OPEN) + 1)
+
+
+@click.command("demo")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
+@click.option("--new-tokens", is_flag=True, help="Issue new tokens for an existing demo.")
+@one_line_errors
+def make_demo(as_json: bool, new_tokens: bool) -> None:
+    """Create a small demo account with people, tokens and sessions. A second run changes nothing."""
+    made: dict[str, Any] = create(new_tokens=new_tokens)
+    if as_json:
+        click.echo(json.dumps(made))
+        return
+    click.echo(f"account {made['account']}")
+    for name, token in made["tokens"].items():
+        click.echo(f"{name:8} {token}")
+    if not made["tokens"]:
+        click.echo("it exists already; --new-tokens issues new tokens")

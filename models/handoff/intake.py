@@ -19,7 +19,7 @@ from models.handoff import Intent, Priority, Status, of_session, refuse_second_o
 from models.session import SentSession, StoredSession
 from models.settings import settings
 
-_ACCEPT = Prepared(sql_file(__file__, "accept"))
+_ACCEPT = Prepared(sql_file(__file__, "intake"))
 
 
 @dataclass(frozen=True)

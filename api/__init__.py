@@ -19,7 +19,7 @@ from models.errors import NotFound
 from models.settings import settings
 
 MAX_BODY_BYTES = 1024 * 1024
-MAX_FORM_BYTES = 16 * 1024  # of those who have not signed in yet
+MAX_FORM_BYTES = 16 * 1024  # for people who have not signed in yet
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Letters, numbers, punctuation and symbols; a mark shows on what stands before it, and the rest not at all.
+# Letters, numbers, punctuation and symbols; a mark is visible on the character before it, the rest is invisible.
 _VISIBLE = "LNPS"
 # Letters by their category that nobody sees: the Hangul fillers and the blank Braille pattern.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")

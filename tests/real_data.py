@@ -24,7 +24,7 @@ def folder() -> Path:
 
 @contextmanager
 def opened(name: str) -> Iterator[TextIO]:
-    """The lines of a file, whether it lies there as it is or as gzip."""
+    """Yield the lines of a file, plain or gzip."""
     path = folder() / name
     with path.open(encoding="utf-8") if path.exists() else gzip.open(f"{path}.gz", "rt", encoding="utf-8") as lines:
         yield lines

@@ -48,7 +48,7 @@ class Servers:
         return name
 
     def drop_database(self, name: str) -> None:
-        """Remove a database, and whoever is still connected to it."""
+        """Remove a database and its remaining connections."""
         self._admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def service_url(self, name: str) -> str:
@@ -56,7 +56,7 @@ class Servers:
         return self._url(name, self.login)
 
     def owner_url(self, name: str) -> str:
-        """The database for its owner, who is no superuser."""
+        """Return the address of a database for its owner, who is no superuser."""
         return self._url(name, self.owner)
 
     def _url(self, name: str, user: str) -> str:
@@ -102,7 +102,7 @@ def migrate_template(servers: Servers) -> None:
 
 
 def forget_process_state() -> None:
-    """Let this process read its settings anew and connect anew, as a fresh one would."""
+    """Make this process read its settings and connect again, as a fresh one would."""
     if db.engine.cache_info().currsize:
         db.engine().dispose()
     per_process = (settings.settings, db.engine, redis.client, head.heads, limits.limits, transaction._sessions)

@@ -85,7 +85,7 @@ class Front:
         except DBAPIError:
             return True  # perhaps it can when Flask asks it
         except HTTPException:
-            return False  # Flask says why
+            return False  # Flask gives the reason
 
     async def _poll(self, scope: Scope) -> tuple[FeedResponse | None, Polled | None]:
         """Return the answer to a caught-up poll, or None for Flask to answer, and Redis's reply if it was asked."""

@@ -71,7 +71,7 @@ def requires(role: Role | str, *, limited: bool = True) -> Callable[[Callable[P,
                 return view(*args, **kwargs)
             with suppress(CallerChangedError), only_while(g.caller):
                 return view(*args, **kwargs)
-            _forget_caller()  # they are not who this process remembers, and are judged by who they are now
+            _forget_caller()  # their access differs from what this process remembers, and is looked up again
             _admit(needed, limited=False)
             with suppress(CallerChangedError), only_while(g.caller):
                 return view(*args, **kwargs)

@@ -40,7 +40,7 @@ def one_line_errors(run: Callable[P, T]) -> Callable[P, T]:
         except CommandError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read it has enough
+            if error.errno == errno.EPIPE:  # the reader of the pipe has closed it
                 raise
             _drop_output()
             named = f"{error.filename}: " if error.filename else ""

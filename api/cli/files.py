@@ -73,7 +73,7 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, bytes]]:
 def refuse_other_formats(file: BinaryIO) -> None:
     """One line for a file that holds no JSON lines at all, before anything of it is loaded."""
     head = b""
-    with suppress(EOFError, OSError, zlib.error):  # damaged, which its reader says with the line
+    with suppress(EOFError, OSError, zlib.error):  # damaged, which the reader reports with the line
         head = file.peek(HEAD_BYTES)  # type: ignore[attr-defined]
     if found := _format_of(head):
         raise click.ClickException(f"this is {found}. Expected is one JSON object per line (JSON lines).")

@@ -18,7 +18,7 @@ RHYTHM = ((30, 1.5), (600, 3.0), (3600, 5.0), (float("inf"), 10.0))
 JITTER = 0.2
 
 
-COUNTED = "escalation.polled"  # in a request's environment: what Redis said to this poll already
+COUNTED = "escalation.polled"  # in a request's environment: the answer of Redis to this poll
 
 
 def caught_up(at: Cursor, polled: Polled) -> Hint | None:

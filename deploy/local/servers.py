@@ -209,7 +209,7 @@ class Server:
         return self._process is not None and self._process.poll() is None
 
     def processes(self) -> list[psutil.Process]:
-        """Return every live process of the server in this folder, whoever started it.
+        """Return every live process of the server in this folder, no matter who started it.
 
         Both servers make their data folder the working folder of all their processes. That identifies them more
         surely than a pid file, which may be stale or name a pid that now belongs to another process.

@@ -30,7 +30,7 @@ max_requests_jitter = 200_000
 # The worker's heartbeat is a file; touching it can block on a busy disk, but not in memory.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
-# The app logs each request with its ids; a second line per request says less.
+# The app logs each request with its ids; a second line per request adds nothing.
 accesslog = None
 errorlog = "-"
 

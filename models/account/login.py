@@ -13,8 +13,8 @@ from models.account import Caller
 from models.database import Base, CreatedAt, Time
 from models.database.executor import Session
 
-LIFETIME = timedelta(hours=12)  # a working day; then the token is asked for again
-MOST = 100  # browsers of one person; who signs in with one more is signed out of the oldest
+LIFETIME = timedelta(hours=12)  # a working day; after that people sign in again
+MOST = 100  # browsers per person; signing in with one more signs the oldest out
 
 
 class Login(Base):

@@ -63,7 +63,7 @@ class Address:
         """
         lists = {name: self.parts[name].split(",") for name in _PER_HOST if self.parts.get(name)}
         for n in range(max(map(len, lists.values()), default=1)):
-            # One port stands for all hosts, as in libpq.
+            # A single port applies to all hosts, as in libpq.
             yield {**self.parts, **{name: each[n] if len(each) > 1 else each[0] for name, each in lists.items()}}
 
     def url(self) -> str:

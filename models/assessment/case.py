@@ -18,7 +18,7 @@ MOST_SIMILAR = 5
 # Calibrated in docs/measurements/assessment.md: at most one in twenty questions of another topic finds such a case.
 LEAST_SCORE = 0.27
 
-# Of a session with more steps so many are read: how it began, how it stands, and the latest known failures between.
+# Steps that are read of longer sessions: the beginning, the end, and the latest known failures in between.
 FIRST_STEPS = 60
 LAST_STEPS = 180
 FAILED_STEPS = 60

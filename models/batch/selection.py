@@ -21,8 +21,8 @@ from models.history import ImportedHandoff
 from models.session import TroubleshootingSession
 from models.settings import settings
 
-RECENT = 200  # assessments by a model, from which the next one's tokens are guessed
-GUESSED_TOKENS_IN = 2500  # where no model has assessed anything yet
+RECENT = 200  # assessments by a model, from which the next one's tokens are estimated
+GUESSED_TOKENS_IN = 2500  # if no model has assessed anything yet
 GUESSED_TOKENS_OUT = 700
 
 
@@ -47,7 +47,7 @@ class Selection:
     rated: Rating | None = None
     without_assessment: bool = False  # none, or only the offline fallback
     imported: bool = False
-    limit: int | None = None  # the newest so many
+    limit: int | None = None  # only the newest
 
     def as_json(self) -> dict[str, Any]:
         """Render the fields that narrow; the same request always gives the same JSON."""

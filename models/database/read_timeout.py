@@ -13,7 +13,7 @@ from psycopg2 import OperationalError, extensions
 from sqlalchemy import orm, text
 
 CONNECT_SECONDS = 3.0
-MARGIN_SECONDS = 2.0  # past the server's own limit, so that its word is heard where it can still speak
+MARGIN_SECONDS = 2.0  # past the server's own limit, so that its error arrives if it can still send one
 
 _AWAITED = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
 

@@ -95,7 +95,7 @@ _UNCLAIMED = {
 }
 _CLAIMED_NOW = {"claimed_at": func.now(), "first_action_at": None, "overdue": False}
 
-# A target who can take no work any more counts as none.
+# A target who can no longer take work counts as none.
 _TARGET_CAN_WORK = exists().where(
     User.account_id == Handoff.account_id,
     User.id == Handoff.target_id,

@@ -153,7 +153,7 @@ class Chunk:
     events: int = 0  # that storing them appends
 
     def add(self, line: Line, size: int) -> None:
-        """Add a line of so many bytes."""
+        """Add a line of this size in bytes."""
         self.lines.append(line)
         self.size += size
         self.events += line.status is Status.READY

@@ -243,7 +243,7 @@ def _split_repeats(
     moved: list[Tried] = []
     for step in steps:
         if any(repeats(step["text"], text) for text, _ in listed):
-            continue  # do_not_repeat says it already
+            continue  # do_not_repeat has it already
         shown_by = next((ids for text, ids in failed if repeats(step["text"], text)), None)
         if shown_by is None:
             fresh.append(step)

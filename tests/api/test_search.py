@@ -11,7 +11,7 @@ from models.account import User
 from models.transaction import maintenance
 from tests.world import World
 
-# Ticket: what is in it. Every query below is asked of all of them.
+# Tickets with their contents. Every query below searches all of them.
 TICKETS: dict[str, dict[str, Any]] = {
     "INC-2024-00123": {
         "title": "Outlook stürzt ab bei Frau Müller",

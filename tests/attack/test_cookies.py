@@ -82,7 +82,7 @@ def test_signing_out_ends_one_browser_and_everywhere_ends_all_of_one_person(worl
     again = browse(world.senior)
     assert leave(there, "/sign-out/everywhere") == 303
     assert [status(each) for each in (there, again, other)] == [401, 401, 200]
-    assert world.senior.get("/me").status_code == 200  # a program's token goes on
+    assert world.senior.get("/me").status_code == 200  # a program's token keeps working
 
 
 def test_a_login_that_ended_in_another_process_ends_here_with_the_next_request(world: World, browse: Any) -> None:

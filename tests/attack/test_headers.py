@@ -145,7 +145,7 @@ def test_wrong_tokens_are_limited_by_address(world: World, app: Flask) -> None:
     form = app.test_client().post("/sign-in", data={"token": "rf_x"}, environ_base={"REMOTE_ADDR": "192.0.2.1"})
     assert form.status_code == 429
     assert guess(app, 9, "192.0.2.2") == 401
-    # Who was known before goes on, from that address too.
+    # Callers that were known before continue, even from that address.
     mine = app.test_client().get(
         "/api/v1/me", headers=world.senior.headers, environ_base={"REMOTE_ADDR": "192.0.2.1"}
     )

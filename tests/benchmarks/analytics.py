@@ -84,7 +84,7 @@ def measure(account_id: UUID) -> tuple[list[float], int]:
 
 
 def plan(account_id: UUID) -> str:
-    """What PostgreSQL says it does."""
+    """Return PostgreSQL's plan."""
     until = datetime.now(UTC)
     given = {"account": account_id, "since": until - timedelta(days=DAYS), "until": until}
     with transaction(account_id) as session:

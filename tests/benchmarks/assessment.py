@@ -32,7 +32,7 @@ ABOUT_FIFTY = range(45, 56)
 
 @dataclass
 class Output:
-    """What one method says about one case."""
+    """The output of one method for one case."""
 
     text: str
     claims: list[Said]  # what it offers as an attempt that failed
@@ -232,7 +232,7 @@ def table(scores: dict[str, Score]) -> str:
 
 
 def duel(scores: dict[str, Score]) -> str:
-    """How often the summary says more of the reference problem than the beginning of the session, or less."""
+    """Count where the summary has more, or fewer, words of the reference problem than the session's start."""
     pairs = list(zip(scores["summary"].problem, scores["first 600"].problem, strict=True))
     told = [(one, two) for one, two in pairs if one is not None and two is not None]
     if not told:

@@ -106,7 +106,7 @@ def mib(size: int) -> str:
 
 
 def load(folder: Path, account_id: UUID, rows: int, stack: Stack) -> None:
-    """Import the rows with the command and say how fast."""
+    """Import the rows with the command and return the speed."""
     path = folder / "history.jsonl"
     with path.open("w") as file:
         for line in history(rows):
@@ -166,7 +166,7 @@ def told(name: str, seconds: list[float]) -> float:
 
 
 def go_through(account_id: UUID, peaks: Peaks, token: str, stack: Stack, probes: int) -> list[float]:
-    """Run the batch over everything; returns the times to ready of the handoffs made meanwhile."""
+    """Run the batch over everything; returns the times to ready of handoffs created in the meantime."""
     with transaction(account_id) as session:
         made = batch.create(session, account_id, Selection(imported=True), by=None)
     started, stop = time.monotonic(), threading.Event()

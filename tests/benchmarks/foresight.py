@@ -38,7 +38,7 @@ class Foreseen:
 
 
 class Rarity:
-    """How much a word tells in one source, and how alike two texts are by that."""
+    """Weights of words in one source, and the similarity of texts by these weights."""
 
     def __init__(self, data: Sequence[Row]) -> None:
         texts = [set(measures.words(text)) for row in data for text in _messages(row)]

@@ -27,7 +27,7 @@ STEPS = (1, 10, 100, 500)
 
 
 def pages(stage: Stage) -> list[Growth]:
-    """Processor time of web, PostgreSQL and Redis per second, with so many open queue pages that have no news.
+    """Processor time of web, PostgreSQL and Redis per second, with a number of idle open queue pages.
 
     Each page asks again after the interval that the service named, with its cursor and ETag.
     """

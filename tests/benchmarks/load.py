@@ -27,7 +27,7 @@ class Result:
 
     @property
     def bodies(self) -> list[bytes]:
-        """The bodies of the answers that were kept."""
+        """Bodies of sampled answers."""
         return [answer.partition(b"\r\n\r\n")[2] for answer in self.answers]
 
     @property
@@ -84,7 +84,7 @@ class Connection:
         return int(head[at : stop if stop >= 0 else end])
 
     def will_close(self) -> bool:
-        """Whether the server said that it ends the connection, as gunicorn does with a worker that is renewed."""
+        """Whether the server announced the end of the connection, as gunicorn does when it renews a worker."""
         return b"connection: close" in self.received.partition(b"\r\n\r\n")[0].lower()
 
 
@@ -127,7 +127,7 @@ def open_loop(port: int, requests: Iterable[tuple[float, bytes]], *, connections
 
 
 class _Drive:
-    """One run. `plan` tells what to send next and when it is due; 0 means: as soon as a connection is free."""
+    """One run. `plan` yields the next request and when it is due; 0: as soon as a connection is free."""
 
     def __init__(
         self, port: int, plan: Iterator[tuple[float, bytes]], connections: int, seconds: float, keep: bool

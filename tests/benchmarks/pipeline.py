@@ -133,7 +133,7 @@ def _stopped(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def handed_off(service: Service, count: int) -> None:
-    """Hand so many sessions off and wait until the workers have written every assessment."""
+    """Hand sessions off and wait until the workers have written every assessment."""
     requests = (load.post("/api/v1/handoffs", body, token(1)) for body in islice(intakes("m"), count))
     load.closed_loop(service.port, requests, connections=4, seconds=120).only(202)
     done = "SELECT count(*) FROM assessments WHERE finished_at IS NOT NULL"

@@ -61,7 +61,7 @@ def run_sql(servers: Servers, name: str, *statements: str) -> None:
 
 
 def add_accounts(servers: Servers, name: str, accounts: int, people: int) -> None:
-    """Accounts 1..n, each with its feed and so many admins, each of them with a token."""
+    """Create accounts 1..n, each with its feed and admins, each of them with a token."""
     run_sql(
         servers,
         name,

@@ -161,7 +161,7 @@ class Afterwards:
     @staticmethod
     def _words(row: Row) -> set[str]:
         text = " ".join(row.get(name) or "" for name in AFTERWARDS)
-        # Masked names (ph_…) are the same in every ticket and say nothing.
+        # Masked names (ph_…) are the same in every ticket and distinguish nothing.
         return {re.sub(r"(?:ing|ed|es|s)$", "", w) for w in words(text) if len(w) > 2 and not w.startswith("ph_")}
 
     def alike(self, one: str, two: str) -> bool:
@@ -212,7 +212,7 @@ def _by_chance(right: int, size: int) -> float:
 
 
 def foreign(desk: Desk, chats: Sequence[Row]) -> Result:
-    """Chats about something else, asked of this desk: whatever is found is wrong."""
+    """Search this desk for chats about something else: everything found is wrong."""
     return Result([[(score, False) for score, _ in desk.similar(of_chat(row).asked)] for row in chats])
 
 
@@ -263,7 +263,7 @@ def report(name: str, result: Result, other: Result, chance: float) -> None:
 
 
 def speed(count: int) -> None:
-    """Real texts over and over until there are so many, then real queries."""
+    """Repeat real texts up to the given number, then run real queries."""
     folder = real_data.folder()
     brief = rows.load([folder / "tickets_it_labelled.jsonl"])
     short = [Past("", (row["title"] or row["body"])[:200], row["body"]) for row in brief]

@@ -71,7 +71,7 @@ GROWTH_HEAD = ("cost against", "size: cost", "unit", "exponent")
 
 
 def number(value: float) -> str:
-    """Three digits are all that a noisy machine can tell."""
+    """Format with three digits, all that a noisy machine justifies."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -160,7 +160,7 @@ def _faults(project: Project) -> Iterator[str]:
 
 
 def main() -> int:
-    """Stop it so many times and print what happened."""
+    """Stop it as often as asked and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))

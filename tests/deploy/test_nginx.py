@@ -162,9 +162,9 @@ def test_a_prefix_is_refused_in_words(proxy: Proxy, path: str, prefix: str) -> N
 
 
 def test_wrong_tokens_count_for_the_address_that_the_proxy_names(proxy: Proxy) -> None:
-    """And a client cannot name another one: nginx does not pass on what it says."""
+    """A client cannot name another address: nginx does not pass its header on."""
     guess = Person(proxy.web.world.senior.id, "a guess", "rf_test_wrong", proxy.web.world.senior.client)
     asked = [proxy.ask("GET", "/api/v1/queue", by=guess, X_Forwarded_For=f"203.0.113.{n}") for n in range(5)]
     assert [answer.status for answer in asked] == [401] * WRONG_TOKENS + [429] * (5 - WRONG_TOKENS)
-    line = "X-Forwarded-For: 203.0.113.77"  # said by the proxy about somebody else
+    line = "X-Forwarded-For: 203.0.113.77"  # sent by the proxy for another client
     assert proxy.web.ask(proxy.web.get("/api/v1/queue", line, "Connection: close", by=guess))[0] == 401

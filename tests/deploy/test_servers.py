@@ -226,7 +226,7 @@ def capabilities(pid: int) -> set[str]:
 
 
 def test_postgres_has_no_right_of_root_though_its_folder_is_closed(tmp_path: Path) -> None:
-    """As when the project lies under /root."""
+    """As in a project below /root."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     secret = closed / "secret"

@@ -40,7 +40,7 @@ class Service:
 
 @dataclass
 class Watch:
-    """What the feed told: the numbers in order, and the events of each handoff."""
+    """The feed's contents: the numbers in order, and the events of each handoff."""
 
     seqs: list[int] = field(default_factory=list)
     events: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))

@@ -26,7 +26,7 @@ def run(name: str, fault: Fault, size: Size, servers: Servers, folder: Path, add
 
 
 def main() -> int:
-    """Print a line a fault. 0 when nothing was lost, duplicated, left open or asked of the model too often."""
+    """Print a line per fault. 0: nothing was lost, duplicated, left open or sent to the model too often."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("words", nargs="*")
     options.add_argument("--short", action="store_true", help="as the test suite does")

@@ -105,7 +105,7 @@ def redis_killed_and_empty(site: Site, load: Load, size: Size) -> int:
 
 
 def redis_frozen(site: Site, load: Load, size: Size) -> int:
-    """SIGSTOP to Redis: its connections stay open and nothing answers. Everybody gets a 202 meanwhile."""
+    """SIGSTOP to Redis: its connections stay open without answers. Everybody still gets a 202."""
     site.worker()
     site.beat()
     site.behave("slow", seconds=0.5)
@@ -200,7 +200,7 @@ def five_messages_at_once(site: Site, load: Load, size: Size) -> int:
 
 
 def poison(site: Site, load: Load, size: Size) -> int:
-    """A handoff whose assessment kills the whole process, among others; the worker is started anew each time."""
+    """A handoff, among others, whose assessment kills the whole process; the worker is restarted each time."""
     site.beat()
     site.behave("slow", seconds=0.3)
     with kept_alive(site, program=POISON_WORKER), load.posting(size.handoffs, seconds=size.seconds):

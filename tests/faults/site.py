@@ -51,11 +51,11 @@ class Count:
     accepted: int = 0  # answered 202
     refused: int = 0  # answered otherwise, or not at all; the client knows and tries again
     lost: int = 0  # accepted and not ready, or not there
-    duplicated: int = 0  # handoffs whose creation or readiness was told other than once
+    duplicated: int = 0  # handoffs whose creation or readiness is not exactly one event
     ready: int = 0
     by_model: int = 0  # of these, written by the model and not by the fallback
     crashed: int = 0  # given up because processes had died under them
-    stored: int = 0  # also those whose client was told otherwise
+    stored: int = 0  # including those whose client got an error
     calls: int = 0
     attempts: int = 0
     cuts: int = 0  # how often every slot of a worker may have lost the call it was in
@@ -159,7 +159,7 @@ class Site(Stack):
     start_worker = Stack.worker  # without waiting
 
     def web(self, **environment: str) -> subprocess.Popen[bytes]:
-        """gunicorn, kept as `web_process`."""
+        """Start gunicorn, available as `web_process`."""
         self.web_process = super().web(**environment)
         return self.web_process
 
@@ -209,7 +209,7 @@ class Site(Stack):
         wait_for(lambda: self.unfinished() == 0, "every assessment to end", seconds=seconds)
 
     def count(self, fault: str, load: Load, *, cuts: int) -> Count:
-        """Hold what was accepted against what the database, the feed and the model say."""
+        """Compare the accepted handoffs with the database, the feed and the model's calls."""
         rows = self.ask("""
             SELECT h.id::text, h.ready_at IS NOT NULL,
                 coalesce(extract(epoch FROM h.ready_at - h.created_at), 0)::float,
@@ -240,7 +240,7 @@ def provider() -> Iterator[str]:
         [sys.executable, "-m", "tests.provider", "--port", "0"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # it tells of every client that went away
+        stderr=subprocess.DEVNULL,  # it reports every client that left
         text=True,
     )
     try:
@@ -269,7 +269,7 @@ def site(servers: Servers, folder: Path, address: str, **settings: str) -> Itera
 
 
 class Kept:
-    """A worker that is started anew whenever it ends, as a supervisor does."""
+    """A worker that is restarted whenever it exits, as by a supervisor."""
 
     def __init__(self, made: Site, program: Sequence[str]) -> None:
         self.made, self.program = made, program

@@ -161,7 +161,7 @@ def test_gunicorn_ends_without_losing_what_it_accepted(site: Site) -> None:
         site.web_process.send_signal(signal.SIGTERM)
         assert site.web_process.wait(15) == 0
     stored = {row[0] for row in site.ask("SELECT id::text FROM handoffs")}
-    assert load.refused  # those that came too late were told so
+    assert load.refused  # those that came too late were refused
     assert set(load.accepted) <= stored
 
 

@@ -100,7 +100,7 @@ class Outcome:
 
 
 def run(strategy: Strategy, keys: list[Key], *, events: int, writers: int, watch_hints: bool) -> Outcome:
-    """Let them all loose until so many events are committed and some killed, then let the readers finish."""
+    """Run all of them until enough events are committed and some killed, then let the readers finish."""
     outcome, writing, polling = Outcome(), threading.Event(), threading.Event()
     accounts = sorted({account_id for account_id, _ in keys})
     outcome.seen = {account_id: [] for account_id in accounts}
@@ -171,7 +171,7 @@ def _read(strategy: Strategy, account_id: UUID, stop: threading.Event, outcome: 
             with one_message(account_id) as message:
                 numbers = strategy.after(message, account_id, cursor)
         except DBAPIError:
-            continue  # killed; the cursor is kept
+            continue  # killed; the cursor stays
         outcome.seen[account_id] += numbers
         cursor = numbers[-1] if numbers else cursor
         if last and not numbers:

@@ -79,7 +79,7 @@ class FeedMachine(RuleBasedStateMachine):
             self.hand_off()
 
     def send(self, path: str, headers: Mapping[str, str]) -> Answer:
-        """Carry a request to the application; lose the answer when told to."""
+        """Pass a request to the application; lose the answer on request."""
         reply = self.world.viewer.get(path.removeprefix("/api/v1"), headers=dict(headers))
         if self.between_pages and path.startswith("/api/v1/queue"):
             self.between_pages.pop()()
@@ -156,7 +156,7 @@ class FeedMachine(RuleBasedStateMachine):
 
     @rule()
     def catch_up(self) -> None:
-        """Once writers rest, so many polls as there are pages bring everything, and nothing is different."""
+        """When no writer is active, one poll per page brings everything, without a difference."""
         self.lose = False
         self.step()
         while self.client.cursor is None:  # 410: the snapshot

@@ -165,7 +165,7 @@ class Act:
         return self.run.__name__
 
     def carry_out(self, scene: Scene, case: Case, side: int) -> None:
-        """As a request of a person, who is refused when they may not act any more; or as nobody's."""
+        """Act as a request of a person, who is refused without access, or outside a request."""
         if self.run not in REQUESTS:
             return self.run(scene, case, side)
         person = scene.people(side)[0]

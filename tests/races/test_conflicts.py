@@ -83,7 +83,7 @@ def test_a_write_that_loses_a_deadlock_is_repeated(place: Place) -> None:
 
 
 def failing(times: int) -> Any:
-    """A transaction that loses so many deadlocks."""
+    """A transaction that loses this many deadlocks."""
     left = iter(range(times))
 
     @repeated

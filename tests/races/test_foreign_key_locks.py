@@ -75,7 +75,7 @@ def in_the_way(cursor: Any) -> list[str]:
     """The tables with a row that a foreign key could not point to now."""
     found = []
     for table in referenced(cursor):
-        # A draft is deleted when it is escalated; whoever writes what points to it has locked it before.
+        # A draft is deleted when it is escalated; writers of rows that point to it have locked it first.
         rows = "sessions WHERE draft_of IS NULL" if table == "sessions" else table
         try:
             cursor.execute(f"SELECT FROM {rows} FOR KEY SHARE NOWAIT")
@@ -85,7 +85,7 @@ def in_the_way(cursor: Any) -> list[str]:
 
 
 def at_commit(scene: Scene, act: Act, cursor: Any) -> list[list[str]]:
-    """Run an act, and for each of its transactions say what stands in a foreign key's way before it commits."""
+    """Run an act, and list for each of its transactions what would block a foreign key before the commit."""
     seen: list[list[str]] = []
 
     def run() -> None:

@@ -34,7 +34,7 @@ def scene(servers: Servers) -> Iterator[Scene]:
 
 
 def deadlocks(servers: Servers) -> int:
-    """How often PostgreSQL has said so in its log."""
+    """Count the occurrences in PostgreSQL's log."""
     return servers.postgres.log.read_text(errors="replace").count("deadlock detected")
 
 

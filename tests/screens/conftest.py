@@ -141,7 +141,7 @@ def page_of(open_browser: Open) -> Callable[..., Page]:
 
 @pytest.fixture
 def still_worker(service: Service) -> Iterator[Callable[[], None]]:
-    """The worker, stopped in the middle of whatever it does; call to let it go on."""
+    """Stop the worker in the middle of its work; the returned function lets it continue."""
     group = os.getpgid(service.worker.pid)
     os.killpg(group, signal.SIGSTOP)
     yield lambda: os.killpg(group, signal.SIGCONT)
@@ -149,7 +149,7 @@ def still_worker(service: Service) -> Iterator[Callable[[], None]]:
 
 
 def build_folder() -> Path:
-    """Where screenshots are kept."""
+    """Return the folder of the screenshots."""
     folder = Path(__file__).parents[2] / "build" / "screens"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -60,7 +60,7 @@ def test_two_seniors_race_and_the_loser_learns_kindly_who_won(team: Team, page_o
     handoff = team.junior.ready("T-1", title="Wanted by two")
     team.junior.ready("T-2", title="Still free")
     quick, slow = (context_of(page_of, somebody, handoff) for somebody in (team.senior, team.senior2))
-    # The second has not heard of it yet when both press.
+    # The second page has no news of it yet when both press.
     slow.route("**/api/v1/feed*", lambda route: route.abort())
     quick.get_by_role("button", name="Start here").click()
     expect(quick.get_by_role("heading", name="Your move")).to_be_visible()

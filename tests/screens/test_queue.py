@@ -121,7 +121,7 @@ def test_filters_and_search_narrow_the_queue_and_live_in_the_address(team: Team,
     page.get_by_label("Search").fill("nobody wrote this")
     page.get_by_role("button", name="Show all that are waiting").click()
     assert titles(page) == ["Printer", "Router"]
-    # Only a step says it, and steps are not on the cards.
+    # Only a step contains it, and steps are not on the cards.
     page.get_by_label("Search").fill("hypervisor")
     expect(page.locator(".card .title")).to_have_text(["Router"])
     # Both cards have these letters somewhere, and neither has the word.
@@ -171,7 +171,7 @@ def test_a_card_tells_its_age_by_the_servers_clock_and_grows_older(team: Team, p
     expect(age).to_have_text(re.compile(r"^\d+ s$"))
     page.route("**/api/v1/feed*", lambda route: route.abort())
     page.clock.fast_forward(timedelta(hours=3) / timedelta(milliseconds=1))
-    page.clock.run_for(10_000)  # ages are told anew every ten seconds
+    page.clock.run_for(10_000)  # ages are refreshed every ten seconds
     expect(age).to_have_text(re.compile(r"^3 h \d min$"))
 
 

@@ -108,7 +108,7 @@ def test_a_hidden_tab_polls_slowly_and_at_once_when_it_is_looked_at(team: Team, 
     wait_for(lambda: page.evaluate("1") and polls, "the poll that was waiting")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     polls.clear()
-    page.clock.run_for(5_000)  # far from the 15 s of a hidden tab, since the clock goes on by itself as well
+    page.clock.run_for(5_000)  # far from the 15 s of a hidden tab, because the clock also advances by itself
     assert page.evaluate("1")
     assert polls == []
     page.clock.pause_at(page.evaluate("Date.now() + 500"))  # no timer rings from here on

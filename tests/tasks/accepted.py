@@ -48,7 +48,7 @@ def row(table: str, row_id: UUID) -> Any:
 
 
 def events(handoff_id: UUID) -> list[str]:
-    """What the feed told of a handoff, in order."""
+    """Return the types of a handoff's events, in order."""
     with maintenance() as session:
         return list(
             session.scalars(
@@ -58,7 +58,7 @@ def events(handoff_id: UUID) -> list[str]:
 
 
 def at_once(count: int, act: Callable[[], T]) -> list[T]:
-    """Call `act` in so many threads that begin together; returns what each got. Raises what one raised."""
+    """Call `act` in `count` threads that start together and return their results. Raises the first error."""
     start, results, errors = threading.Barrier(count), [], []
 
     def one() -> None:

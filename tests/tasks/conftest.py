@@ -55,7 +55,7 @@ class Provider:
         self.url = url
 
     def behave(self, behaviour: str = "good", **orders: Any) -> None:
-        """What the next calls shall meet; see tests/provider.py."""
+        """Choose the behaviour of the next calls; see tests/provider.py."""
         data = json.dumps({"behaviour": behaviour, **orders}).encode()
         urllib.request.urlopen(f"{self.url}/control", data=data, timeout=5).close()
 

@@ -18,7 +18,7 @@ from tests.tasks.conftest import Provider
 
 
 class Room:
-    """Counts who is in it."""
+    """Count the threads inside."""
 
     def __init__(self) -> None:
         self.now = self.most = self.gone = 0

@@ -37,7 +37,7 @@ def world(committed: str) -> World:
 
 @dataclass
 class Scripted:
-    """An assessor that counts its calls and raises what it is told to."""
+    """An assessor that counts its calls and raises on request."""
 
     raises: BaseException | None = None
     seen: list[UUID] = field(default_factory=list)

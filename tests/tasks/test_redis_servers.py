@@ -114,7 +114,7 @@ def test_what_is_handed_off_reaches_a_worker(servers: Servers, tmp_path: Path, f
         world, processes = stack.enter_context(installation(servers, tmp_path / "logs", url))
         worker = processes.worker("interactive")
         made = world.junior.hand_off()
-        # Nothing but the message tells the worker: no sweep runs.
+        # Only the message informs the worker: no sweep runs.
         wait_for(lambda: status(world, made) == "ready", "the assessment", process=worker)
         database = 5 if form == "TLS" else int(url.rpartition("=")[2] if "db=" in url else url.rpartition("/")[2])
         with closing(redis.Redis(port=port)) as any_database:

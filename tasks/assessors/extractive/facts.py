@@ -24,7 +24,7 @@ def is_fact(sentence: Sentence) -> bool:
     if len(stems(text)) < 3 and not (technical(text) or has_error(text)):
         return False
     if len(text.split()) < 3 and not has_error_text(text):
-        return False  # a lone name or number says nothing of itself
+        return False  # a lone name or number is no fact
     if sentence.source == "problem" or (text.rstrip().endswith("?") and has_error_text(text)):
         return True
     if text.rstrip().endswith("?") or asks(text):

@@ -17,7 +17,7 @@ from tasks.assessors.reading.wording import is_attempt, verdict
 
 LENGTH = 600
 PROBLEM_LENGTH = 450
-RECENT = 8  # sentences among which one that tells how things stand is preferred to the last
+RECENT = 8  # last sentences, among which one about the state of things is preferred to the very last
 LAST_LENGTH = 150
 NEED_LENGTH = 130
 TITLE_LENGTH = 200

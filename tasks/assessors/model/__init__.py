@@ -57,7 +57,7 @@ class CallFailed(Exception):
 
 _REPLY = ReplySchema()
 
-# Sends a prompt and waits at most so many seconds. Raises CallFailed.
+# Sends a prompt and waits for at most the given seconds. Raises CallFailed.
 Call = Callable[[Prompt, float], Reply]
 
 

@@ -31,7 +31,7 @@ class Breaker:
 
     redis: Redis
     name: str
-    calls: int = 10  # too few calls say nothing about a provider
+    calls: int = 10  # fewer calls prove nothing about a provider
     failure_share: float = 0.5
     window_seconds: int = 60
     open_seconds: float = 30

@@ -25,7 +25,7 @@ REPLY_WINDOW = 8  # steps within which a report is taken to be about the last at
 NEAR_WINDOW = 3  # the same, where the words alone do not show what the report is about
 LONGEST_REPLY = 160  # characters of a sentence that is taken to answer a proposal with an error
 COMPARED = 200  # of the attempts; those before are not looked for again
-RECENT = 80  # attempts and proposals, more than one text can tell of, that a report may be about
+RECENT = 80  # attempts and proposals that a report may be about; more than one text can contain
 KNOWN_OUTCOMES = ("worked", "failed", "partial")
 
 
@@ -52,7 +52,7 @@ class Reading:
     turns: list[int] = field(default_factory=list)  # of each step: how often the speaker had changed before it
 
     def apart(self, at: int, index: int) -> int:
-        """How many turns lie between two steps; the problem text (-1) stands one turn before the first."""
+        """Return the number of turns between two steps; the problem text (-1) precedes the first by one turn."""
         return self._turn(index) - self._turn(at)
 
     def _turn(self, at: int) -> int:

@@ -17,7 +17,7 @@ SENTENCES_READ = 1_200  # likewise
 EVEN_SHARE = (
     120_000  # divided by the number of steps: no more of one step, so that a long mail does not drown the others
 )
-SHORTENED_SHARE = 0.5  # from here on the assessment says how much was read
+SHORTENED_SHARE = 0.5  # below this share the assessment states how much was read
 
 
 @dataclass(frozen=True)

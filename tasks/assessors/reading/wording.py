@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from tasks.assessors.reading.text import CACHED, plain
 
-LONGEST_VERDICT = 600  # characters of one sentence: a report stands near its start or end
+LONGEST_VERDICT = 600  # characters of one sentence: a report is near its start or end
 
 
 def one_of(*patterns: str) -> re.Pattern[str]:

@@ -38,7 +38,7 @@ def a_patient_loop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def begun(app: Flask) -> Iterator[list[str]]:
-    """The requests that Flask begins meanwhile."""
+    """Collect the requests that Flask begins in the block."""
     paths: list[str] = []
 
     def note(sender: Flask, **_: object) -> None:

@@ -13,7 +13,7 @@ from tests.world import World
 
 
 class Script:
-    """A service that says what it was told to say."""
+    """A service with scripted answers."""
 
     def __init__(self, *answers: Answer | Exception) -> None:
         self.answers = list(answers)

@@ -65,7 +65,7 @@ class Terminal:
             return True
         try:
             part = os.read(self.ours, 65536)
-        except OSError:  # how Linux says that the other end is closed
+        except OSError:  # Linux reports a closed other end this way
             return False
         self.shown += part.decode()
         return bool(part)
@@ -131,7 +131,7 @@ def test_ctrl_c_leaves_the_bar_and_says_how_to_come_back(
 
 
 def history(path: Path, lines: int) -> str:
-    """A file of so many past cases of about 6 kB each; returns its name."""
+    """Write a file of past cases of about 6 kB each and return its name."""
     with path.open("w") as file:
         for n in range(lines):
             line = past(n)

@@ -53,7 +53,7 @@ def forget_hints() -> None:
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Every statement that this process sends meanwhile, without the ends of transactions."""
+    """Collect every statement that this process sends in the block, without ends of transactions."""
     sent: list[str] = []
 
     plain = driver.Cursor.execute
@@ -72,7 +72,7 @@ def statements() -> Iterator[list[str]]:
 
 @contextmanager
 def redis_calls() -> Iterator[list[str]]:
-    """The first command of every message that goes to Redis meanwhile; a pipeline is one."""
+    """Collect the first command of every message to Redis in the block; a pipeline is one."""
     sent: list[str] = []
     plain = redis.Connection.send_packed_command
 

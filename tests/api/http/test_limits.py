@@ -135,7 +135,7 @@ def test_a_limit_of_nothing_stops_the_start(servers: Servers) -> None:
 
 
 def nested(levels: int) -> str:
-    """JSON with so many levels, counting the scalar at the bottom."""
+    """JSON with this many levels, including the scalar at the bottom."""
     return '{"a":' * (levels - 1) + "1" + "}" * (levels - 1)
 
 

@@ -49,7 +49,7 @@ JSON = st.recursive(
 
 @pytest.fixture(scope="module")
 def live(servers: Servers) -> Iterator[World]:
-    """A service with real commits, kept for all examples."""
+    """A service with real commits, shared by all examples."""
     name = servers.create_database()
     try:
         with environment(servers.environment(name)):

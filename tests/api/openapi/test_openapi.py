@@ -115,7 +115,7 @@ def test_the_page_for_people_loads_nothing_from_elsewhere(client: FlaskClient, s
 
 @pytest.fixture(scope="module")
 def live(servers: Servers) -> Iterator[World]:
-    """A service with real commits and a little in it, kept for all of schemathesis' requests."""
+    """A service with real commits and some content, shared by all of schemathesis' requests."""
     name = servers.create_database()
     try:
         with environment(servers.environment(name)):

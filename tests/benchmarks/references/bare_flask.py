@@ -119,7 +119,7 @@ def claim(account: str, user: str, handoff: str) -> tuple[Response, int]:
 
 @app.post("/tasks/<key>")
 def start_task(key: str) -> tuple[Response, int]:
-    """Send an empty Celery task that only says that it was there."""
+    """Send an empty Celery task that only reports its execution."""
     from tests.benchmarks.references.worker import mark
 
     mark.apply_async(args=[key], queue="interactive")

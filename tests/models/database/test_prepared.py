@@ -27,7 +27,7 @@ NAMES = Prepared(text("SELECT name FROM users WHERE name <> :but ORDER BY name, 
 
 
 def plans() -> dict[str, tuple[int, int]]:
-    """How often each statement of this connection ran by the plan that is kept, and by one of its own."""
+    """Count the executions of each statement of this connection by generic and by custom plans."""
     with maintenance() as session:
         rows = session.execute(
             text("SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements WHERE name LIKE 'run_%'")

@@ -179,7 +179,7 @@ def _with(state: State, n: int, who: Writer | Reader) -> State:
 
 
 class NoAnnouncement(Heads):
-    """Known bad: only tells Redis after the commit."""
+    """Known bad: informs Redis only after the commit."""
 
     def _announce(self, account_id: UUID, writing: Writing) -> None:
         pass
@@ -236,7 +236,7 @@ class Deletes(Heads):
 
 
 class OneForAll(Heads):
-    """Known bad: an announcement without a name, which whoever is done first takes back."""
+    """Known bad: an announcement without a name, which the first to finish withdraws."""
 
     def _announce(self, account_id: UUID, writing: Writing) -> None:
         super()._announce(account_id, Writing("writer 0", writing.since))

@@ -193,7 +193,7 @@ def kill_when(servers: Servers, name: str, where: str) -> None:
 
 @pytest.fixture
 def asked(servers: Servers, committed: str, world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What was asked of Redis; each time it was possible to lock the account's counter."""
+    """Collect the calls of Redis, during each of which the account's counter could be locked."""
     calls: list[str] = []
     with closing(database.connect(servers.postgres.url(committed))) as other, other.cursor() as cursor:
 

@@ -252,7 +252,7 @@ def test_every_error_of_redis_is_counted_and_ignored(error: type[redis_py.RedisE
 
 
 def test_a_token_may_poll_a_hundred_times_at_once_and_then_waits(servers: Servers) -> None:
-    # Two processes' clients: the count is kept in Redis.
+    # Two processes' clients: Redis has the count.
     heads = [Heads(redis_py.Redis.from_url(servers.redis.url)) for _ in range(2)]
     account, token = uuid4(), uuid4()
     waits = [heads[n % 2].poll(account, token, EPOCH).wait_seconds for n in range(POLL_BURST + 20)]

@@ -11,7 +11,7 @@ PAST_ID = UUID("01920000-0000-7000-8000-000000000001")
 
 
 def step(seq: int, text: str, **rest: Any) -> CaseStep:
-    """A step, a note unless told otherwise."""
+    """A step, by default a note."""
     return CaseStep(seq, rest.pop("kind", "note"), text, **rest)
 
 

@@ -22,7 +22,7 @@ _CHARACTER = r"(?:(?!</|<br)\S)"
 _QUOTED = r"\"[^\"\n]{1,500}\"|'[^'\n]{1,500}'|`[^`\n]{1,500}`"
 _VALUE = rf"(?P<value>{_QUOTED}|[\"'`]?[^\s\"'`]{_CHARACTER}*+)"
 _PAIR_VALUE = rf"(?P<value>{_QUOTED}|[^\s\"'`]{_CHARACTER}*+)"
-# Where a value ends with the word, the quote or the command it stands in.
+# Where a value ends with its word, quotation or command.
 _ARGUMENT = r"(?P<value>\"[^\"\n]{1,200}\"|'[^'\n]{1,200}'|[^\s\"'|;<>-][^\s\"'|<>]*+)"
 _ASSIGNED = r"[\"'`\]]?(?:\s?\([^()\n]{1,40}\))?[ \t]{0,40}(?::=|=>|==?|:)\s{0,5}"
 _SECRET_HINTS = (

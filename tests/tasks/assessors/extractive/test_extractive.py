@@ -364,7 +364,7 @@ def test_the_work_for_a_session_twice_as_long_is_no_more() -> None:
 
 
 def count_calls(act: Callable[[], object]) -> int:
-    """How many functions are called meanwhile: what the processor does, whatever else runs on this machine."""
+    """Count function calls: a measure of work that does not depend on other load of the machine."""
     calls = 0
 
     def note(_: Any, event: str, __: Any) -> None:

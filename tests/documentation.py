@@ -17,22 +17,23 @@ MARK = "<!-- Written by `make reference`; do not edit. -->\n"
 MEANINGS: dict[str, dict[str, str]] = {
     "The installation": {
         "DATABASE_URL": "PostgreSQL 15 or newer, as the login of the service",
-        "REDIS_URL": "`redis://`, `rediss://` or `unix://`; see operations.md for the options",
-        "INSTALLATION": "what names in Redis begin with; by default the name of the database",
+        "REDIS_URL": "`redis://`, `rediss://` or `unix://`; "
+        "[the options](../how-to/deploy.md#give-it-one-redis-server)",
+        "INSTALLATION": "the prefix of every name in Redis; by default the database's name",
         "SECRET_KEY": "signs cookies, cursors and page tokens; at least 32 characters; needed to serve requests",
         "SECRET_KEY_PREVIOUS": "the key before a rotation, whose signatures are still accepted",
         "LOG_FORMAT": "`json`, or `console` for people",
-        "STATEMENT_SECONDS": "PostgreSQL ends a statement then; a connection that is silent 2 s longer is given up",
+        "STATEMENT_SECONDS": "PostgreSQL's limit for a statement; a connection silent for 2 s longer is closed",
     },
     "The web process": {
         "ALLOWED_HOSTS": "names of the service, separated by commas; `.example.com` stands for all below it",
         "CORS_ORIGINS": "origins whose pages may call the API, separated by commas",
-        "HTTPS_ONLY": "people come by https, whatever the proxy says",
+        "HTTPS_ONLY": "treat every request as HTTPS, whatever the proxy says",
         "METRICS_PORT": "a port that serves `/metrics` and nothing else",
         "WEB_CONNECTIONS": "connections of clients per process",
-        "WEB_HEAD_SECONDS": "for the head of a request to arrive",
-        "WEB_BODY_SECONDS": "for a request with a body to arrive",
-        "WEB_UNREAD_SECONDS": "a client that reads nothing of its answer for so long is disconnected",
+        "WEB_HEAD_SECONDS": "limit for the head of a request to arrive",
+        "WEB_BODY_SECONDS": "limit for a request with a body to arrive",
+        "WEB_UNREAD_SECONDS": "a client that reads nothing of its response for this long is disconnected",
     },
     "Signing in": {
         "JWT_SECRET": "the secret of the main product's tokens (HS256); or use JWT_JWKS_URL",
@@ -46,15 +47,15 @@ MEANINGS: dict[str, dict[str, str]] = {
         "ACCOUNT_REQUESTS_PER_MINUTE": "requests of one account",
         "WRONG_TOKENS_PER_MINUTE": "wrong tokens from one address (IPv6: one /64); then unknown tokens are 429",
     },
-    "What is kept": {
-        "FEED_RETENTION_DAYS": "events are kept so long",
-        "FEED_RETENTION_EVENTS": "and at most so many of an account",
-        "IDEMPOTENCY_HOURS": "the answer to an Idempotency-Key is repeated so long",
-        "CLAIM_LEASE_SECONDS": "a claim without a first action goes back then; an account may have its own",
+    "Retention": {
+        "FEED_RETENTION_DAYS": "how long events are kept",
+        "FEED_RETENTION_EVENTS": "how many events of an account are kept at most",
+        "IDEMPOTENCY_HOURS": "how long the answer to an Idempotency-Key is repeated",
+        "CLAIM_LEASE_SECONDS": "a claim without a first action is released after this; accounts may differ",
     },
     "Assessments": {
         "ASSESSOR": "`extractive` (offline), `openai` or `anthropic`",
-        "ASSESS_DEADLINE_SECONDS": "from acceptance; then the offline assessor writes it and says `deadline`",
+        "ASSESS_DEADLINE_SECONDS": "from acceptance; then the offline assessor writes it, with the reason `deadline`",
         "BULK_DEADLINE_SECONDS": "the same for bulk work",
         "ASSESS_ATTEMPTS": "tries of a model; then the offline assessor",
         "MODEL_CALL_SECONDS": "all tries of one attempt together",
@@ -62,8 +63,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "SWEEP_SECONDS": "how often beat asks for a sweep; after three missed ones a worker sweeps by itself",
         "BATCH_IN_FLIGHT": "assessments of all batches that wait or run at a time",
         "BULK_REST": "share of its working time for which a thread of a bulk worker rests afterwards",
-        "WORKER_GRACE_SECONDS": "a worker that was asked to stop gives back what it has not finished by then",
-        "WORKER_DEAF_SECONDS": "a worker that gets none of its own messages for so long exits",
+        "WORKER_GRACE_SECONDS": "a stopping worker returns to the queue what it has not finished after this",
+        "WORKER_DEAF_SECONDS": "a worker that receives none of its own pings for this long exits",
     },
     "Models": {
         "OPENAI_API_KEY": "for `ASSESSOR=openai`",
@@ -93,6 +94,11 @@ STARTING = {
     "DATABASE_POOL": ("20", "connections to PostgreSQL per process"),
     "ADMIN_DATABASE_URL": ("none", "an administrator's address, for `python -m deploy.production.database owner`"),
     "SERVICE_PASSWORD": ("none", "the password of the service's login, for `python -m deploy.production.database`"),
+    "FORWARDED_ALLOW_IPS": (
+        "127.0.0.1,::1",
+        "proxies whose `X-Forwarded-For` counts: addresses or networks, separated by commas; read by gunicorn",
+    ),
+    "PROMETHEUS_MULTIPROC_DIR": ("none", "a folder in which the processes of a host share their metrics"),
 }
 
 
@@ -127,13 +133,16 @@ def settings_page() -> str:
         "# Settings",
         "",
         MARK,
-        "Environment variables. An empty one counts as not given; a bad one stops the start with a clear line.",
+        "Environment variables. An empty one counts as unset; an invalid one stops the start with a clear message.",
     ]
     for title, variables in MEANINGS.items():
         lines += ["", f"## {title}", "", "| variable | default | meaning |", "|---|---|---|"]
         lines += [
             f"| `{name}` | {_default(name, defaults[name])} | {meaning} |" for name, meaning in variables.items()
         ]
+    lines += ["", "## The processes", "", "Read by what starts the processes, and by its libraries.", ""]
+    lines += ["| variable | default | meaning |", "|---|---|---|"]
+    lines += [f"| `{name}` | {default} | {meaning} |" for name, (default, meaning) in STARTING.items()]
     return "\n".join([*lines, ""])
 
 
@@ -151,7 +160,7 @@ def cli_page(commands: dict[str, click.Command]) -> str:
         "# Command line",
         "",
         MARK,
-        "`flask COMMAND --help` says the same. Each command fails with one line and 1.",
+        "`flask COMMAND --help` says the same. A command that fails prints one line and exits with status 1.",
     ]
     for name, command in sorted(commands.items()):
         lines += _described(f"flask {name}", command)

@@ -43,7 +43,7 @@ RELIED_ON = {
     "array_nulls": "on",
     "transform_null_equals": "off",
     "gin_fuzzy_search_limit": "0",  # a search finds everything
-    "plan_cache_mode": "force_generic_plan",  # see decisions/0005
+    "plan_cache_mode": "force_generic_plan",  # see docs/decisions/0005
 }
 
 

@@ -1,7 +1,7 @@
 """The database's roles. Roles belong to the whole PostgreSQL server, so their names carry the database's name.
 
 The policies of the table `accounts` say which two roles this database uses. That stays right when a database is
-renamed, restored, or made from another as its template; see decisions/0007.
+renamed, restored, or made from another as its template; see docs/decisions/0007.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ run: .venv/stamp ## run the whole service on http://127.0.0.1:8000 (PORT=… for
 test: .venv/stamp ## run the whole test suite, two processes with private servers each (args="…" goes to pytest, args="-n 0" for one)
 	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(args)
 
-quick: .venv/stamp ## the tests that need no server, no process and no browser, in seconds
+quick: .venv/stamp ## the tests that need no server, no process and no browser, in about a minute
 	@exec $(BIN)/python -m pytest --quick -n 2 tests/models tests/tasks tests/api tests/deploy $(args)
 
 proofs: .venv/stamp ## the long versions of the feed's proofs; writes docs/measurements/feed-proofs.md
@@ -45,20 +45,20 @@ bench-assessment: .venv/stamp ## how good assessments and the search for past ca
 	$(BIN)/python -m tests.benchmarks.assessment $(args)
 	$(BIN)/python -m tests.benchmarks.retrieval $(args)
 
-pictures: .venv/stamp ## take the screenshots of the README anew
+pictures: .venv/stamp ## take the screenshots of the README again
 	@$(BIN)/python -m pytest tests/screens/test_looks.py -k light
 	cp build/screens/queue-light.png docs/pictures/queue.png
 	cp build/screens/context-light.png docs/pictures/handoff.png
 
-reference: .venv/stamp ## write docs/reference anew from the code
+reference: .venv/stamp ## regenerate docs/reference from the code
 	@DATABASE_URL=postgresql://database/none REDIS_URL=redis://redis SECRET_KEY=only-to-load-the-commands-------- \
 		$(BIN)/python -m tests.documentation
 
-constraints: .venv/stamp ## write constraints.txt anew after a change of the requirements
+constraints: .venv/stamp ## regenerate constraints.txt after a change of the requirements
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make constraints" \
 		--output-file constraints.txt requirements-dev.txt requirements-bench.txt
 
-format: .venv/stamp node_modules/stamp ## format the code, mend what ruff and Biome can
+format: .venv/stamp node_modules/stamp ## format the code, fix what ruff and Biome can
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 	$(NODE_BIN)/biome check --write

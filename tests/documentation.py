@@ -103,7 +103,7 @@ STARTING = {
 
 
 class Recorder:
-    """Stands for the environment: notes which variables are read, and answers with their defaults."""
+    """A stand-in for the environment: records which variables are read and returns their defaults."""
 
     def __init__(self) -> None:
         self.read: dict[str, Any] = {}

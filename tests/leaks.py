@@ -17,7 +17,7 @@ _found: list[str] = []
 
 
 def leaks_in(logged: str) -> list[str]:
-    """What of a log must not be in it: tokens, named by their start, and the texts of the suite's own tickets."""
+    """Return what a log must not contain: tokens, named by their start, and texts of the suite's own tickets."""
     tokens = [f"token {match[:9]}…" for match in TOKEN.findall(logged)]
     return tokens + [f"ticket text {text!r}" for text in TICKET if text in logged]
 

@@ -1,4 +1,4 @@
-"""Where real tickets and incident logs lie: none of them is copied into the project.
+"""The folder of real tickets and incident logs, none of which is copied into the project.
 
 `REAL_DATA_DIR`, by default `../shared/data`. Where neither is there, a small sample written by hand stands in.
 """

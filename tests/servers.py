@@ -63,7 +63,7 @@ class Servers:
         return Address.parse(self.postgres.url(name)).having(user=user, password=self.password).url()
 
     def environment(self, name: str) -> dict[str, str]:
-        """What a process of the service needs to use that database."""
+        """Return the variables that a process of the service needs for that database."""
         return {
             "DATABASE_URL": self.service_url(name),
             "REDIS_URL": self.redis.url,

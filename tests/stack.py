@@ -114,7 +114,7 @@ def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> No
 
 
 def answers(url: str) -> bool:
-    """Whether an HTTP GET gets a 2xx."""
+    """Return whether an HTTP GET gets a 2xx."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:
             return bool(200 <= response.status < 300)

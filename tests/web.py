@@ -21,7 +21,7 @@ THREADS = 2
 
 @dataclass
 class Web:
-    """Where it listens, and who may ask it."""
+    """A running gunicorn: its address, and the people who may send it requests."""
 
     port: int
     world: World

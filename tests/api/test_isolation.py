@@ -80,7 +80,7 @@ QUERIES = {"escalations": "period=30d"}
 
 @dataclass
 class Foreign:
-    """What the other account has, and its cursor."""
+    """The other account's data and cursor."""
 
     world: World
     handoff_id: str

@@ -139,7 +139,7 @@ def test_last_use_is_written_at_most_once_a_minute(world: World) -> None:
     token_id, secret = issued(world, world.senior)
 
     def use(seconds_ago: int) -> bool:
-        """Whether a use is written when the one before was so long ago."""
+        """Return whether a use is stored if the one before was this long ago."""
         before = func.now() - timedelta(seconds=seconds_ago)
         with maintenance() as session:
             session.execute(update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=before))

@@ -1,4 +1,4 @@
-"""What a search finds and what it does not."""
+"""A search finds what it should, and nothing else."""
 
 from __future__ import annotations
 

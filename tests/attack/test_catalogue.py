@@ -154,7 +154,7 @@ def test_a_temporary_view_in_the_place_of_a_table_is_not_read_by_the_owners_func
 ) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         attacker.execute(ATTACK.format(table=table))
-    # Where the right to temporary tables is given back, the paths of the functions hold by themselves.
+    # Where the right to temporary tables is granted again, the paths of the functions hold by themselves.
     with closing(database.connect(servers.postgres.url(committed))) as administrator:
         administrator.cursor().execute(f"GRANT TEMPORARY ON DATABASE {committed} TO PUBLIC")
     attacker.execute(ATTACK.format(table=table))

@@ -55,7 +55,7 @@ class Place:
             return cursor.fetchall()
 
     def written(self) -> list[Any]:
-        """What every table holds that people write into."""
+        """Return the content of every table that people write into."""
         tables = ("handoffs", "session_steps", "sessions", "batches", "assessments", "assessment_feedback")
         return [self.ask(f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in (*tables, "feed_events")]
 
@@ -251,7 +251,7 @@ def test_two_admins_cannot_delete_one_another(servers: Servers) -> None:
 
 
 def both_leave() -> list[str]:
-    """What became of two admins who delete each other at the same moment."""
+    """Let two admins delete each other at the same moment, and return the outcome."""
     with maintenance() as session:
         within = account.create_account(session, f"Twin {next(numbers)}")
         both = [account.create_user(session, within.id, f"admin {n}", Role.ADMIN).id for n in range(2)]

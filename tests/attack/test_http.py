@@ -173,7 +173,7 @@ def test_a_body_whose_end_is_in_doubt_is_refused(web: Web, name: str) -> None:
 
 
 def test_nothing_is_smuggled_behind_a_refused_request(web: Web) -> None:
-    """What follows a doubtful body is never answered as a request of its own."""
+    """Bytes after a doubtful body are never answered as a request of their own."""
     inner = b"GET /healthz HTTP/1.1\r\nHost: desk\r\n\r\n"
     for name in FRAMING:
         head = "POST /sign-in HTTP/1.1\r\nHost: desk\r\n"

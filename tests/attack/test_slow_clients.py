@@ -58,7 +58,7 @@ def handed_off(web: Web, ticket: str) -> bytes:
 
 
 def drip(connection: socket.socket, piece: bytes = b"x", most_seconds: float = 20) -> bool:
-    """Send a byte ten times a second; whether the server ends that before long."""
+    """Send a byte ten times a second; return whether the server ends that before long."""
     end = time.monotonic() + most_seconds
     with suppress(ConnectionError):
         while time.monotonic() < end:
@@ -133,7 +133,7 @@ def test_answers_that_nobody_reads_are_dropped_and_hold_little(web: Web, long_on
 
 
 def in_transaction(web: Web) -> int:
-    """How many of the service's connections are in a transaction though nothing runs in it."""
+    """Return how many of the service's connections are in a transaction in which nothing runs."""
     with closing(database.connect(web.database_url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'")
         return int(cursor.fetchone()[0])
@@ -145,7 +145,7 @@ def served(web: Web) -> set[int]:
 
 
 def requests_of(web: Web, servers: Servers) -> int:
-    """How many requests of the viewer Flask has begun."""
+    """Return how many requests of the viewer Flask has begun."""
     with closing(database.connect(web.database_url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT id FROM api_tokens WHERE user_id = %s", [str(web.world.viewer.id)])
         (token,) = cursor.fetchone()

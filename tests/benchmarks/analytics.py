@@ -1,4 +1,4 @@
-"""How long the metrics of 30 days take over 100,000 handoffs, and which indexes they read.
+"""Measure the metrics of 30 days over 100,000 handoffs, and list the indexes that they read.
 
 python -m tests.benchmarks.analytics [--handoffs N]
 """

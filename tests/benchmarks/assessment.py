@@ -51,7 +51,7 @@ class Score:
 
 @dataclass
 class Attempts:
-    """How well one method finds the labelled attempts."""
+    """The labelled attempts that one method finds."""
 
     dev: Hits = field(default_factory=Hits)
     held_out: Hits = field(default_factory=Hits)
@@ -132,7 +132,7 @@ def judge_attempts(found: Attempts, row: Row, output: Output, labels: dict[str, 
 
 @dataclass
 class Evidence:
-    """How well the statements are backed by what they cite."""
+    """The support of the statements by the texts they cite."""
 
     statements: int = 0
     spans: int = 0

@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--probes", type=int, default=200)
     parser.add_argument("--bulk-threads", type=int, default=1)
     asked = parser.parse_args()
-    # Told to end, it ends what it started as well.
+    # On this signal it also ends what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

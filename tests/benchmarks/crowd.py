@@ -1,4 +1,4 @@
-"""How slow or silent clients affect others, and how much memory they leave behind."""
+"""The effect of slow or silent clients on others, and the memory that they leave behind."""
 
 from __future__ import annotations
 

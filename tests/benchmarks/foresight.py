@@ -1,4 +1,4 @@
-"""Whether suggested steps foresee what people did next: the first half of a session against its second half.
+"""Compare suggested steps with what people did next: the first half of a session against its second half.
 
 Every method says as many statements as the assessor suggests steps for the session. One is as good as its best
 match with a single later message, or with what the desk wrote when it was over: the cosine of their words, each

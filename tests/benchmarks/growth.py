@@ -1,4 +1,4 @@
-"""How costs grow with size: pages, accounts, history, past cases, steps. Each is flat or linear."""
+"""The growth of costs with size: pages, accounts, history, past cases, steps. Each is flat or linear."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ ANSWER_SECONDS = 30.0
 
 @dataclass
 class Result:
-    """What one run saw. Latencies are seconds, from the moment a request was due to its whole answer."""
+    """The result of one run. Latencies are seconds, from the moment a request was due to its whole answer."""
 
     seconds: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
@@ -84,7 +84,7 @@ class Connection:
         return int(head[at : stop if stop >= 0 else end])
 
     def will_close(self) -> bool:
-        """Whether the server announced the end of the connection, as gunicorn does when it renews a worker."""
+        """Return whether the server announced the end of the connection, as gunicorn does when it renews a worker."""
         return b"connection: close" in self.received.partition(b"\r\n\r\n")[0].lower()
 
 

@@ -1,4 +1,4 @@
-"""What the assessment benchmark counts. Deliberately separate from the assessor's own word lists."""
+"""The measures of the assessment benchmark, deliberately separate from the assessor's own word lists."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ def recall(reference: str | None, output: str) -> float | None:
 
 
 def is_span(said: Said, texts: dict[str, str]) -> bool:
-    """Whether the statement stands word for word in one of its texts (an ellipsis may cut its ends)."""
+    """Return whether the statement stands word for word in one of its texts (an ellipsis may cut its ends)."""
     core = even(said.text).strip("… ")
     return any(core in even(texts.get(source, "")) for source in said.sources)
 
 
 def is_supported(said: Said, texts: dict[str, str]) -> bool:
-    """Whether four fifths of its words stand in the texts it cites."""
+    """Return whether four fifths of its words stand in the texts it cites."""
     told = words(said.text)
     cited = {word for source in said.sources for word in words(texts.get(source, ""))}
     return bool(told) and sum(word in cited for word in told) / len(told) >= 0.8

@@ -41,7 +41,7 @@ MODEL = {
 
 
 def assessments(stage: Stage) -> list[Row]:
-    """How fast a worker ends what waits: assessments by an instant assessor, and tasks that do nothing."""
+    """Measure how fast a worker ends what waits: assessments by an instant assessor, and tasks that do nothing."""
     with stage.service() as service:
         worker = service.worker(4, BENCH_ASSESSOR="instant")
         first = iter(range(1, 1_000_000, FIRST + BACKLOG))

@@ -162,7 +162,7 @@ def add_handoffs(
 
 
 def remember_cases(servers: Servers, name: str, account: int) -> None:
-    """What the trigger does, which does not run for rows that come without triggers."""
+    """Do what the trigger does, which does not run for rows that are inserted without triggers."""
     run_sql(
         servers,
         name,

@@ -1,4 +1,4 @@
-"""Where the time of a hot path goes: `python -m tests.benchmarks.profile poll|news|queue|intake|claim|assess`.
+"""Profile a hot path: `python -m tests.benchmarks.profile poll|news|queue|intake|claim|assess`.
 
 Runs the path in this process, against real servers, and prints what does not depend on how busy the machine is
 (SQL statements and Python calls per run), then the functions that took the most time.
@@ -115,7 +115,7 @@ def main() -> None:
 
 
 def report(sent: list[str], profile: cProfile.Profile, functions: int) -> None:
-    """What one run sent and called, and where the time went."""
+    """The statements and calls of one run, and where the time went."""
     stats = pstats.Stats(profile)
     calls = sum(row[1] for row in stats.stats.values())  # type: ignore[attr-defined]
     print(f"{len(sent)} statements a run:")

@@ -1,4 +1,4 @@
-"""How good the search for similar past cases is: on real tickets, in a real database, against a stated rule.
+"""Measure the search for similar past cases: on real tickets, in a real database, against a stated rule.
 
 python -m tests.benchmarks.retrieval [FILE …]     quality, on tickets in the shape of tickets.jsonl
 python -m tests.benchmarks.retrieval --speed N    milliseconds with N past cases in one account
@@ -61,7 +61,7 @@ class Past:
 
 @dataclass
 class Result:
-    """What was found for the queries: [(score, is it relevant), …] each, the best first."""
+    """The cases found for the queries: [(score, is it relevant), …] each, the best first."""
 
     found: list[list[tuple[float, bool]]] = field(default_factory=list)
 
@@ -132,7 +132,7 @@ class Desk:
             vocabulary.count(session, self.account_id)
 
     def similar(self, asked: str) -> list[tuple[float, UUID]]:
-        """What an assessor would be given, without the threshold."""
+        """Return what an assessor would get, without the threshold."""
         with transaction(self.account_id) as session:
             found = case.similar(session, self.account_id, asked, besides=self.account_id, least=0.0)
         return [(past.score, past.handoff_id) for past in found]
@@ -263,7 +263,7 @@ def report(name: str, result: Result, other: Result, chance: float) -> None:
 
 
 def speed(count: int) -> None:
-    """Repeat real texts up to the given number, then run real queries."""
+    """Repeat real texts up to this number, then run real queries."""
     folder = real_data.folder()
     brief = rows.load([folder / "tickets_it_labelled.jsonl"])
     short = [Past("", (row["title"] or row["body"])[:200], row["body"]) for row in brief]

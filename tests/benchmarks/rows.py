@@ -59,7 +59,7 @@ def to_case(row: Row, past: tuple[PastCase, ...] = ()) -> Case:
 
 
 def _is_afterword(step: Row) -> bool:
-    """Whether a step is the internal report, filed as a private first step: it reveals the solution."""
+    """Return whether a step is the internal report, filed as a private first step: it reveals the solution."""
     return bool(step.get("private")) and (step.get("text") or "").lower().lstrip().startswith("problem:")
 
 

@@ -186,9 +186,7 @@ def forever(requests: list[bytes]) -> Iterator[bytes]:
 
 
 def memory_mib(process: subprocess.Popen[bytes]) -> list[float]:
-    """What each process of a group takes for itself and its share of what is shared (PSS), the children's after
-    the parent's.
-    """
+    """Return each process's memory in a group (PSS: its own and its share of what is shared), the parent's first."""
     parent = psutil.Process(process.pid)
     return [each.memory_full_info().pss / 2**20 for each in (parent, *parent.children(recursive=True))]
 

@@ -24,7 +24,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the aim was reached; None without an aim."""
+        """Return whether the aim was reached; None without an aim."""
         if self.aim is None:
             return None
         value = self.ours if self.ratio is None else self.ratio

@@ -50,7 +50,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a stop went. `faults`: what is wrong, empty when all is well."""
+    """The result of a stop. `faults` lists the problems and is empty if there are none."""
 
     stop: Stop
     seconds: float
@@ -94,7 +94,7 @@ class Project:
 
     @property
     def output(self) -> str:
-        """What the latest start has printed so far."""
+        """Return the output of the latest start so far."""
         return self.folder.joinpath("output").read_text()
 
     def processes(self) -> list[psutil.Process]:

@@ -66,7 +66,7 @@ def names(url: str) -> Roles:
 
 
 def works(service: str) -> bool:
-    """Whether the service's code can work with this address."""
+    """Return whether the service's code can work with this address."""
     with environment({"DATABASE_URL": service, "REDIS_URL": "redis://127.0.0.1:1/0"}), maintenance() as session:
         return session.connection().exec_driver_sql("SELECT count(*) FROM accounts").scalar_one() == 0
 

@@ -32,7 +32,7 @@ READY = {"status": "ok"}
 
 
 def until(promise: Callable[[], Any], seconds: float = 100) -> Any:
-    """What the promise returns once it is true."""
+    """Wait until the promise is true and return its value."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if kept := promise():
@@ -56,7 +56,7 @@ class Stack:
 
     @property
     def output(self) -> str:
-        """What the latest run has printed so far."""
+        """Return the output of the latest run so far."""
         return self.folder.with_name(f"output-{self.runs}").read_text()
 
     @property
@@ -113,7 +113,7 @@ class Stack:
         return None
 
     def has_another(self, word: str, pid: int) -> bool:
-        """Whether the first process with this word is no longer that one."""
+        """Return whether another process than that one is now the first with this word."""
         process = self.find(word)
         return process is not None and process.pid != pid
 

@@ -150,7 +150,7 @@ def test_what_is_asked_on_an_open_connection_of_a_process_that_ends_is_answered(
 
 
 def listens(process: psutil.Process) -> bool:
-    """Whether new connections still come to it."""
+    """Return whether it still receives new connections."""
     try:
         return any(each.status == psutil.CONN_LISTEN for each in process.net_connections("tcp"))
     except psutil.NoSuchProcess:

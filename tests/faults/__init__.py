@@ -1,1 +1,1 @@
-"""What dies, and what it does to the handoffs: real processes, real servers, counted afterwards."""
+"""Faults of real processes and servers, and their effect on the handoffs, counted afterwards."""

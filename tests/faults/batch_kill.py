@@ -41,7 +41,7 @@ WORDS = ("printer", "driver", "offline", "queue", "spooler", "network", "share",
 
 @dataclass
 class Outcome:
-    """What a batch under fire ended with."""
+    """The outcome of a batch whose processes were killed."""
 
     state: str
     total: int
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=9)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     asked = parser.parse_args()
-    # Told to end, it ends what it started as well.
+    # On this signal it also ends what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     print(f"seed {asked.seed}", flush=True)
     with tempfile.TemporaryDirectory() as name:

@@ -36,7 +36,7 @@ def provider() -> Iterator[str]:
 
 @pytest.fixture
 def settings() -> dict[str, str]:
-    """What a test wants different from the usual settings of a site."""
+    """The settings of a site that a test changes."""
     return {}
 
 

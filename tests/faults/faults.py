@@ -25,7 +25,7 @@ WRONG_CLOCK = ("-m", "tests.faults.wrong_clock", "-A", "tasks")
 
 @dataclass(frozen=True)
 class Size:
-    """How hard a run is: the short one is part of the suite, the long one is `make faults`."""
+    """The load of a run: the short one is part of the suite, the long one is `make faults`."""
 
     handoffs: int
     seconds: float  # over which they are posted
@@ -65,7 +65,7 @@ def worker_tree_killed_under_load(site: Site, load: Load, size: Size) -> int:
 
 
 def _moved(site: Site, calls: int) -> bool:
-    """Whether a call was begun since, or nothing is left that needs one."""
+    """Return whether a call has begun since, or nothing is left that needs one."""
     return site.calls > calls or site.unfinished() == 0
 
 

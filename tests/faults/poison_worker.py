@@ -30,7 +30,7 @@ class Poisoned:
 
 
 def build(settings: Settings, redis: object) -> Assessor:
-    """What the service would use, poisoned."""
+    """Return the assessor that the service would use, poisoned."""
     return Poisoned(_build(settings, redis))  # type: ignore[arg-type]
 
 

@@ -44,7 +44,7 @@ SLOTS = 16  # of each worker here
 
 @dataclass
 class Count:
-    """What became of the handoffs of one run."""
+    """The outcome of one run for its handoffs."""
 
     fault: str
     load: int = 0  # requests sent
@@ -75,7 +75,7 @@ class Count:
         return self.stored + SLOTS * max(1, self.cuts)
 
     def wrong(self) -> list[str]:
-        """What must never be, in words."""
+        """Return the broken promises, in words."""
         found = {
             f"{self.lost} lost": self.lost > 0,
             f"{self.duplicated} duplicated": self.duplicated > 0,
@@ -178,13 +178,13 @@ class Site(Stack):
             return error.code, None
 
     def behave(self, behaviour: str = "good", **orders: Any) -> None:
-        """What the next calls of the model meet; see tests/provider.py."""
+        """Set what the next calls of the model meet; see tests/provider.py."""
         data = json.dumps({"behaviour": behaviour, **orders}).encode()
         urllib.request.urlopen(f"{self.provider}/control", data=data, timeout=5).close()
 
     @property
     def calls(self) -> int:
-        """How often the model was called."""
+        """Return the number of calls of the model."""
         with urllib.request.urlopen(f"{self.provider}/control", timeout=5) as answer:
             return int(json.load(answer)["calls"])
 
@@ -201,7 +201,7 @@ class Site(Stack):
             connection.close()
 
     def unfinished(self) -> int:
-        """How many assessments have not ended."""
+        """Return the number of assessments that have not ended."""
         return int(self.ask("SELECT count(*) FROM assessments WHERE state IN ('queued', 'running')")[0][0])
 
     def drained(self, *, seconds: float = 180) -> None:

@@ -45,6 +45,6 @@ def figure() -> Iterator[Note]:
 
 @pytest.fixture
 def accounts(app: Flask, committed: str, monkeypatch: pytest.MonkeyPatch) -> list[World]:
-    """Three accounts in a database of the test's own. Redis has all the time it wants: nothing fails by chance."""
+    """Three accounts in a database of the test's own. Redis has ample time: nothing fails by chance."""
     monkeypatch.setattr(redis, "TIMEOUT_SECONDS", 10.0)
     return [worlds.create(app.test_client(), name) for name in ("Acme", "Umbra", "Initech")]

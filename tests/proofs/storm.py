@@ -28,7 +28,7 @@ class Rollback(Exception):
 
 
 class Strategy(Protocol):
-    """How events get their numbers, and how a reader asks for the next ones."""
+    """A way to number events, and for a reader to ask for the next ones."""
 
     def number(self, session: UnitOfWork, events: list[tuple[Key, str]]) -> None: ...
 
@@ -76,7 +76,7 @@ class PlainSequence:
 
 @dataclass
 class Outcome:
-    """What happened in the storm."""
+    """The outcome of the storm."""
 
     committed: set[tuple[UUID, str]] = field(default_factory=set)
     seen: dict[UUID, list[int]] = field(default_factory=dict)

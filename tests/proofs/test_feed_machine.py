@@ -117,7 +117,7 @@ class FeedMachine(RuleBasedStateMachine):
 
     @rule(writes=st.integers(1, 2), seen=st.booleans())
     def lose_the_last_writes(self, writes: int, seen: bool) -> None:
-        """The database goes back to an earlier state, and numbers are given out a second time."""
+        """The database goes back to an earlier state, and numbers are used a second time."""
         backup = self.connection.begin_nested()
         for _ in range(writes):
             self.hand_off()

@@ -77,7 +77,7 @@ class Scene:
         return self.world.account_id
 
     def people(self, side: int) -> tuple[Person, Person]:
-        """Who acts on this side, and who acts on the other."""
+        """The people who act on this side and on the other."""
         both = (self.world.senior, self.world.senior2)
         return both[side], both[1 - side]
 

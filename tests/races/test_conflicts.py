@@ -46,7 +46,7 @@ def place(servers: Servers) -> Iterator[Place]:
 
 
 def crosswise(place: Place, ticket: str, ask: Any) -> Any:
-    """Run `ask`, which locks the ticket's session and then wants its handoff, into a deadlock that it loses."""
+    """Run `ask`, which locks the ticket's session and then its handoff, into a deadlock that it loses."""
     answers: list[Any] = []
     with closing(database.connect(place.owner_url)) as other, other.cursor() as cursor:
         other.autocommit = False

@@ -39,7 +39,7 @@ THREADS = 8
 
 
 def most_at_work() -> int:
-    """How many of eight threads were at work together, the first of which stay until all others wait for a place."""
+    """Return how many of eight threads worked together; the first ones stay until all others wait for a slot."""
     room = Room()
 
     def work() -> None:
@@ -54,7 +54,7 @@ def most_at_work() -> int:
 
 
 def waiters() -> int:
-    """How many threads wait for a place."""
+    """Return the number of threads that wait for a slot."""
     return len(tasks.concurrency._places._cond._waiters)  # type: ignore[attr-defined]
 
 

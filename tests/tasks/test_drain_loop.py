@@ -58,12 +58,12 @@ def serve(lane: Lane = LANE) -> None:
 
 
 def waiting() -> int:
-    """How many wake-ups lie in the list."""
+    """Return the number of wake-ups in the list."""
     return int(client().llen(redis_key(LANE)))
 
 
 def serve_next() -> bool:
-    """What a worker does with the oldest wake-up. False: there is none."""
+    """Handle the oldest wake-up as a worker does. Return False if there is none."""
     raw: Any = client().rpop(redis_key(LANE))
     if raw is not None:
         arguments, _, _ = json.loads(b64decode(json.loads(raw)["body"]))

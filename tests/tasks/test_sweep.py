@@ -33,7 +33,7 @@ def due() -> dict[Lane, int]:
 
 
 def lying(lane: Lane) -> int:
-    """How many wake-ups lie in a lane's list."""
+    """Return the number of wake-ups in a lane's list."""
     return int(client().llen(redis_key(lane)))
 
 

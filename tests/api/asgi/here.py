@@ -39,7 +39,7 @@ class Here(Executor):
         return future
 
     def until(self, loop: Callable[[], T]) -> T:
-        """What `loop` returns, which runs in a thread of its own: in the test's one Playwright may have its loop."""
+        """Run `loop` in its own thread, because Playwright may have a loop in the test's, and return its result."""
         result: list[T] = []
         errors: list[BaseException] = []
 

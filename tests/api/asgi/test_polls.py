@@ -134,7 +134,7 @@ def test_polls_that_come_one_after_the_other_are_a_call_each(world: World, app: 
 
 
 def scripts_run() -> int:
-    """How many scripts Redis has run."""
+    """Return the number of scripts that Redis has run."""
     told = redis_client().info("commandstats")
     return sum(told.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("evalsha", "eval"))
 

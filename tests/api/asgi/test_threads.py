@@ -42,7 +42,7 @@ def test_headers_and_none_that_passes_for_another() -> None:
 
 
 class Chunks:
-    """An answer in pieces that wants to be closed."""
+    """An answer in pieces that has to be closed."""
 
     closed = False
 
@@ -61,7 +61,7 @@ class Chunks:
 
 
 def ask(chunks: Chunks, *messages: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is sent for a request whose body comes in these messages."""
+    """Return what is sent for a request whose body arrives in these messages."""
     sent: list[dict[str, Any]] = []
     waiting = iter(messages)
 

@@ -1,4 +1,4 @@
-"""Keys of signed tokens: no key server, however it behaves, delays a request or is asked too often."""
+"""Keys of signed tokens: no key server, however it behaves, delays a request or receives too many of its own."""
 
 from __future__ import annotations
 

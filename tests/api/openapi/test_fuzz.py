@@ -293,7 +293,7 @@ def test_what_is_not_http_is_refused_by_the_real_server_without_a_5xx(port: int,
 
 @pytest.fixture(scope="module")
 def port(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Where a real gunicorn listens."""
+    """The address of a real gunicorn."""
     folder: Path = tmp_path_factory.mktemp("stack")
     name = servers.create_database()
     try:

@@ -1,1 +1,1 @@
-"""What the service is compared with: the least that could do the same job, under the same servers and settings."""
+"""The references of the benchmarks: the least that could do the same job, under the same servers and settings."""

@@ -128,7 +128,7 @@ def start_task(key: str) -> tuple[Response, int]:
 
 @app.get("/tasks/<key>")
 def task_ended(key: str) -> Response:
-    """Whether that task has run."""
+    """Return whether that task has run."""
     done = bool(_redis().exists(f"mark:{key}"))
     return Response(json.dumps({"done": done}), mimetype="application/json")
 

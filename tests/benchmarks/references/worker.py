@@ -30,7 +30,7 @@ DRAFT = Draft(
 
 
 class Instant:
-    """Knows the answer already."""
+    """An assessor that has its answer ready."""
 
     def assess(self, case: Case, *, deadline: float) -> Draft:
         """The same draft for every case."""

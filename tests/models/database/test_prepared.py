@@ -1,4 +1,4 @@
-"""Prepared statements: kept across transactions and roles, planned again when their tables have grown."""
+"""Prepared statements last across transactions and roles, and are planned again when their tables have grown."""
 
 from __future__ import annotations
 

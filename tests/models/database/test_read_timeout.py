@@ -1,4 +1,4 @@
-"""How long a transaction waits for a server that works without answering; tests/faults has a frozen one."""
+"""A transaction waits only so long for a server that works without answering; tests/faults has a frozen one."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Kept:
-    """What Redis holds: the hint, who has announced himself, and who holds the lease."""
+    """The state of Redis: the hint, the writers that announced themselves, and the holder of the lease."""
 
     hint: int | None = None
     writing: frozenset[int] = frozenset()
@@ -61,7 +61,7 @@ class State:
 
     @property
     def is_stale(self) -> bool:
-        """Whether a poll would believe a hint that is below the head."""
+        """Return whether a poll would believe a hint that is below the head."""
         return self.redis.hint is not None and not self.redis.writing and self.redis.hint < self.head
 
 

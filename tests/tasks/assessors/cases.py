@@ -16,7 +16,7 @@ def step(seq: int, text: str, **rest: Any) -> CaseStep:
 
 
 def case(*steps: CaseStep | str, **rest: Any) -> Case:
-    """A case whose steps may be given as plain texts."""
+    """A case whose steps may be plain texts."""
     numbered = tuple(item if isinstance(item, CaseStep) else step(n, item) for n, item in enumerate(steps, 1))
     words: dict[str, Any] = {
         "title": "Outlook cannot send mail",

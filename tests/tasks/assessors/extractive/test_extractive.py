@@ -345,7 +345,7 @@ def huge(count: int) -> Case:
 
 
 def read_of(subject: Case) -> tuple[int, int]:
-    """How many sentences and characters of the steps are read."""
+    """Return the number of sentences and characters of the steps that are read."""
     spoken = [sentence for told in transcribe(subject).spoken for sentence in told]
     return len(spoken), sum(len(sentence.text) for sentence in spoken)
 

@@ -28,7 +28,7 @@ def make_calls(breaker: Breaker, failed: int = 0, good: int = 0) -> None:
 
 
 def end_rest(breaker: Breaker) -> None:
-    """What the end of open_seconds does."""
+    """Do what the end of open_seconds does."""
     breaker.redis.delete("openai:some-model:open")
 
 

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models import logs
-from models.database import is_passing as is_database_away
+from models.database import is_unavailable
 from tasks.concurrency import yielding
 
 log = logs.logger(__name__)
@@ -24,7 +24,7 @@ LONGEST_SECONDS = 60.0
 
 def is_transient(error: BaseException) -> bool:
     """Whether a later try can succeed: the database is unavailable, restarting, or was too busy."""
-    return isinstance(error, PoolTimeout) or is_database_away(error)
+    return isinstance(error, PoolTimeout) or is_unavailable(error)
 
 
 def until_available(act: Callable[P, T]) -> Callable[P, T]:
@@ -43,7 +43,7 @@ def until_available(act: Callable[P, T]) -> Callable[P, T]:
             except Exception as error:
                 if not is_transient(error) or time.monotonic() > end:
                     raise
-                log.warning("database away", error=type(error).__name__)
+                log.warning("database unavailable", error=type(error).__name__)
             with yielding():
                 time.sleep(PAUSE_SECONDS)
 

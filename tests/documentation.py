@@ -49,7 +49,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "Retention": {
         "FEED_RETENTION_DAYS": "how long events are kept",
-        "FEED_RETENTION_EVENTS": "how many events of an account are kept at most",
+        "FEED_RETENTION_EVENTS": "the most events kept for an account",
         "IDEMPOTENCY_HOURS": "how long the answer to an Idempotency-Key is repeated",
         "CLAIM_LEASE_SECONDS": "a claim without a first action is released after this; accounts may differ",
     },
@@ -60,7 +60,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "ASSESS_ATTEMPTS": "tries of a model; then the offline assessor",
         "MODEL_CALL_SECONDS": "all tries of one attempt together",
         "LEASE_SECONDS": "the work of a killed worker is taken over after this and one sweep",
-        "SWEEP_SECONDS": "how often beat asks for a sweep; after three missed ones a worker sweeps by itself",
+        "SWEEP_SECONDS": "how often beat asks for a sweep; after three missed ones a worker sweeps unasked",
         "BATCH_IN_FLIGHT": "assessments of all batches that wait or run at a time",
         "BULK_REST": "share of its working time for which a thread of a bulk worker rests afterwards",
         "WORKER_GRACE_SECONDS": "a stopping worker returns to the queue what it has not finished after this",

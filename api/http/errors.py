@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from models import logs
-from models.database import dump_json, is_passing
+from models.database import dump_json, is_unavailable
 from models.errors import Busy, Conflict, Forbidden, Invalid, NotFound, Refused, VersionMismatch
 
 log = logs.logger(__name__)
@@ -74,8 +74,8 @@ def install(app: Flask) -> None:
     """Turn every failure into a problem."""
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(HTTPException, http_problem)
-    app.register_error_handler(OperationalError, _database_away)
-    app.register_error_handler(PoolTimeout, _database_away)
+    app.register_error_handler(OperationalError, _unavailable)
+    app.register_error_handler(PoolTimeout, _unavailable)
     app.register_error_handler(DBAPIError, _database_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -102,13 +102,13 @@ def http_problem(error: HTTPException) -> Response:
     return problem(status, CODES.get(status, "error"), error.description or "", headers=headers)
 
 
-def _database_away(error: Exception) -> Response:
-    log.error("database away", error=type(error).__name__, path=request.path)
+def _unavailable(error: Exception) -> Response:
+    log.error("database unavailable", error=type(error).__name__, path=request.path)
     return problem(503, "unavailable", "The database does not answer; try again.", headers={"Retry-After": "2"})
 
 
 def _database_error(error: DBAPIError) -> Response:
-    return _database_away(error) if is_passing(error) else _unexpected(error)
+    return _unavailable(error) if is_unavailable(error) else _unexpected(error)
 
 
 def _unexpected(error: Exception) -> Response:

@@ -83,7 +83,7 @@ def sql_file(module: str, name: str) -> TextClause:
 
 
 # Codes of a server that is stopping or starting, of a rolled-back conflict, and of a lock timeout.
-PASSING_CODES = ("08", "40", "53", "55P03", "57")
+UNAVAILABLE_CODES = ("08", "40", "53", "55P03", "57")
 
 
 def sqlstate(error: BaseException) -> str:
@@ -91,14 +91,14 @@ def sqlstate(error: BaseException) -> str:
     return str(getattr(error.orig, "pgcode", "") or "") if isinstance(error, DBAPIError) else ""
 
 
-def is_passing(error: BaseException) -> bool:
+def is_unavailable(error: BaseException) -> bool:
     """Whether the database is briefly unavailable or too busy, so that a later try can succeed."""
     if isinstance(error, Busy):
         return True
     if not isinstance(error, DBAPIError):
         return False
     is_broken = isinstance(error, OperationalError) or error.connection_invalidated
-    return is_broken or sqlstate(error).startswith(PASSING_CODES)
+    return is_broken or sqlstate(error).startswith(UNAVAILABLE_CODES)
 
 
 def is_conflict(error: BaseException) -> bool:

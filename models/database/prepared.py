@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Executable
+from sqlalchemy import BindParameter, ClauseElement
 from sqlalchemy.dialects.postgresql.base import PGCompiler
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
@@ -43,8 +43,8 @@ _DIALECT = _Dialect(paramstyle="pyformat")
 class Prepared:
     """A statement of SQLAlchemy. Each execution supplies values for its `bindparam("name")`, or `:name` in a text."""
 
-    def __init__(self, statement: Executable) -> None:
-        sql = str(statement.compile(dialect=_DIALECT))  # type: ignore[attr-defined]
+    def __init__(self, statement: ClauseElement) -> None:
+        sql = str(statement.compile(dialect=_DIALECT))
         names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", sql)))
         body = sql % {name: f"${n}" for n, name in enumerate(names, start=1)}
         self.name = "run_" + hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest()[:16]

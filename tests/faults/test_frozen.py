@@ -73,7 +73,7 @@ def test_a_worker_keeps_its_result_until_a_frozen_postgres_is_back(site: Site, p
     Load(site).post(2)
     wait_for(lambda: site.calls == 2, "the calls of the model")
     postgres.freeze()
-    wait_for(lambda: site.logs().count('"database away"') >= 2, "both results to be held back")
+    wait_for(lambda: site.logs().count('"database unavailable"') >= 2, "both results to be held back")
     postgres.thaw()
     site.drained()
     assert worker.poll() is None

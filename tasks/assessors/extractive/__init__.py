@@ -12,18 +12,21 @@ from tasks.assessors.base import Draft
 from tasks.assessors.content import verify
 from tasks.assessors.extractive import cause, facts, questions, summary
 from tasks.assessors.mail import case_as_seen
-from tasks.assessors.reading.outcomes import COMPARED, Attempt, Reading, read, unsolved
+from tasks.assessors.reading.language import foreign_language
+from tasks.assessors.reading.outcomes import COMPARED, Attempt, Reading, given, read, unsolved
 from tasks.assessors.reading.similarity import overlap, repeats, stems
 from tasks.assessors.reading.text import Sentence, excerpt, has_error_text, sentences, technical
 from tasks.assessors.reading.transcript import Transcript, transcribe
 from tasks.concurrency import alone
 
-PROMPT_VERSION = "extractive-3"
+PROMPT_VERSION = "extractive-4"
 FACT_LENGTH = 300
 FACT_COUNT = 10
 TRIED_COUNT = 8
 SUGGESTED_COUNT = 5
 QUESTION_COUNT = 6
+QUOTED_COUNT = 5
+LEAST_QUOTATION = 20  # characters; what is shorter in another language is mostly a greeting
 PAST_FLOOR = 0.4  # a past case below this score is shown, but nothing is concluded from it: half of them are wrong
 STRONG_PAST = 0.6
 LONG_CASE = 20_000  # characters; what is shorter takes a few milliseconds
@@ -43,9 +46,29 @@ class Extractive:
     def _assess(self, case: Case) -> Draft:
         case = case_as_seen(case)
         transcript = transcribe(case)
-        reading = read(transcript)
-        checked = verify(self._content(case, transcript, reading), case, attempts=reading.attempts)
+        language = foreign_language(case)
+        reading = given(transcript) if language else read(transcript)
+        content = (
+            self._quoted(case, transcript, reading, language)
+            if language
+            else self._content(case, transcript, reading)
+        )
+        checked = verify(content, case, attempts=reading.attempts)
         return Draft(checked.content, "extractive", PROMPT_VERSION, checked.dropped_evidence)
+
+    def _quoted(self, case: Case, transcript: Transcript, reading: Reading, language: str) -> Findings:
+        """What can be said of a session whose language is not read: quotations, given outcomes and past cases."""
+        likely = cause.from_past(case, self.past_floor)
+        told = summary.quote(case, transcript, language)
+        return {
+            "summary": told,
+            "what_we_know": quotations(transcript, told),
+            "do_not_repeat": attempts_not_to_repeat(reading),
+            "likely_cause": {"text": likely.text, "evidence": list(likely.evidence)} if likely else None,
+            "suggested_steps": self._suggestions(case, reading, ()),
+            "confidence": "low",
+            "questions": [],
+        }
 
     def _content(self, case: Case, transcript: Transcript, reading: Reading) -> Findings:
         spoken = transcript.everything()
@@ -107,6 +130,16 @@ def known_facts(spoken: Sequence[Sentence], reading: Reading, said: Sequence[str
     return [
         {"text": excerpt(sentence.text, FACT_LENGTH), "evidence": [sentence.source]}
         for sentence in facts.choose(told, count=FACT_COUNT, known=said)
+    ]
+
+
+def quotations(transcript: Transcript, said: str) -> list[Statement]:
+    """Return sentences of the session that differ most and that `said` does not hold, whatever they say."""
+    told = [*transcript.problem, *(sentence for spoken in transcript.spoken for sentence in spoken)]
+    fresh = [s for s in told if len(s.text) >= LEAST_QUOTATION and s.text.rstrip(".") not in said]
+    return [
+        {"text": excerpt(sentence.text, FACT_LENGTH), "evidence": [sentence.source]}
+        for sentence in facts.choose(fresh, count=QUOTED_COUNT, known=[said])
     ]
 
 

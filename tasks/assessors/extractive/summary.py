@@ -34,6 +34,18 @@ def write(case: Case, transcript: Transcript, reading: Reading) -> str:
     return f"{_write(case, transcript.everything(), reading, longest)} {read}".rstrip()
 
 
+def quote(case: Case, transcript: Transcript, language: str) -> str:
+    """The title and the beginning of the problem, what is needed, and that the rest was not understood."""
+    note = f"(The session is not in English but in “{language}”. Without a model only English is read, so it is quoted and not judged.)"
+    need = _need(case)
+    told = [s.text for s in transcript.problem] or [s.text for spoken in transcript.spoken[:1] for s in spoken]
+    title = clip(case.title, TITLE_LENGTH)
+    parts = [title, *told] if title and not _covers(case.problem[:3000], title) else told
+    room = LENGTH - len(note) - len(need) - 2
+    text = " ".join(part for part in (fill(parts, room), need, note) if part)
+    return clip(text, LENGTH)
+
+
 def _part_read(transcript: Transcript) -> str:
     """How much of the session the assessment rests on, where that is not nearly all of it."""
     steps = len(transcript.steps)

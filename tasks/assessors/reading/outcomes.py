@@ -77,6 +77,18 @@ def read(transcript: Transcript) -> Reading:
     return reading
 
 
+def given(transcript: Transcript) -> Reading:
+    """Return the attempts whose authors gave an outcome, for a session whose words are not read."""
+    reading = Reading(turns=_turns(transcript.steps))
+    for index, (step, spoken) in enumerate(zip(transcript.steps, transcript.spoken, strict=True)):
+        if step.outcome in KNOWN_OUTCOMES:
+            text = spoken[0].text if spoken else clip(step.text, 300) or "(no text)"
+            reading.attempts.append(
+                Attempt(text, step.outcome, (f"step:{step.seq}",), step.author, index, is_given=True)
+            )
+    return reading
+
+
 def _turns(steps: Sequence[CaseStep]) -> list[int]:
     """Number the turns: consecutive steps of one person are one turn; a step without a name is its own."""
     turns: list[int] = []

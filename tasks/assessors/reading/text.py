@@ -20,8 +20,8 @@ CACHED = 4096  # more than the sentences of one session, which several readers a
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？؟।])[\"'”’)\]]?\s+")
 _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|approx|mr|mrs|ms|dr|st|fig|ver|v|dept)|\b\w|^\d{1,2})\.$")
-_ADDRESSED = re.compile(r"^(?:@\w{1,40}[:,]?|user_\d{1,5}[:,]?|\w{1,25}[:,])\s+(?=\S)")
-_NICK = re.compile(r"^(?:@|user_\w+|\w*\d\w*[:,])")
+_ADDRESSED = re.compile(r"^(?:@\w{1,40}[:,]?|\w{1,25}[:,])\s+(?=\S)")
+_NICK = re.compile(r"^(?:@|\w*\d\w*[:,])")
 
 _GREETING = re.compile(
     r"(?:dear|dears|hi|hello|hey|greetings|good (?:morning|afternoon|evening|day)|salam|to whom)\b.{0,40}$"
@@ -31,7 +31,7 @@ _SIGN_OFF = re.compile(
     r"|rgds|yours"
     r"|best wishes|respectfully)\b[^.?:]{0,50}[.!,]?$"
 )
-_SIGNATURE = re.compile(r"(?:--|__|sent from my|get outlook|tel[.:]|phone:|mobile:|ph_user\b.{0,40}$)")
+_SIGNATURE = re.compile(r"(?:--|__|sent from my|get outlook|tel[.:]|phone:|mobile:)")
 _QUOTED = re.compile(r"(?:>|from:|sent:|to:|cc:|subject:|on .{4,80} wrote:$|-{3,} ?original message)")
 _BOILERPLATE = re.compile(
     r"\b(?:ticket (?:has been|is|was) (?:assigned|created|opened)|kindly be informed|has been assigned to you"

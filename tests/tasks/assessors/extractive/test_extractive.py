@@ -42,7 +42,7 @@ def tried(*steps: CaseStep | str, **rest: Any) -> dict[str, str]:
 
 def test_the_draft_names_its_source_and_version() -> None:
     draft = Extractive().assess(PRINTER, deadline=0)
-    assert (draft.source, draft.prompt_version, draft.spent.provider_calls) == ("extractive", "extractive-3", 0)
+    assert (draft.source, draft.prompt_version, draft.spent.provider_calls) == ("extractive", "extractive-4", 0)
 
 
 def test_the_same_case_gives_the_same_draft() -> None:

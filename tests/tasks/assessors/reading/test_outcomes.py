@@ -38,7 +38,6 @@ OFFER = ("Ben", "Try sudo modprobe prism2_usb on the laptop.")
         "did that, gives an error",
         "ok, done that, now what?",
         "same thing",
-        "user_2 same thing",
         "nope",
     ],
 )

@@ -1,0 +1,22 @@
+"""The language of a session."""
+
+from __future__ import annotations
+
+from gcld3 import NNetLanguageIdentifier
+
+from models.assessment.case import Case
+from tasks.assessors.reading.text import clean
+
+ENGLISH = "en"
+CHARACTERS_READ = 4_000
+LEAST_BYTES = 60  # of a session's text; a few words are too little to tell a language by
+
+
+def foreign_language(case: Case) -> str | None:
+    """Return the code of the session's language ("de"), or None if it is English or cannot be told."""
+    text = clean("\n".join([case.title, case.problem, *(step.text for step in case.steps)]), CHARACTERS_READ)
+    # One for each call, which costs 0.01 ms: nothing says that threads may share it.
+    found = NNetLanguageIdentifier(min_num_bytes=LEAST_BYTES, max_num_bytes=4 * CHARACTERS_READ).FindLanguage(
+        text=text
+    )
+    return str(found.language) if found.is_reliable and found.language != ENGLISH else None

@@ -44,6 +44,8 @@ lint: .venv/stamp node_modules/stamp ## ruff
 bench-assessment: .venv/stamp ## how good assessments and the search for past cases are (args="FILE …" for other tickets)
 	$(BIN)/python -m tests.benchmarks.assessment $(args)
 	$(BIN)/python -m tests.benchmarks.retrieval $(args)
+	$(BIN)/python -m tests.evaluation.agreement
+	$(BIN)/python -m tests.evaluation.reading
 
 pictures: .venv/stamp ## take the screenshots of the README again
 	@$(BIN)/python -m pytest tests/screens/test_looks.py -k light

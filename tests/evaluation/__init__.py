@@ -1,0 +1,1 @@
+"""How good assessments are, judged by labels that people gave to real sessions."""

@@ -1,0 +1,42 @@
+"""How far two readers agree on the sessions that both labelled: python -m tests.evaluation.agreement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from tests.evaluation.labelled import LABELS, SOURCES, Session, read
+
+
+def twice() -> list[tuple[Session, Session]]:
+    """Both readings of each session that was labelled twice."""
+    first = {session.id: session for source in SOURCES for session in read(LABELS / f"{source}.txt")}
+    return [(first[other.id], other) for other in read(LABELS / "second.txt")]
+
+
+def kappa(pairs: Sequence[tuple[str, str]]) -> float:
+    """Cohen's kappa: agreement beyond what two readers with these habits would reach by chance."""
+    observed = sum(one == two for one, two in pairs) / len(pairs)
+    ones, twos = Counter(one for one, _ in pairs), Counter(two for _, two in pairs)
+    chance = sum(ones[label] * twos[label] for label in ones) / len(pairs) ** 2
+    return (observed - chance) / (1 - chance)
+
+
+def main() -> None:
+    """Print the agreement on what sentences do, what is worth reading, and how sessions stand."""
+    both = twice()
+    sentences = [pair for one, two in both for pair in zip(one.sentences, two.sentences, strict=True)]
+    found = {
+        "what a sentence does": [(one.act[0], two.act[0]) for one, two in sentences],
+        "with outcomes": [(one.act, two.act) for one, two in sentences],
+        "worth a senior's seconds": [(str(one.is_worth_it), str(two.is_worth_it)) for one, two in sentences],
+        "state of the session": [(one.state, two.state) for one, two in both],
+    }
+    print(f"{len(both)} sessions, {len(sentences)} sentences\n")
+    print("| question | same answer | kappa |\n| --- | --- | --- |")
+    for name, pairs in found.items():
+        print(f"| {name} | {sum(one == two for one, two in pairs) / len(pairs):.2f} | {kappa(pairs):.2f} |")
+
+
+if __name__ == "__main__":
+    main()

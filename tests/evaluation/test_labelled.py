@@ -1,0 +1,72 @@
+"""The labels are complete, and places do not depend on how a text is split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.evaluation.agreement import kappa, twice
+from tests.evaluation.labelled import LABELS, SOURCES, Session, letters, place, read
+
+EVERY = [session for source in SOURCES for session in read(LABELS / f"{source}.txt")]
+
+
+def write(folder: Path, *lines: str) -> Path:
+    path = folder / "labels.txt"
+    path.write_text("\n".join(["### one", *lines]), "utf-8")
+    return path
+
+
+def test_every_session_is_labelled_once_and_a_third_twice() -> None:
+    assert len({session.id for session in EVERY}) == len(EVERY)
+    assert {other.id for _, other in twice()} <= {session.id for session in EVERY}
+
+
+def test_sentences_follow_each_other_in_their_step() -> None:
+    for session in EVERY:
+        for one, two in zip(session.sentences, session.sentences[1:], strict=False):
+            assert (one.step, one.end) <= (two.step, two.start) or one.step < two.step, session.id
+
+
+def test_what_is_said_of_a_session_names_its_sentences() -> None:
+    for session in EVERY:
+        numbers = [*session.causes, *session.fixes, *([session.shown_by] if session.shown_by else [])]
+        numbers += [number for attempt in session.attempts for number in (attempt.action, attempt.result)]
+        assert all(1 <= number <= len(session.sentences) for number in numbers), session.id
+        assert session.state in ("open", "waiting", "solved")
+
+
+def test_both_readers_saw_the_same_sentences() -> None:
+    for one, two in twice():
+        assert [(s.step, s.start, s.end) for s in one.sentences] == [(s.step, s.start, s.end) for s in two.sentences]
+
+
+def test_a_stretch_of_text_finds_the_sentences_it_quotes(tmp_path: Path) -> None:
+    (session,) = read(write(tmp_path, "0 0-10 X 10-30 S!", "3 0-20 R-", "TRIED 3>3 -", "STATE open"))
+    assert session.covered(0, 10, 30) == [2]
+    assert session.covered(0, 5, 30) == [1, 2]
+    assert session.covered(3, 4, 9) == [3]
+    assert session.covered(4, 0, 20) == []
+
+
+def test_places_count_letters_and_digits_only() -> None:
+    assert letters("It's 5 o'clock!") == "its5oclock"
+    assert place("5  O’clock", "It's 5 o'clock!") == (3, 10)
+    assert place("six", "It's 5 o'clock!") is None
+    assert place("…", "It's 5 o'clock!") is None
+
+
+@pytest.mark.parametrize("line", ["0 0-10 W", "0 nothing", "MAYBE 3"])
+def test_a_line_that_is_no_label_is_refused(line: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no labels"):
+        read(write(tmp_path, line))
+
+
+def test_kappa_is_one_for_equal_answers_and_zero_for_chance() -> None:
+    assert kappa([("a", "a"), ("b", "b")]) == 1
+    assert kappa([("a", "a"), ("a", "b"), ("b", "a"), ("b", "b")]) == 0
+
+
+def test_a_session_without_labels_of_its_sentences_has_none() -> None:
+    assert Session("none").covered(0, 0, 10) == []

@@ -62,7 +62,7 @@ class Extractive:
         told = summary.quote(case, transcript, language)
         return {
             "summary": told,
-            "what_we_know": quotations(transcript, told),
+            "what_we_know": quotations(transcript, [told, *(attempt.text for attempt in reading.attempts)]),
             "do_not_repeat": attempts_not_to_repeat(reading),
             "likely_cause": {"text": likely.text, "evidence": list(likely.evidence)} if likely else None,
             "suggested_steps": self._suggestions(case, reading, ()),
@@ -133,13 +133,14 @@ def known_facts(spoken: Sequence[Sentence], reading: Reading, said: Sequence[str
     ]
 
 
-def quotations(transcript: Transcript, said: str) -> list[Statement]:
-    """Return sentences of the session that differ most and that `said` does not hold, whatever they say."""
+def quotations(transcript: Transcript, said: Sequence[str]) -> list[Statement]:
+    """Return sentences of the session that differ most and that stand nowhere in `said`, whatever they say."""
     told = [*transcript.problem, *(sentence for spoken in transcript.spoken for sentence in spoken)]
-    fresh = [s for s in told if len(s.text) >= LEAST_QUOTATION and s.text.rstrip(".") not in said]
+    long = [sentence for sentence in told if len(sentence.text) >= LEAST_QUOTATION]
+    fresh = [sentence for sentence in long if not any(sentence.text.rstrip(".") in text for text in said)]
     return [
         {"text": excerpt(sentence.text, FACT_LENGTH), "evidence": [sentence.source]}
-        for sentence in facts.choose(fresh, count=QUOTED_COUNT, known=[said])
+        for sentence in facts.choose(fresh, count=QUOTED_COUNT, known=said)
     ]
 
 

@@ -80,11 +80,12 @@ def read(path: Path) -> list[Session]:
         if line.startswith("### "):
             found.append(Session(line[4:]))
         elif line:
-            _add(found[-1], line)
+            add_note(found[-1], line)
     return found
 
 
-def _add(session: Session, line: str) -> None:
+def add_note(session: Session, line: str) -> None:
+    """Add one line of labels to a session. ValueError if it is none."""
     kind, _, rest = line.partition(" ")
     if kind.isdigit():
         told = _SENTENCE.findall(rest)

@@ -7,10 +7,10 @@ sentences that stand there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from models.assessment.case import Case
-from models.assessment.result import Content, Statement
+from models.assessment.result import Content, Standing, Statement
 from tasks.assessors.extractive import Extractive
 from tests.evaluation.labelled import SOURCES, Session, place, sessions
 
@@ -42,9 +42,10 @@ class Score:
     named: Share = field(default_factory=Share)  # attempts shown that tell of something done without success
     found: Share = field(default_factory=Share)  # attempts without success that are shown
     causes: Share = field(default_factory=Share)  # causes named that are the known one
-    fixes: Share = field(
-        default_factory=Share
-    )  # solved sessions in which what solved it is called failed or suggested
+    # Solved sessions in which what solved it is called failed or suggested.
+    fixes: Share = field(default_factory=Share)
+    solved: Share = field(default_factory=Share)  # solved sessions that are called so
+    mistaken: Share = field(default_factory=Share)  # other sessions that are called solved
 
     def add(self, session: Session, case: Case, content: Content) -> None:
         """Count one assessment."""
@@ -66,14 +67,15 @@ class Score:
                 *(n for n, s in enumerate(session.sentences, 1) if s.act == "D" and s.is_worth_it),
             }
             self.causes.add(bool(known & set(numbers_of(content["likely_cause"], session, case))))
+        seems_solved = content["state"]["value"] == Standing.PROBABLY_SOLVED
+        (self.solved if session.state == "solved" else self.mistaken).add(seems_solved)
         if session.state == "solved" and session.fixes:
             offered = [*tried, *((item, set(numbers_of(item, session, case))) for item in content["suggested_steps"])]
             self.fixes.add(any(numbers & set(session.fixes) for _, numbers in offered))
 
     def cells(self) -> list[str]:
         """The figures in the order of HEAD."""
-        columns = (self.worth, self.filler, self.named, self.found, self.causes, self.fixes)
-        return [str(column) for column in columns]
+        return [str(getattr(self, column.name)) for column in fields(self)]
 
 
 HEAD = (
@@ -84,6 +86,8 @@ HEAD = (
     "attempts found",
     "causes right",
     "fix called failed or open",
+    "solved ones recognised",
+    "others called solved",
 )
 
 

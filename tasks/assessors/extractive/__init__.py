@@ -7,19 +7,21 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from models.assessment.case import Case, PastCase
-from models.assessment.result import Findings, Statement, Suggestion, Tried
+from models.assessment.result import CaseState, Findings, Standing, Statement, Suggestion, Tried
 from tasks.assessors.base import Draft
 from tasks.assessors.content import verify
 from tasks.assessors.extractive import cause, facts, questions, summary
+from tasks.assessors.extractive.state import standing
 from tasks.assessors.mail import case_as_seen
+from tasks.assessors.reading.acts import Judged
 from tasks.assessors.reading.language import foreign_language
-from tasks.assessors.reading.outcomes import COMPARED, Attempt, Reading, given, read, unsolved
+from tasks.assessors.reading.outcomes import COMPARED, KNOWN_OUTCOMES, Attempt, Reading, given, read, unsolved
 from tasks.assessors.reading.similarity import overlap, repeats, stems
-from tasks.assessors.reading.text import Sentence, excerpt, has_error_text, sentences, technical
+from tasks.assessors.reading.text import excerpt, has_error_text, sentences, technical
 from tasks.assessors.reading.transcript import Transcript, transcribe
 from tasks.concurrency import alone
 
-PROMPT_VERSION = "extractive-4"
+PROMPT_VERSION = "extractive-5"
 FACT_LENGTH = 300
 FACT_COUNT = 10
 TRIED_COUNT = 8
@@ -29,6 +31,7 @@ QUOTED_COUNT = 5
 LEAST_QUOTATION = 20  # characters; what is shorter in another language is mostly a greeting
 PAST_FLOOR = 0.4  # a past case below this score is shown, but nothing is concluded from it: half of them are wrong
 STRONG_PAST = 0.6
+UNKNOWN_STATE: CaseState = {"value": Standing.OPEN.value, "evidence": []}
 LONG_CASE = 20_000  # characters; what is shorter takes a few milliseconds
 
 
@@ -61,10 +64,10 @@ class Extractive:
         likely = cause.from_past(case, self.past_floor)
         told = summary.quote(case, transcript, language)
         return {
-            "state": {"value": "open", "evidence": []},
+            "state": UNKNOWN_STATE,
             "summary": told,
             "what_we_know": quotations(transcript, [told, *(attempt.text for attempt in reading.attempts)]),
-            "do_not_repeat": attempts_not_to_repeat(reading),
+            "do_not_repeat": attempts_not_to_repeat(reading, UNKNOWN_STATE),
             "likely_cause": {"text": likely.text, "evidence": list(likely.evidence)} if likely else None,
             "suggested_steps": self._suggestions(case, reading, ()),
             "confidence": "low",
@@ -72,34 +75,33 @@ class Extractive:
         }
 
     def _content(self, case: Case, transcript: Transcript, reading: Reading) -> Findings:
-        spoken = transcript.everything()
-        likely = self._likely_cause(case, spoken)
-        open_questions = questions.unanswered(transcript)
-        tried = attempts_not_to_repeat(reading)
-        told = summary.write(case, transcript, reading)
+        state = standing(reading.judged)
+        solved = state["value"] == Standing.PROBABLY_SOLVED
+        likely = self._likely_cause(case, reading.judged)
+        open_questions = [] if solved else questions.unanswered(reading.judged, transcript.steps)
         return {
-            "state": {"value": "open", "evidence": []},
-            "summary": told,
-            "what_we_know": known_facts(spoken, reading, [told]),
-            "do_not_repeat": tried,
+            "state": state,
+            "summary": summary.write(case, transcript, reading, state),
+            "what_we_know": known_facts(reading),
+            "do_not_repeat": attempts_not_to_repeat(reading, state),
             "likely_cause": {"text": likely.text, "evidence": list(likely.evidence)} if likely else None,
-            "suggested_steps": self._suggestions(case, reading, open_questions),
-            "confidence": self._confidence(case, spoken, reading, likely),
-            "questions": _texts(open_questions, questions.missing(case, reading, spoken)),
+            "suggested_steps": [] if solved else self._suggestions(case, reading, open_questions),
+            "confidence": self._confidence(case, reading, likely),
+            "questions": [] if solved else _texts(open_questions, questions.missing(case, reading)),
         }
 
-    def _likely_cause(self, case: Case, spoken: Sequence[Sentence]) -> cause.Cause | None:
-        own = cause.stated(spoken)
+    def _likely_cause(self, case: Case, judged: Sequence[Judged]) -> cause.Cause | None:
+        own = cause.stated(judged)
         if own is not None and own.strong:
             return own
         return cause.from_past(case, self.past_floor) or own
 
-    def _suggestions(self, case: Case, reading: Reading, asked: Sequence[Sentence]) -> list[Suggestion]:
-        """What fixed similar cases, what was proposed here and not done, what was never answered."""
+    def _suggestions(self, case: Case, reading: Reading, asked: Sequence[Judged]) -> list[Suggestion]:
+        """What fixed similar cases, what was proposed last and not done, what was never answered."""
         found = [
             *(step for past in self._relevant(case) for step in steps_of_past(past)),
-            *(_open_proposal(p) for p in reversed(reading.proposals) if _is_concrete(p.text)),
-            *(_open_question(sentence) for sentence in asked[:2]),
+            *(_open_proposal(each) for each in reversed(reading.proposals) if _is_concrete(each.text)),
+            *(_open_question(each) for each in asked[:2]),
         ]
         tried = [attempt.text for attempt in reading.attempts[-COMPARED:]]
         return _new_ones(found, tried)[:SUGGESTED_COUNT]
@@ -108,13 +110,11 @@ class Extractive:
         near = [past for past in case.past if past.score >= self.past_floor and cause.shares_topic(case, past)]
         return sorted(near, key=lambda past: -past.score)[:2]
 
-    def _confidence(
-        self, case: Case, spoken: Sequence[Sentence], reading: Reading, likely: cause.Cause | None
-    ) -> str:
+    def _confidence(self, case: Case, reading: Reading, likely: cause.Cause | None) -> str:
         """High only when a near past case or a stated cause meets error text and known outcomes."""
         near = self._relevant(case)
-        ended = sum(attempt.outcome in ("worked", "failed", "partial") for attempt in reading.attempts)
-        concrete = any(has_error_text(sentence.text) for sentence in spoken)
+        ended = sum(attempt.outcome in KNOWN_OUTCOMES for attempt in reading.attempts)
+        concrete = any(has_error_text(each.text) for each in reading.judged)
         close = bool(near) and near[0].score >= STRONG_PAST
         if likely and concrete and ended >= 2 and close:
             return "high"
@@ -122,17 +122,12 @@ class Extractive:
         return "medium" if grounds >= 2 or (close and concrete) else "low"
 
 
-def known_facts(spoken: Sequence[Sentence], reading: Reading, said: Sequence[str]) -> list[Statement]:
-    """Return the most informative statements in their order, without those of do_not_repeat.
-
-    Of statements of the same weight, those that share no words with `said` come first.
-    """
+def known_facts(reading: Reading) -> list[Statement]:
+    """Return the statements that are worth a senior's seconds in their order, without those of do_not_repeat."""
     tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
-    told = [s for s in spoken if s.source not in ("reason", "ask") and s.text not in tried and facts.is_fact(s)]
-    return [
-        {"text": excerpt(sentence.text, FACT_LENGTH), "evidence": [sentence.source]}
-        for sentence in facts.choose(told, count=FACT_COUNT, known=said)
-    ]
+    told = [each for each in reading.judged if each.scores.worth >= 0 and each.text not in tried]
+    chosen = facts.choose(told, facts.value, count=FACT_COUNT)
+    return [{"text": excerpt(each.text, FACT_LENGTH), "evidence": [each.sentence.source]} for each in chosen]
 
 
 def quotations(transcript: Transcript, said: Sequence[str]) -> list[Statement]:
@@ -142,24 +137,31 @@ def quotations(transcript: Transcript, said: Sequence[str]) -> list[Statement]:
     fresh = [sentence for sentence in long if not any(sentence.text.rstrip(".") in text for text in said)]
     return [
         {"text": excerpt(sentence.text, FACT_LENGTH), "evidence": [sentence.source]}
-        for sentence in facts.choose(fresh, count=QUOTED_COUNT, known=said)
+        for sentence in facts.choose(fresh, facts.words, count=QUOTED_COUNT, known=said)
     ]
 
 
-def attempts_not_to_repeat(reading: Reading) -> list[Tried]:
+def attempts_not_to_repeat(reading: Reading, state: CaseState) -> list[Tried]:
     """What did not solve the problem; the latest when there is too much, in order."""
+    spared = _last_before(reading, state)
     kept: list[Attempt] = []
     for attempt in reversed([attempt for attempt in reading.attempts if unsolved(attempt)]):
-        if len(kept) < TRIED_COUNT and not any(attempt.text == other.text for other in kept):
+        is_new = not any(attempt.text == other.text for other in kept)
+        if len(kept) < TRIED_COUNT and is_new and (attempt is not spared or attempt.is_given):
             kept.append(attempt)
     return [
-        {
-            "text": excerpt(a.text, FACT_LENGTH),
-            "outcome": a.outcome or "unknown",
-            "evidence": list(a.evidence),
-        }
+        {"text": excerpt(a.text, FACT_LENGTH), "outcome": a.outcome or "unknown", "evidence": list(a.evidence)}
         for a in reversed(kept)
     ]
+
+
+def _last_before(reading: Reading, state: CaseState) -> Attempt | None:
+    """Return the last attempt before somebody says that the problem is solved: nobody knows that it failed."""
+    if state["value"] != Standing.PROBABLY_SOLVED:
+        return None
+    sources = [each.sentence.source for each in reading.judged]
+    until = set(sources[: sources.index(state["evidence"][0]) + 1])
+    return next((attempt for attempt in reversed(reading.attempts) if attempt.evidence[0] in until), None)
 
 
 def steps_of_past(past: PastCase) -> list[Suggestion]:
@@ -180,16 +182,16 @@ def _is_concrete(text: str) -> bool:
     return not text.rstrip().endswith((":", ",")) and (len(stems(text)) >= 3 or bool(technical(text)))
 
 
-def _open_proposal(proposal: Attempt) -> Suggestion:
-    where = proposal.evidence[0].replace(":", " ")
+def _open_proposal(each: Judged) -> Suggestion:
+    where = each.sentence.source.replace(":", " ")
     why = f"Proposed in {where}; no result is recorded."
-    return {"text": excerpt(proposal.text, FACT_LENGTH), "why": why, "evidence": list(proposal.evidence)}
+    return {"text": excerpt(each.text, FACT_LENGTH), "why": why, "evidence": [each.sentence.source]}
 
 
-def _open_question(sentence: Sentence) -> Suggestion:
-    where = sentence.source.replace(":", " ")
-    text = f"Get an answer to: {excerpt(sentence.text, FACT_LENGTH)}"
-    return {"text": text, "why": f"Asked in {where} and not answered.", "evidence": [sentence.source]}
+def _open_question(each: Judged) -> Suggestion:
+    where = each.sentence.source.replace(":", " ")
+    text = f"Get an answer to: {excerpt(each.text, FACT_LENGTH)}"
+    return {"text": text, "why": f"Asked in {where} and not answered.", "evidence": [each.sentence.source]}
 
 
 def _new_ones(found: Iterable[Suggestion], tried: Sequence[str]) -> list[Suggestion]:
@@ -201,5 +203,5 @@ def _new_ones(found: Iterable[Suggestion], tried: Sequence[str]) -> list[Suggest
     return kept
 
 
-def _texts(asked: Sequence[Sentence], basics: Sequence[str]) -> list[str]:
-    return [*(excerpt(sentence.text, questions.QUESTION_LENGTH) for sentence in asked), *basics][:QUESTION_COUNT]
+def _texts(asked: Sequence[Judged], basics: Sequence[str]) -> list[str]:
+    return [*(excerpt(each.text, questions.QUESTION_LENGTH) for each in asked), *basics][:QUESTION_COUNT]

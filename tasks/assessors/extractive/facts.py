@@ -1,86 +1,50 @@
-"""Choose the sentences of a session that a senior would miss most."""
+"""Choose the sentences of a session that are worth a senior's seconds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from heapq import heapify, heappop, heappush
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
-from tasks.assessors.extractive import cause
-from tasks.assessors.extractive.questions import asks
-from tasks.assessors.reading.proposals import is_proposal
+from tasks.assessors.reading.acts import Judged
 from tasks.assessors.reading.similarity import overlap, stems
-from tasks.assessors.reading.text import CACHED, Sentence, has_error, has_error_text, technical
-from tasks.assessors.reading.wording import is_attempt, verdict
+from tasks.assessors.reading.text import Sentence
 
-CONSIDERED = 120  # sentences compared with each other; the weightiest of longer sessions
-NEW_WORD = 0.35
-NEW_NAME = 1.5
+CONSIDERED = 120  # sentences compared with each other; the best of longer sessions
+REPEATED = 0.75  # share of a sentence's words in another one from which on it adds nothing
 
-
-def is_fact(sentence: Sentence) -> bool:
-    """A statement with substance: no question, no request, no advice. The problem text may ask for what is wrong."""
-    text = sentence.text
-    if len(stems(text)) < 3 and not (technical(text) or has_error(text)):
-        return False
-    if len(text.split()) < 3 and not has_error_text(text):
-        return False  # a lone name or number is no fact
-    if sentence.source == "problem" or (text.rstrip().endswith("?") and has_error_text(text)):
-        return True
-    if text.rstrip().endswith("?") or asks(text):
-        return False
-    return is_attempt(text) or not is_proposal(text)
-
-
-@lru_cache(maxsize=CACHED)
-def weight(sentence: Sentence) -> float:
-    """Return how informative the sentence is by itself."""
-    text = sentence.text
-    score = 3.0 * has_error_text(text) + 2.0 * has_error(text) + 1.5 * (verdict(text) is not None)
-    score += 2.0 * cause.strength(text) + is_attempt(text)
-    return score + 2.0 * (sentence.source == "problem") + (sentence.source == "problem" and not sentence.position)
+T = TypeVar("T", Judged, Sentence)
 
 
 def choose(
-    told: Sequence[Sentence],
+    told: Sequence[T],
+    worth: Callable[[T], float],
     *,
     count: int = 1000,
     room: int = 1_000_000,
-    by_length: bool = False,
     known: Iterable[str] = (),
-) -> list[Sentence]:
-    """Return the most informative sentences in their order: at most `count`, of at most `room` characters.
+) -> list[T]:
+    """Return the sentences of most worth in their order: at most `count`, of at most `room` characters.
 
-    Each next one is worth its weight and the words and names that the chosen ones and `known` do not have
-    yet; `by_length` prefers the short ones, for when the room is what is scarce.
+    None repeats another, or a text in `known`.
     """
-    order = {id(sentence): place for place, sentence in enumerate(told)}
-    left = sorted(told, key=lambda s: (-weight(s), order[id(s)]))[:CONSIDERED]
-    seen = {word for text in known for word in stems(text)}
-    chosen: list[Sentence] = []
-    # What a sentence is worth only ever falls while others are chosen, so an old figure is an upper bound.
-    queue = [(-_worth(s, seen, by_length), order[id(s)], s) for s in left]
-    heapify(queue)
-    while queue and len(chosen) < count:
-        bound, place, best = heappop(queue)
-        if len(best.text) + 2 > room or _adds_nothing(best, chosen):
-            continue
-        worth = -_worth(best, seen, by_length)
-        if worth > bound and queue and (worth, place) > queue[0][:2]:
-            heappush(queue, (worth, place, best))
-            continue
-        chosen.append(best)
-        room -= len(best.text) + 2
-        seen |= stems(best.text)
-    return sorted(chosen, key=lambda s: order[id(s)])
+    chosen: list[tuple[int, T]] = []
+    seen = list(known)
+    for at in sorted(range(len(told)), key=lambda at: (-worth(told[at]), at))[:CONSIDERED]:
+        text = told[at].text
+        if len(chosen) == count:
+            break
+        if len(text) + 2 <= room and not any(overlap(text, other) > REPEATED for other in seen):
+            chosen.append((at, told[at]))
+            seen.append(text)
+            room -= len(text) + 2
+    return [each for _, each in sorted(chosen, key=lambda pair: pair[0])]
 
 
-def _worth(sentence: Sentence, seen: set[str], by_length: bool) -> float:
-    new = stems(sentence.text) - seen
-    names = sum(name in new for name in technical(sentence.text))
-    worth = weight(sentence) + NEW_WORD * min(len(new), 16) + NEW_NAME * min(names, 4)
-    return worth / (40 + len(sentence.text)) if by_length else worth
+def value(each: Judged) -> float:
+    """By how much a sentence is worth a senior's seconds."""
+    return each.scores.worth
 
 
-def _adds_nothing(sentence: Sentence, chosen: Sequence[Sentence]) -> bool:
-    return any(overlap(sentence.text, other.text) > 0.75 for other in chosen)
+def words(sentence: Sentence) -> float:
+    """How many words of meaning a sentence has, up to 16."""
+    return min(len(stems(sentence.text)), 16)

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 
 from models.assessment.case import FIRST_STEPS, LAST_STEPS, Case
-from tasks.assessors.extractive import cause, facts
-from tasks.assessors.extractive.questions import asks
+from models.assessment.result import CaseState, Standing
+from tasks.assessors.extractive import facts
+from tasks.assessors.reading.acts import Judged
 from tasks.assessors.reading.outcomes import Attempt, Reading, unsolved
-from tasks.assessors.reading.proposals import is_proposal
-from tasks.assessors.reading.similarity import overlap, stems
-from tasks.assessors.reading.text import Sentence, clip, excerpt, fill, has_error, is_noise, sentences, squeeze
+from tasks.assessors.reading.similarity import overlap
+from tasks.assessors.reading.text import clip, excerpt, fill, sentences, squeeze
 from tasks.assessors.reading.transcript import Transcript
-from tasks.assessors.reading.wording import is_attempt, verdict
 
 LENGTH = 600
-PROBLEM_LENGTH = 450
-RECENT = 8  # last sentences, among which one about the state of things is preferred to the very last
+PROBLEM_LENGTH = 400
 LAST_LENGTH = 150
 NEED_LENGTH = 130
 TITLE_LENGTH = 200
 NAME_LENGTH = 70
 NAMES_LENGTH = 140
+HEAD_START = 0.5  # log-odds
 LEAST_ADDITION = 25  # less room than this holds no sentence worth adding
+LEADS = {Standing.PROBABLY_SOLVED: "Probably solved", Standing.WAITING: "Waiting for an answer"}
 NOTHING = "No problem description was given."
 
 
-def write(case: Case, transcript: Transcript, reading: Reading) -> str:
+def write(case: Case, transcript: Transcript, reading: Reading, state: CaseState) -> str:
     """At most LENGTH characters, never empty."""
     read = _part_read(transcript)
     longest = LENGTH - len(read) - 1 if read else LENGTH
-    return f"{_write(case, transcript.everything(), reading, longest)} {read}".rstrip()
+    return f"{_write(case, reading, state, longest)} {read}".rstrip()
 
 
 def quote(case: Case, transcript: Transcript, language: str) -> str:
@@ -57,28 +56,31 @@ def _part_read(transcript: Transcript) -> str:
     return "(Of long steps only the beginning and the end were read.)" if transcript.shortened else ""
 
 
-def _write(case: Case, spoken: Sequence[Sentence], reading: Reading, longest: int) -> str:
-    problem = _problem(case, spoken)
-    tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
-    untold = [s for s in spoken if s.text not in tried]
-    last = _last_news(untold, problem)
-    state = _state(reading, last)
+def _write(case: Case, reading: Reading, state: CaseState, longest: int) -> str:
+    problem = _problem(case, reading.judged)
+    stands = _state(reading, state)
     need = _need(case)
-    room = longest - sum(len(part) + 1 for part in (problem, state, need) if part)
-    more = _more(untold, [problem, state], room)
-    text = " ".join(part for part in (problem, more, state, need) if part)
+    room = longest - sum(len(part) + 1 for part in (problem, stands, need) if part)
+    more = _more(reading, [problem, stands], room)
+    text = " ".join(part for part in (problem, more, stands, need) if part)
     return clip(text, longest) or NOTHING
 
 
-def _problem(case: Case, spoken: Sequence[Sentence]) -> str:
-    """Return the title, unless the problem repeats it, and the most informative sentences of the problem."""
-    told = [s for s in spoken if s.source == "problem"] or [s for s in spoken if s.source.startswith("step:")][:3]
+def _problem(case: Case, judged: Sequence[Judged]) -> str:
+    """Return the title, unless the problem repeats it, and the sentences that say best what is wrong."""
+    told = [each for each in judged if each.step < 0] or [each for each in judged if each.step == 0]
     title = clip(case.title, TITLE_LENGTH)
-    parts = [title] if title and not is_noise(title) and not _covers(case.problem[:3000], title) else []
+    parts = [title] if title and not _covers(case.problem[:3000], title) else []
     room = PROBLEM_LENGTH - sum(len(part) + 2 for part in parts)
-    parts += [s.text for s in facts.choose(told, room=room, known=parts)]
+    telling = [each for each in told if each.scores.courtesy < 0]
+    parts += [each.text for each in facts.choose(telling, _tells_problem, room=room, known=parts)]
     longest = told[0].text if told and not parts else ""
     return fill(parts or [longest], PROBLEM_LENGTH) or clip(case.problem, PROBLEM_LENGTH) or NOTHING
+
+
+def _tells_problem(each: Judged) -> float:
+    """What is worth reading comes first, then what says what is wrong; the very first sentence has a head start."""
+    return max(each.scores.worth, each.scores.symptom - 1) + HEAD_START * (each.sentence.position == 0)
 
 
 def _covers(text: str, title: str) -> bool:
@@ -87,30 +89,21 @@ def _covers(text: str, title: str) -> bool:
     return squeeze(text).lower().startswith(bare.lower()) or overlap(bare, text) > 0.8
 
 
-def _more(spoken: Sequence[Sentence], said: Sequence[str], room: int) -> str:
-    """Return what else is known, as far as there is room, then other sentences to fill the room."""
+def _more(reading: Reading, said: Sequence[str], room: int) -> str:
+    """Return what else is worth knowing, as far as there is room."""
     if room < LEAST_ADDITION:
         return ""
-    told = [s for s in spoken if s.source not in ("reason", "ask")]
-    fresh = [s for s in told if not any(s.text.rstrip(".") in text for text in said)]
-    stated = [s for s in fresh if facts.is_fact(s)]
-    chosen = facts.choose(stated, room=room - 2, by_length=True, known=said)
-    left = room - sum(len(s.text) + 2 for s in chosen) - 2
-    if left >= LEAST_ADDITION:
-        others = [s for s in fresh if s not in chosen]
-        known = [*said, *(s.text for s in chosen)]
-        more = facts.choose(others, room=left, by_length=True, known=known)
-        chosen = [s for s in fresh if s in chosen or s in more]
-    return fill([s.text for s in chosen], room - 1)
+    told = [each for each in reading.judged if each.step >= 0 and each.scores.worth >= 0]
+    fresh = [each for each in told if not any(each.text.rstrip(".") in text for text in said)]
+    return fill([each.text for each in facts.choose(fresh, facts.value, room=room - 2, known=said)], room - 1)
 
 
-def _state(reading: Reading, last: str) -> str:
-    """How many attempts failed and which, and the last thing that was found out."""
-    failed = [attempt for attempt in reading.attempts if attempt.outcome == "failed"]
-    if not failed:
-        return last
-    counted = f"{len(failed)} attempt{'s' if len(failed) != 1 else ''} failed{_named(failed)}."
-    return f"{counted} {last}".strip()
+def _state(reading: Reading, state: CaseState) -> str:
+    """Whether the problem is over, how many attempts failed and which, and the last thing that was found out."""
+    failed = [attempt for attempt in reading.attempts if attempt.outcome == "failed" and unsolved(attempt)]
+    counted = f"{len(failed)} attempt{'s' if len(failed) != 1 else ''} failed{_named(failed)}." if failed else ""
+    last = _last(reading.judged, state, [attempt.text for attempt in failed])
+    return " ".join(part for part in (counted, last) if part)
 
 
 def _named(failed: Sequence[Attempt]) -> str:
@@ -122,24 +115,21 @@ def _named(failed: Sequence[Attempt]) -> str:
     return f" ({named})" if named else ""
 
 
-def _last_news(spoken: Sequence[Sentence], problem: str) -> str:
-    """Return the latest sentence about the state of things, or else the latest informative one."""
-    backwards = (s.text for s in reversed(spoken) if s.source.startswith("step:") and _is_news(s.text))
-    recent = list(islice(backwards, RECENT))
-    last = next((text for text in recent if _tells_state(text)), recent[0] if recent else "")
-    if not last or last.rstrip(".") in problem:
-        return ""
-    return fill([f"Last: {excerpt(last, LAST_LENGTH)}"], LAST_LENGTH + 10)
+def _last(judged: Sequence[Judged], state: CaseState, said: Sequence[str]) -> str:
+    """Return the sentence that shows the state, or the latest that says how matters stand."""
+    steps = [each for each in judged if each.step >= 0]
+    if state["value"] != Standing.OPEN:
+        shown = [each for each in steps if each.sentence.source in state["evidence"]]
+        best = max(shown, key=lambda each: _shows(each, state), default=None)
+        if best is not None:
+            return fill([f"{LEADS[Standing(state['value'])]}: {excerpt(best.text, LAST_LENGTH)}"], LAST_LENGTH + 20)
+    news = (each for each in reversed(steps) if max(each.scores.worth, each.scores.failed, each.scores.worked) >= 0)
+    latest = next((each for each in news if each.text not in said), None)
+    return fill([f"Last: {excerpt(latest.text, LAST_LENGTH)}"], LAST_LENGTH + 10) if latest else ""
 
 
-def _tells_state(text: str) -> bool:
-    return verdict(text) is not None or is_attempt(text) or has_error(text) or cause.strength(text) > 0
-
-
-def _is_news(text: str) -> bool:
-    if len(stems(text)) < 2 or asks(text) or text.rstrip().endswith("?"):
-        return False
-    return verdict(text) is not None or is_attempt(text) or has_error(text) or not is_proposal(text)
+def _shows(each: Judged, state: CaseState) -> float:
+    return each.scores.solved if state["value"] == Standing.PROBABLY_SOLVED else each.scores.question
 
 
 def _need(case: Case) -> str:

@@ -15,11 +15,8 @@ from hypothesis import strategies as st
 from models.assessment.case import Case, CaseStep, steps_to_read
 from tasks.assessors.content import DraftSchema
 from tasks.assessors.extractive import Extractive
-from tasks.assessors.reading.outcomes import outcomes
-from tasks.assessors.reading.proposals import is_proposal
 from tasks.assessors.reading.text import sentences
 from tasks.assessors.reading.transcript import CHARACTERS_READ, SENTENCES_READ, transcribe
-from tasks.assessors.reading.wording import clauses, is_attempt, verdict
 from tasks.concurrency import alone
 from tests.tasks.assessors.cases import PAST_ID, PRINTER, case, past, step
 
@@ -42,7 +39,7 @@ def tried(*steps: CaseStep | str, **rest: Any) -> dict[str, str]:
 
 def test_the_draft_names_its_source_and_version() -> None:
     draft = Extractive().assess(PRINTER, deadline=0)
-    assert (draft.source, draft.prompt_version, draft.spent.provider_calls) == ("extractive", "extractive-4", 0)
+    assert (draft.source, draft.prompt_version, draft.spent.provider_calls) == ("extractive", "extractive-5", 0)
 
 
 def test_the_same_case_gives_the_same_draft() -> None:
@@ -101,14 +98,6 @@ def test_neither_helped_speaks_of_all_that_was_done() -> None:
     assert said == {"Restarted the gateway service.": "failed", "Reinstalled Outlook 2019.": "failed"}
 
 
-def test_a_sentence_with_two_ends_is_two_attempts() -> None:
-    ended = [
-        (a.text, a.outcome) for a in outcomes(case("Reinstalling Outlook didn't help, then rolled back and it works"))
-    ]
-    assert ended[0] == ("Reinstalling Outlook didn't help", "failed")
-    assert "worked" in [outcome for _, outcome in ended[1:]]
-
-
 @pytest.mark.parametrize("text", ["Restarted the client.", "Rebooted.", "Neu gestartet.", "再起動"])
 def test_a_failure_that_was_given_is_listed_however_short_its_text(text: str) -> None:
     assert tried(step(1, text, outcome="failed")) == {text: "failed"}
@@ -122,48 +111,6 @@ def test_a_given_outcome_beats_the_words() -> None:
 def test_attempts_told_in_the_problem_count() -> None:
     told = case(problem="VPN drops. I have reinstalled the client but it did not help.", title="VPN drops")
     assert assess(told)["do_not_repeat"][0]["evidence"] == ["problem"]
-
-
-@pytest.mark.parametrize(
-    ("text", "ended"),
-    [
-        ("didn't help", "failed"),
-        ("That did not work at all.", "failed"),
-        ("still fails with the same error", "failed"),
-        ("no luck", "failed"),
-        ("same error", "failed"),
-        ("It's not fixed", "failed"),
-        ("I don't think it worked", "failed"),
-        ("hasn't helped", "failed"),
-        ("the issue persists", "failed"),
-        ("worked, thanks", "worked"),
-        ("that fixed it", "worked"),
-        ("No longer crashes", "worked"),
-        ("works fine without any errors", "worked"),
-        ("not only fixed but faster", "worked"),
-        ("everything is back to normal", "worked"),
-        ("partially fixed", "partial"),
-        ("works for an hour, then drops again", "partial"),
-        ("fixed it, but it came back", "partial"),
-        ("should be fixed in 2.6.9", None),
-        ("if it works, tell me", None),
-        ("please check and let us know if it works", None),
-        ("it worked before the update", None),
-        ("still waiting for your update", None),
-        ("Does it work now?", None),
-        ("the login failed", None),
-    ],
-)
-def test_the_words_tell_the_outcome(text: str, ended: str | None) -> None:
-    assert verdict(text) == ended
-
-
-def test_what_is_still_to_be_done_is_no_attempt() -> None:
-    assert is_attempt("I restarted the server")
-    assert not is_attempt("I have not restarted it yet")
-    assert not is_attempt("Have you restarted it?")
-    assert is_proposal("could you please regenerate the report")
-    assert not is_proposal("please find the report attached")
 
 
 def test_a_cause_is_null_unless_somebody_states_one() -> None:
@@ -242,11 +189,6 @@ def test_hard_wrapped_lines_are_one_sentence_and_signatures_none() -> None:
     assert [s.text for s in sentences(wrapped, "problem")] == [
         "the backup job on SRV-03 has been failing since the last update of the agent on Monday."
     ]
-
-
-def test_clauses_keep_a_plain_sentence_whole() -> None:
-    text = "Restarted the server, then the switch, and it did not help"
-    assert clauses(text) == (text,)
 
 
 HOSTILE = [

@@ -8,11 +8,10 @@ import pytest
 
 from models.assessment.case import CaseStep
 from tasks.assessors.content import verify
-from tasks.assessors.extractive import Extractive, facts
+from tasks.assessors.extractive import Extractive
 from tasks.assessors.reading.outcomes import outcomes, read
-from tasks.assessors.reading.text import sentences, technical
+from tasks.assessors.reading.text import technical
 from tasks.assessors.reading.transcript import transcribe
-from tasks.assessors.reading.wording import verdict
 from tests.tasks.assessors.cases import PRINTER, case, step
 
 
@@ -86,22 +85,6 @@ def test_an_attempt_is_seen_however_it_is_told(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "ended"),
-    [
-        ("no other media player works either", "failed"),
-        ("we imported five lists and all of them went successfully", "worked"),
-        ("to ensure that the data does not change", None),
-        ("maybe I still don't get it", None),
-        ("there's another issue", None),
-        ("now I get a different error", "partial"),
-        ("it doesn't work on those machines as far as I know", None),
-    ],
-)
-def test_wishes_and_general_remarks_are_no_reports(text: str, ended: str | None) -> None:
-    assert verdict(text) == ended
-
-
-@pytest.mark.parametrize(
     "text",
     [
         "We have deployed a change to ensure that the sensitive data does not leak.",
@@ -122,17 +105,6 @@ def test_the_verification_needs_no_second_reading_of_the_case() -> None:
     repeated = {**content, "suggested_steps": [suggestion], "do_not_repeat": []}
     assert verify(repeated, PRINTER, attempts=[]).moved_steps == 0
     assert verify(repeated, PRINTER).moved_steps == 1
-
-
-def test_the_most_telling_statement_is_chosen_first_and_nothing_twice() -> None:
-    told = sentences(
-        "The archive on SRV-02 failed with error 0x80042306. The archive failed with error 0x80042306 on SRV-02."
-        " The office is painted in a friendly blue.",
-        "step:1",
-    )
-    assert [s.position for s in facts.choose(told, count=1)] == [0]
-    assert [s.position for s in facts.choose(told, count=3)] == [0, 2]
-    assert [s.position for s in facts.choose(told, count=1, known=[told[0].text, told[1].text])] == [0]
 
 
 def test_the_problem_s_own_question_and_the_rest_of_the_session_fill_the_summary() -> None:

@@ -1,0 +1,29 @@
+"""Where the case stands at the end of the session: open, waiting for somebody, or probably solved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.assessment.result import CaseState, Standing
+from tasks.assessors.reading.acts import Judged
+
+OTHERS_MARGIN = 0.7  # by which somebody else must be surer than who has the problem that it is solved
+DENIAL = 0.5  # by which a failure must exceed its cut to take a success before it back
+LAST_SENTENCES = 3  # among which a question makes the case a waiting one
+
+
+def standing(judged: Sequence[Judged]) -> CaseState:
+    """Return the state with the text that shows it. Success counts unless trouble is told after it."""
+    for each in reversed(judged):
+        if each.step < 0:
+            break
+        scores = each.scores
+        if each.is_asker is not False and scores.failed >= DENIAL > scores.solved:
+            break
+        if scores.solved >= (OTHERS_MARGIN if each.is_asker is False else 0):
+            return {"value": Standing.PROBABLY_SOLVED.value, "evidence": [each.sentence.source]}
+    told = [each for each in judged if each.scores.courtesy < 0]
+    for each in reversed(told[-LAST_SENTENCES:]):
+        if each.step >= 0 and each.scores.question >= 0:
+            return {"value": Standing.WAITING.value, "evidence": [each.sentence.source]}
+    return {"value": Standing.OPEN.value, "evidence": []}

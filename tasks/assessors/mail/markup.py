@@ -159,7 +159,7 @@ class _Page:
 
 def is_document(text: str) -> bool:
     """Whether the text as a whole is an HTML page."""
-    return _DOCUMENT.search(text) is not None
+    return "<" in text and _DOCUMENT.search(text) is not None
 
 
 def html_as_seen(text: str) -> str:

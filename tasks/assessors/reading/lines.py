@@ -91,9 +91,10 @@ _LOG = re.compile(
     r"\d\d:\d\d:\d\d|\d\d:\d\d:\d\d[.,\] ]|\d{10,13}\b| {0,9}\d{1,8}\.\d{3,9}\])"
     r"|at [\w.$<>/]{3,200}\(|Caused by: |Traceback \(|File \"[^\"]{1,200}\", line \d|\.\.\. \d{1,4} more$"
     r"|(?:[\w$]{1,60}\.){1,8}\w{0,60}(?:Exception|Error)\b|[\[(]?(?:DEBUG|INFO|NOTICE|TRACE|WARN|WARNING|ERROR|FATAL)\b"
-    r"|.{0,200}[{}][;,]?$|[\w.-]{1,60} ?= ?\S{1,200}$|[\w-]{1,40}: ?\S{1,40}(?: \S{1,20}){0,2};$|.{0,200}[=(].{0,200};$"
-    r"|</[\w:-]{1,40}>|<[\w:-]{1,40}(?: [\w:-]{1,40}=|/?>$|>.{0,200}</)|[\w@.-]{1,60}[:~/\w-]{0,60}[$#] \S|0x[0-9a-f]{6}"
+    r"|[\w.-]{1,60} ?= ?\S{1,200}$|</[\w:-]{1,40}>|<[\w:-]{1,40}(?: [\w:-]{1,40}=|/?>$|>.{0,200}</)"
+    r"|[\w@.-]{1,60}[:~/\w-]{0,60}[$#] \S|0x[0-9a-f]{6}"
 )
+_CODE = re.compile(r"[{}][;,]?$|^[\w-]{1,40}: ?\S{1,40}(?: \S{1,20}){0,2};$|[=(][^;]{0,200};$")
 # Of a log or code without line feeds many of these stand in one line.
 _LOG_MARKS = ("{", "}", "*/", "DEBUG", "INFO ", "WARN", "ERROR", "FATAL", "TRACE", "Exception")
 _LOG_TIME = re.compile(r"\d\d:\d\d:\d\d[.,\]]")
@@ -173,6 +174,8 @@ def _judge(heads: Sequence[str], quoted: list[bool], before: int, place: int) ->
 def _headers(heads: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield where headers of a mail begin and end: lines in a row with a sender and a date or a subject."""
     found = [_HEADER.match(head) if ":" in head else None for head in heads]
+    if not any(found):
+        return
     start = 0
     for place in range(len(found) + 1):
         if place < len(found) and found[place]:
@@ -258,7 +261,7 @@ def _in_log(lines: Sequence[str]) -> list[bool]:
     found = [len(line) > CHARACTERS_PER_MARK and _is_many(line) for line in lines]
     if len(lines) < LEAST_LOG:
         return found
-    looks = [_LOG.match(line) is not None for line in lines]
+    looks = [bool(_LOG.match(line) or (line[-1:] in "{};," and _CODE.search(line))) for line in lines]
     start = 0
     for place in range(len(lines) + 1):
         if place < len(lines) and (looks[place] or not lines[place]):

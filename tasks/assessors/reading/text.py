@@ -35,11 +35,12 @@ CACHED = 4096  # more than the sentences of one session, which several readers a
 # What neither PostgreSQL nor a screen can show. Tabs and line feeds stay.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _QUOTED_END = re.compile(r"(?:^|[\s(>])[\"“'‘(\[][?!.…]{1,5}[\"”'’)\]]$")  # a mark that is spoken of ends nothing
+_GOES_ON = re.compile(r"(?:>|->|→|») ")  # a menu path
 _NUMBER = re.compile(r"\W{0,3}(?:\d{1,3}|[a-zA-Z])[.):]{1,2}$")
 _ENDED = re.compile(
     r"\b(?:works?|worked|working|fixed|solved|resolved|deployed|implemented|reopened|appear|fails?|failed|not there)\b"
 )
-_CALLED = re.compile(r"^[\w.|`-]{1,25}[:,]\s{1,9}(?=\S)")  # somebody, before a courtesy
+_CALLED = re.compile(r"^\[?[\w.|`-]{1,25}\]?[:,]\s{1,9}(?=\S)")  # somebody, before a courtesy
 _END_WITHIN = re.compile(r"[^\w\s,;:/\\@#=+*<>(\[{-] ")
 _PROSE = re.compile(r"[A-Z](?:[\w'’,()\"-]{1,25} ){4,40}[\w'’,()\"-]{1,25}[.!?:]")
 _LETTER = re.compile(r"[^\W_]")
@@ -186,11 +187,11 @@ def _cut(line: str) -> Iterator[str]:
         return
     before = ""
     for piece in sentencex.segment("en", line):
-        before += piece
-        if before[-1:] == " " and not _is_open(before[:-1]):
-            yield before.strip()
+        if before[-1:] == " " and not _is_open(before[:-1]) and not _GOES_ON.match(piece):
+            yield before[:-1]
             before = ""
-    yield before.strip()
+        before += piece
+    yield before
 
 
 def _is_open(before: str) -> bool:
@@ -208,9 +209,10 @@ def _errors(line: str) -> list[str]:
 @lru_cache(maxsize=CACHED)
 def is_noise(sentence: str) -> bool:
     """Whether the sentence is courtesy, a signature or desk routine, and nothing else."""
-    low = _CALLED.sub("", plain(sentence[:400])).strip(" .,!-*•")
+    low = plain(sentence[:400]).strip(" .,!-*•")
     if len(low) < 3 or SIGNATURE.match(low):
         return True
+    low = _CALLED.sub("", low)
     if _GREETING.match(low) or _ACK.match(low) or SIGN_OFF.match(low) or BANNER.match(low):
         return not TELLING.search(low) and not ERROR.search(low)
     if not _ROUTINE.search(low) or _STRONG_ERROR.search(low):

@@ -26,6 +26,7 @@ _BASE64 = re.compile(
     r"|(?<![\w+/=.-])[A-Za-z0-9+/]{200,20000}={0,2}(?![\w+/=])",
     re.M,
 )
+_RUN = re.compile(r"[A-Za-z0-9+/]{24}")  # the least that the expression above looks for
 _HEX = re.compile(r"[0-9a-fA-F\s]+")
 # Keys, certificates and signatures (RFC 7468, RFC 4880); their labels stay.
 _ARMOUR = re.compile(r"^(-----BEGIN [A-Z0-9 ]{3,40}-----\n)(?:[^-\n].{0,200}\n|\n){1,2000}(?=-----END )", re.M)
@@ -44,7 +45,8 @@ def unpacked(text: str) -> str:
         text = _ARMOUR.sub(rf"\1{NOTHING_TO_READ}\n", text)
     if "begin " in text:
         text = _UUENCODED.sub(_uuencoded, text)
-    text = _BASE64.sub(_block, text)
+    if _RUN.search(text):
+        text = _BASE64.sub(_block, text)
     return _unquoted(text) if "=" in text else text
 
 

@@ -12,6 +12,7 @@ _MARKS = re.compile(
     r"\*\*|__|(?<![\w./\\])_\w[^_\n]{0,300}\s[^_\n]{0,300}_(?!\w)|\]\(|`|~~|^ {0,3}#{1,6} |^[ |:]{0,4}-{2,100}[-\s|:]{0,200}$|^ {0,3}\[[^\]\n]{1,80}\]: ",
     re.M,
 )
+_ANY_MARK = re.compile(r"[*_`~#|]|--|\](?:\(|: )")  # without one of these nothing is marked, which is quick to see
 _FENCE = re.compile(r"^ {0,3}(`{3,10}|~{3,10})([\w+-]{0,30})[ \t]{0,10}$", re.M)
 _RULE = re.compile(r" {0,3}\|?(?:\s{0,20}:?-{2,100}:?\s{0,20}\|){1,100}(?:\s{0,20}:?-{2,100}:?\s{0,20})?$")
 _HEADING = re.compile(r" {0,3}(#{1,6}) +(\S.{0,400}?)(?: +#{1,6})?\s{0,20}$")
@@ -38,7 +39,7 @@ _UNSHIELDS = str.maketrans("\ufdd0\ufdd1", "<&")
 def fenced(text: str) -> Iterator[tuple[str, bool]]:
     """Split a text into pieces, each with whether it stood in fences. An unclosed fence extends to the end."""
     end, opened = 0, None
-    for fence in _FENCE.finditer(text):
+    for fence in _FENCE.finditer(text) if "```" in text or "~~~" in text else ():
         if opened is None:
             opened = fence
         elif fence[1].startswith(opened[1]) and not fence[2]:
@@ -64,7 +65,7 @@ def unshielded(text: str) -> str:
 
 def markdown_as_seen(text: str) -> str:
     """Render Markdown without fences."""
-    if not _MARKS.search(text):
+    if not _ANY_MARK.search(text) or not _MARKS.search(text):
         return text
     return "\n".join(_lines(text))
 

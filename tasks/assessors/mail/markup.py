@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 
@@ -77,6 +78,8 @@ _INVISIBLE = re.compile(
     r"|(?:^|\s)hidden(?:\s|=|/|$)|aria-hidden\s{0,5}=\s{0,5}[\"']?true",
     re.I,
 )
+DEEPEST_MARK = 5  # of quotations within quotations; marks for each level would make a text much longer than it came
+_QUOTE_BEGINS, _QUOTE_ENDS = "\ufdd2", "\ufdd3"  # noncharacters, which no text holds
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _SPACES = re.compile(r"[ \t\u00a0\u200b]{1,1000}")
 _EMPTY_LINES = re.compile(r"\n{3,1000}")
@@ -95,7 +98,7 @@ class _Page:
     def text(self, raw: str) -> None:
         if self.hidden or not raw:
             return
-        told = html.unescape(raw)
+        told = html.unescape(raw).replace(_QUOTE_BEGINS, "").replace(_QUOTE_ENDS, "")
         if self.collapses and not self.preformatted:
             told = told.replace("\n", " ")
         shown = told if self.preformatted else _SPACES.sub(" ", told)
@@ -146,7 +149,9 @@ class _Page:
     def _shown(self, name: str, *, closes: bool) -> None:
         if name == "pre":
             self.preformatted = max(0, self.preformatted + (-1 if closes else 1))
-        if name in _BLOCKS:
+        if name == "blockquote":
+            self.seen.append("\n" + (_QUOTE_ENDS if closes else _QUOTE_BEGINS) + "\n")
+        elif name in _BLOCKS:
             if name == "br" or not (self.seen and self.seen[-1].endswith("\n")):
                 self.seen.append("\n")
             if name == "li" and not closes:
@@ -159,7 +164,7 @@ class _Page:
 
 def is_document(text: str) -> bool:
     """Whether the text as a whole is an HTML page."""
-    return _DOCUMENT.search(text) is not None
+    return "<" in text and _DOCUMENT.search(text) is not None
 
 
 def html_as_seen(text: str) -> str:
@@ -243,4 +248,14 @@ def _are_a_mails(elements: frozenset[str], text: str) -> bool:
 
 def _tidy(text: str) -> str:
     lines = (line.strip(" ") if "\t" not in line else line.rstrip() for line in text.split("\n"))
-    return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
+    return _EMPTY_LINES.sub("\n\n", "\n".join(_quoted(lines))).strip("\n")
+
+
+def _quoted(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines with those between the signs of a quotation marked as mails in plain text mark them."""
+    depth = 0
+    for line in lines:
+        if line in (_QUOTE_BEGINS, _QUOTE_ENDS):
+            depth = max(0, depth + (1 if line == _QUOTE_BEGINS else -1))
+        elif line or not depth:
+            yield f"{'>' * min(depth, DEEPEST_MARK)} {line}" if depth else line

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from Stemmer import Stemmer
+
 CACHED = 4096  # texts whose words are remembered
 
 _WORD = re.compile(r"[a-z0-9][\w.+#-]{0,60}[\w+#]|[a-z0-9]")
@@ -25,53 +27,44 @@ _STOP = listed(
     " user client customer ask let need needs have there here via same using use used help helped"
     " work works worked still issue problem error fix fixed step first next maybe"
 )
+_STEMMER = Stemmer("english", 0)  # without its own cache, which is no safe place for several threads
+
+
+def _stemmed(words: str) -> frozenset[str]:
+    return frozenset(_STEMMER.stemWords(words.split()))
+
+
+# One word for actions that are the same.
 _SAME = {
-    "reboot": "restart",
-    "cycl": "restart",
-    "bounc": "restart",
-    "uninstall": "remov",
-    "delet": "remov",
-    "purg": "remov",
-    "rollback": "revert",
-    "upgrad": "updat",
-    "patch": "updat",
-    "swap": "replac",
-    "empti": "clear",
-    "flush": "clear",
-    "wip": "clear",
-    "deactivat": "disabl",
-    "activat": "enabl",
-    "verifi": "check",
-    "inspect": "check",
-    "look": "check",
-    "review": "check",
-    "examin": "check",
-    "confirm": "check",
+    stem: common
+    for common, words in {
+        "restart": "reboot cycle bounce",
+        "remov": "uninstall delete purge",
+        "revert": "rollback",
+        "updat": "upgrade patch",
+        "replac": "swap",
+        "clear": "empty flush wipe",
+        "disabl": "deactivate",
+        "enabl": "activate",
+        "check": "verify inspect look review examine confirm",
+    }.items()
+    for stem in _stemmed(words)
 }
 # An action word decides what is done to the thing; two phrases that share only the thing are two steps.
-_ACTIONS = listed(
-    "restart reinstall install remov revert updat replac clear disabl enabl check reset recreat"
-    " rebuild add chang edit set run start stop renew extend move copi switch import export test"
-    " compar downgrad unplug reseat repair configur open clos block unblock delet ping reconnect"
-    " rejoin rescan regenerat reimport redeploy deploy roll"
+_ACTIONS = _stemmed(
+    "restart reinstall install remove revert update replace clear disable enable check reset recreate rebuild add change"
+    " edit set run start stop renew extend move copy switch import export test compare downgrade unplug reseat repair"
+    " configure open close block unblock delete ping reconnect rejoin rescan regenerate reimport redeploy deploy roll"
 )
-_ENDINGS = ("ations", "ation", "ings", "ing", "ied", "ies", "ed", "es", "s", "e")
 
 
 @lru_cache(maxsize=CACHED)
 def stem(word: str) -> str:
-    """A crude stem: enough to see that "restarted" and "restarting" are one word."""
-    if len(word) < 4 or _DIGIT.search(word):
+    """Return the stem, the same for "restarted", "restarting" and "rebooted". What holds a digit is a name and stays."""
+    if _DIGIT.search(word):
         return word
-    for ending in _ENDINGS if word.endswith(_ENDINGS) else ():
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word[: -len(ending)] + ("i" if ending in ("ied", "ies") else "")
-            break
-    if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "ls":
-        word = word[:-1]
-    if len(word) > 3 and word.endswith("y"):
-        word = word[:-1] + "i"
-    return _SAME.get(word, word)
+    stemmed = _STEMMER.stemWord(word)
+    return _SAME.get(stemmed, stemmed)
 
 
 @lru_cache(maxsize=CACHED)

@@ -7,67 +7,83 @@ are searched.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+import sentencex
+
+from tasks.assessors.reading.lines import (
+    BANNER,
+    ERROR,
+    SIGN_OFF,
+    SIGNATURE,
+    TELLING,
+    own_paragraphs,
+)
+from tasks.assessors.reading.lines import plain as plain
+from tasks.assessors.reading.lines import unaddressed as unaddressed
+
 DIGEST_LENGTH = 300
 SENTENCES_PER_TEXT = 60
 LONGEST_TEXT = 8000  # characters that are read of one text
+LONGEST_LOG_LINE = 400  # characters; a longer one holds several
+TELLING_WORDS = 4  # beside desk routine
 CACHED = 4096  # more than the sentences of one session, which several readers ask about
 
 # What neither PostgreSQL nor a screen can show. Tabs and line feeds stay.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？؟।])[\"'”’)\]]?\s+")
-_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|approx|mr|mrs|ms|dr|st|fig|ver|v|dept)|\b\w|^\d{1,2})\.$")
-_ADDRESSED = re.compile(r"^(?:@\w{1,40}[:,]?|\w{1,25}[:,])\s+(?=\S)")
-_NICK = re.compile(r"^(?:@|\w*\d\w*[:,])")
+_QUOTED_END = re.compile(r"(?:^|[\s(>])[\"“'‘(\[][?!.…]{1,5}[\"”'’)\]]$")  # a mark that is spoken of ends nothing
+_GOES_ON = re.compile(r"(?:>|->|→|») ")  # a menu path
+_NUMBER = re.compile(r"\W{0,3}(?:\d{1,3}|[a-zA-Z])[.):]{1,2}$")
+_ENDED = re.compile(
+    r"\b(?:works?|worked|working|fixed|solved|resolved|deployed|implemented|reopened|appear|fails?|failed|not there)\b"
+)
+_CALLED = re.compile(r"^\[?[\w.|`-]{1,25}\]?[:,]\s{1,9}(?=\S)")  # somebody, before a courtesy
+_END_WITHIN = re.compile(r"[^\w\s,;:/\\@#=+*<>(\[{-] ")
+_PROSE = re.compile(r"[A-Z](?:[\w'’,()\"-]{1,25} ){4,40}[\w'’,()\"-]{1,25}[.!?:]")
+_LETTER = re.compile(r"[^\W_]")
+_MEANING = re.compile(
+    r"\b(?!(?:please|kindly|note|that|this|with|your|from|will|have|been|regarding|dear|team)\b)[a-z]\w{3,}"
+)
+_LOGGED_ERROR = re.compile(
+    r"error|exception|fail|fatal|critical|panic|denied|refused|rejected|time(?:d )?-?out|abort|crash|corrupt|invalid"
+    r"|can ?not|can't|could ?n[o']t|unable|unreachable|not (?:found|available|allowed|exist)|no such|missing|expired"
+)
 
 _GREETING = re.compile(
-    r"(?:dear|dears|hi|hello|hey|greetings|good (?:morning|afternoon|evening|day)|salam|to whom)\b.{0,40}$"
+    r"(?:dear(?:'?s)?|hi|hello|hey|greetings|good (?:morning|afternoon|evening|day)|salam|to whom)\b"
+    r"(?:[ ,.!-]{1,3}(?:all|team|every(?:one|body)|there|guys|folks|sirs?|madam|colleagues|support|desk|and|again|you"
+    r"|good|morning|afternoon|evening|day|dear|hi|hello)\b){0,6}(?:[ ,.!-]{1,3}[\w.'@\[\]-]{1,25}){0,2}\W{0,3}$"
 )
-_SIGN_OFF = re.compile(
-    r"(?:(?:best|kind|kindest|warm|many|with|my) )?(?:regards|thanks|thank you|br|cheers|sincerely|thx"
-    r"|rgds|yours"
-    r"|best wishes|respectfully)\b[^.?:]{0,50}[.!,]?$"
-)
-_SIGNATURE = re.compile(r"(?:--|__|sent from my|get outlook|tel[.:]|phone:|mobile:)")
-_QUOTED = re.compile(r"(?:>|from:|sent:|to:|cc:|subject:|on .{4,80} wrote:$|-{3,} ?original message)")
-_BOILERPLATE = re.compile(
+# Every alternative begins with a letter, which is much faster.
+_ROUTINE_WORDS = (
     r"\b(?:ticket (?:has been|is|was) (?:assigned|created|opened)|kindly be informed|has been assigned to you"
-    r"|reminders?\b|due date\b|re-?open (?:it|the|this)\b|last comment|any (?:new )?updates?\b"
-    r"|a?waiting (?:for )?(?:your|the)"
-    r"|(?:do not|don't) hesitate|feel free to|get back to you|will (?:consider|close) (?:this|it|the)"
-    r"|consider (?:this|it|the) (?:ticket|issue|case)|confidential|unsubscribe|disclaimer|intended recipient"
+    r"|reminders?\b|due date\b|re-?open (?:it|the ticket|this)\b|last comment|any (?:new )?updates?\b"
+    r"|waiting (?:for )?(?:your|the)|awaiting (?:your|the)|do not hesitate|don't hesitate|feel free to|get back to you"
+    r"|will (?:consider|close|be closing) (?:this|it|the)|to (?:consider|close) (?:this|it|the)"
+    r"|consider (?:this|it|the) (?:ticket|issue|case)|consider it\b|closing (?:this|the) (?:ticket|issue|case|one)"
+    r"|will (?:be )?check(?:ing)? (?:this|the)|confidential|unsubscribe from|disclaimer|intended recipient"
     r"|thanks? (?:you )?in advance|in case you need|please join|join(?:ing)? the|connect us|update you"
-    r"|close (?:this|the) ticket"
-    r"|appreciate your (?:usual )?(?:support|assistance|help)|for your (?:kind )?(?:attention|cooperation"
-    r"|patience|time)"
-    r"|noted with thanks|we are working on it|still working on|under (?:our |the )?.{0,20}investigation"
-    r"|can (?:any|some)(?:one|body) (?:here )?help|duration: \d|(?:hope|trust) (?:this"
-    r"|you)|nice day)|^help\b.{0,12}$"
+    r"|appreciate your (?:usual )?(?:support|assistance|help)"
+    r"|for your (?:kind )?(?:attention|cooperation|patience|time|response|reply)|noted with thanks|we are working on it"
+    r"|still working on|under (?:our |the )?.{0,20}investigation|duration: \d|hope (?:this|you)|trust (?:this|you)"
+    r"|nice day|can any(?:one|body) (?:here )?help\b|can some(?:one|body) (?:here )?help\b)"
 )
-_PERSISTS = re.compile(r"\bstill (?:the )?(?:same|not|fail\w*|exist\w*|error)")
+_ROUTINE = re.compile(_ROUTINE_WORDS)
+# With what follows in the same clause.
+_ROUTINE_CLAUSE = re.compile(
+    rf"{_ROUTINE_WORDS}(?<!help)(?:(?! (?:and|but|because|since|so) )[^,.;:]){{0,80}}"
+    r"(?: since (?:we|there|you) (?:did|have|do|is|was).{0,60})?"
+)
 _ACK = re.compile(
     r"(?:ok(?:ay)?|k|yes|yeah|yep|yup|no(?= *[,.!]|$)|np|thx|ty|thanks|thank you|sure|right|done|noted"
-    r"|great|cool|lol|ah+|oh+"
+    r"|great|cool|lol|help|ah+|oh+"
     r"|hm+|hi|hello|hey|sorry|nm|n/m|you'?re welcome|no problem|got it|i see|attached|good|nice|:\)|:\()"
     r"(?:[ ,.!:;)(]+\w{0,15}){0,3}$"
 )
 
-# Both are searched in lower case, which is much faster than ignoring the case.
-_ERROR = re.compile(
-    r"\b(?:error|errors|exception|fail|fails|failed|failing|failure|fatal|denied|refused|rejected|timeout"
-    r"|timed out"
-    r"|time-out|can ?not|can'?t|could ?n[o']?t|unable|invalid|missing|crash|crashes|crashed|crashing"
-    r"|corrupt(?:ed)?|unreachable"
-    r"|expired|not (?:found|working|loading|responding|able|available|running|receiv\w{1,4}|appear\w{0,4})"
-    r"|does ?n[o']?t|is ?n[o']?t|did ?n[o']?t|won'?t|does not|did not|stuck|hangs?|hung|frozen|freezes"
-    r"|slow|down|offline|broken"
-    r"|panic|segfault|warning|blocked|lost|loss|duplicate[ds]?|wrong|incorrect|vulnerabilit\w{1,4}"
-    r"|no (?:response|signal|sound)"
-    r"|bug|issue|problem)\b|0x[0-9a-f]{2,}|\b(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5}\b"
-)
 _STRONG_ERROR = re.compile(
     r"\b(?:error|exception|failed|fatal|denied|refused|timed out|timeout|not found|unreachable|panic"
     r"|segfault|missing|[a-z]{2,12}[-_]\d{2,}|(?:http|status|code|event(?: id)?|errno)[ :=]{0,3}\d{3,5})\b"
@@ -116,12 +132,6 @@ def squeeze(text: str) -> str:
     return " ".join(text.split())
 
 
-@lru_cache(maxsize=CACHED)
-def plain(text: str) -> str:
-    """Lower case with straight apostrophes, for matching words only."""
-    return text.lower().replace("’", "'").replace("`", "'")
-
-
 def clip(text: str, longest: int) -> str:
     """`text` on one line, cut at a word with an ellipsis when it is longer."""
     text = squeeze(_UNPRINTABLE.sub(" ", text[: longest * 4 + 100]))
@@ -135,88 +145,86 @@ def clip(text: str, longest: int) -> str:
 def excerpt(text: str, longest: int) -> str:
     """Like `clip`, but when the error stands late in a long line, the part that holds it."""
     low = text.lower()
-    found = _STRONG_ERROR.search(low) or _ERROR.search(low)
+    found = _STRONG_ERROR.search(low) or ERROR.search(low)
     if len(text) <= longest or found is None or found.end() < longest - 20:
         return clip(text, longest)
     start = text.rfind(" ", 0, max(1, found.start() - longest // 3)) + 1
     return "…" + clip(text[start:], longest - 1)
 
 
-def sentences(text: str, source: str, *, longest: int = LONGEST_TEXT) -> list[Sentence]:
-    """Return the sentences of `text` with content: no greetings, signatures, quotes or thanks."""
-    return list(_sentences(text, source, longest))
+def sentences(
+    text: str, source: str, *, longest: int = LONGEST_TEXT, names: frozenset[str] = frozenset()
+) -> list[Sentence]:
+    """Return the sentences of `text` with content: no greetings, signatures, quotes or thanks.
+
+    `names` are those of the people who speak; chats put them before what is said.
+    """
+    return list(_sentences(text, source, longest, names))
 
 
 @lru_cache(maxsize=1024)
-def _sentences(text: str, source: str, longest: int) -> tuple[Sentence, ...]:
-    pieces = (piece for paragraph in _paragraphs(clean(text, longest)) for piece in _split(paragraph))
-    told = (piece for piece in pieces if not is_noise(piece))
+def _sentences(text: str, source: str, longest: int, names: frozenset[str]) -> tuple[Sentence, ...]:
+    told = (
+        piece
+        for paragraph in own_paragraphs(clean(text, longest), names)
+        for piece in (_errors(paragraph.text) if paragraph.is_log else _split(paragraph.text))
+    )
     return tuple(Sentence(piece, source, place) for place, piece in enumerate(islice(told, SENTENCES_PER_TEXT)))
 
 
-def _paragraphs(text: str) -> list[str]:
-    """Lines, with hard-wrapped ones joined, without quoted text and what follows a sign-off."""
-    joined: list[str] = []
-    signed = broken = False
-    last = ""
-    for raw in text.split("\n")[:400]:
-        line = raw.strip()
-        low = plain(line[:200])
-        if len(line) < 3 or _QUOTED.match(low):
-            broken = True
-            continue
-        if _SIGN_OFF.match(low) and len(line) < 60:
-            signed = broken = True
-            continue
-        if signed and len(line) < 50 and not _ERROR.search(low):
-            continue  # the name, the team and the number under the regards
-        if joined and not broken and _is_wrapped(last, line):
-            joined[-1] = f"{joined[-1]} {line}"
-        else:
-            joined.append(line)
-        signed, broken, last = False, False, line
-    return joined
-
-
-def _is_wrapped(before: str, line: str) -> bool:
-    return 60 <= len(before) <= 80 and before[-1].isalnum() and line[0].islower()
-
-
 def _split(paragraph: str) -> list[str]:
-    """Cut at sentence ends, but not after an abbreviation or an initial."""
-    pieces: list[str] = []
-    start = 0
-    for end in _SENTENCE_END.finditer(paragraph):
-        so_far = paragraph[start : end.start()]
-        if _ABBREVIATION.search(so_far[-12:].lower()) or len(so_far) < 4:
-            continue
-        pieces.append(squeeze(paragraph[start : end.end()]))
-        start = end.end()
-    pieces.append(squeeze(paragraph[start:]))
-    return [piece for piece in map(unaddressed, pieces) if any(char.isalnum() for char in piece)]
+    """Return the sentences with content."""
+    return [piece for piece in _cut(squeeze(paragraph)) if _LETTER.search(piece) and not is_noise(piece)]
 
 
-def unaddressed(text: str) -> str:
-    """Without the name of the person spoken to in front (`user_2: …`, `@anna …`)."""
-    found = _ADDRESSED.match(text[:60])
-    return text[found.end() :] if found and _NICK.match(text) else text
+def _cut(line: str) -> Iterator[str]:
+    """Cut at the ends of sentences, but not within paths, after the number of an item or before the rest of a menu path.
+
+    All white space has to be single spaces: of others the library takes the width for one byte.
+    """
+    if not _END_WITHIN.search(line):
+        yield line
+        return
+    before = ""
+    for piece in sentencex.segment("en", line):
+        if before[-1:] == " " and not _is_open(before[:-1]) and not _GOES_ON.match(piece):
+            yield before[:-1]
+            before = ""
+        before += piece
+    yield before
+
+
+def _is_open(before: str) -> bool:
+    return bool(_NUMBER.fullmatch(before) or _QUOTED_END.search(before[-12:]))
+
+
+def _errors(line: str) -> list[str]:
+    """Return what is an error in a line of a log, and the prose around a log that stands in one line."""
+    told = squeeze(line)
+    if len(told) <= LONGEST_LOG_LINE:
+        return [told] if _LOGGED_ERROR.search(told.lower()) else []
+    return [piece for piece in _cut(told) if _LOGGED_ERROR.search(piece.lower()) or _PROSE.fullmatch(piece)]
 
 
 @lru_cache(maxsize=CACHED)
 def is_noise(sentence: str) -> bool:
-    """Whether the sentence is courtesy, a signature or desk routine."""
+    """Whether the sentence is courtesy, a signature or desk routine, and nothing else."""
     low = plain(sentence[:400]).strip(" .,!-*•")
-    if len(low) < 3 or _GREETING.match(low) or _ACK.match(low):
+    if len(low) < 3 or SIGNATURE.match(low):
         return True
-    if _SIGN_OFF.match(low) or _SIGNATURE.match(low):
-        return True
-    return bool(_BOILERPLATE.search(low)) and not _STRONG_ERROR.search(low) and not _PERSISTS.search(low)
+    low = _CALLED.sub("", low)
+    if _GREETING.match(low) or _ACK.match(low) or SIGN_OFF.match(low) or BANNER.match(low):
+        return not TELLING.search(low) and not ERROR.search(low)
+    if not _ROUTINE.search(low) or _STRONG_ERROR.search(low):
+        return False
+    rest = _ROUTINE_CLAUSE.sub(" ", low)
+    return not _ENDED.search(rest) and len(_MEANING.findall(rest)) < TELLING_WORDS
 
 
 @lru_cache(maxsize=CACHED)
 def has_error(text: str) -> bool:
     """Whether the words report that something is wrong."""
-    return bool(_ERROR.search(text[:1000].lower()))
+    return bool(ERROR.search(text[:1000].lower()))
 
 
 @lru_cache(maxsize=CACHED)

@@ -6,10 +6,11 @@ processor from the others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from models.assessment.case import Case, CaseStep, steps_to_read
+from tasks.assessors.reading.lines import quotes
 from tasks.assessors.reading.text import LONGEST_TEXT, Sentence, sentences
 
 CHARACTERS_READ = 60_000  # of the steps of a session, over all of them
@@ -44,10 +45,13 @@ def transcribe(case: Case) -> Transcript:
     sizes = [len(step.text) for step in steps]
     even = EVEN_SHARE // max(1, len(steps))
     longest = min(LONGEST_TEXT, even, fair_share(sizes, CHARACTERS_READ))
-    told = [sentences(step.text, f"step:{step.seq}", longest=longest) for step in steps]
+    names = _names(steps)
+    problem = sentences(case.problem, "problem", names=names)
+    told = [sentences(step.text, f"step:{step.seq}", longest=longest, names=names) for step in steps]
+    told = [*_without_repetitions(problem, steps, told)]
     most = fair_share([len(each) for each in told], SENTENCES_READ)
     return Transcript(
-        problem=sentences(case.problem, "problem"),
+        problem=problem,
         steps=steps,
         spoken=[_ends(each, most) for each in told],
         reason=sentences(case.reason, "reason"),
@@ -55,6 +59,23 @@ def transcribe(case: Case) -> Transcript:
         left_out=case.steps_left_out + len(case.steps) - len(steps),
         shortened=sum(min(size, longest) for size in sizes) < SHORTENED_SHARE * sum(sizes),
     )
+
+
+def _names(steps: Sequence[CaseStep]) -> frozenset[str]:
+    """The names of those who speak, in lower case, and their first names."""
+    names = {step.author.lower() for step in steps if step.author}
+    return frozenset(names | {name.split()[0] for name in names if name.strip()})
+
+
+def _without_repetitions(
+    problem: list[Sentence], steps: Sequence[CaseStep], told: list[list[Sentence]]
+) -> Iterator[list[Sentence]]:
+    """Yield the sentences of each step without those that it only quotes, whether they are marked or not."""
+    known = {sentence.lower for sentence in problem}
+    for step, spoken in zip(steps, told, strict=True):
+        fresh = [sentence for sentence in spoken if sentence.lower not in known]
+        yield fresh if len(fresh) < len(spoken) and quotes(step.text) else spoken
+        known.update(sentence.lower for sentence in spoken)
 
 
 def fair_share(sizes: Sequence[int], budget: int) -> int:

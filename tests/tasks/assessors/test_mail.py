@@ -147,6 +147,12 @@ SEEN = {
     ),
     "a hidden item left open": ("<ul><li hidden>no<ul><li>no</ul><li>seen</ul>", "- seen"),
     "a hidden span left open": ("<div><span hidden>no</div><p>seen</p>", "seen"),
+    "a quotation": (
+        "<p>It fails.</p><blockquote type=cite>Did you<br>restart?<blockquote>No</blockquote></blockquote><p>Yes</p>",
+        "It fails.\n\n> Did you\n> restart?\n>> No\n\nYes",
+    ),
+    "a quotation left open": ("<div>It fails.<blockquote>Since when?</div>", "It fails.\n> Since when?"),
+    "what is no sign of a quotation": ("<p>\ufdd2</p><p>It fails.</p>", "It fails."),
     "other elements": ("press <kbd>F5</kbd>\n<strike>x</strike>\n- y", "press F5\nx\n- y"),
     "lines around one element": ("It <b>fails</b>\n- on one\n- on two", "It fails\n- on one\n- on two"),
     "a long attribute": (f"<p>a</p><img alt='{'A ' * 4000}'><p>b</p>", "a\n\nb"),
@@ -300,6 +306,8 @@ UNITS = [
     "_a _",
     "***a ",
     "<p hidden>",
+    "<blockquote>",
+    "<blockquote>a<br>b<br>c<br>",
     "<b hidden><i>",
     "</i>",
     "\n\nMIME-Version: x\n",
@@ -345,6 +353,10 @@ HEADERS = [
 )
 def test_no_text_is_too_broken(pieces: list[str]) -> None:
     assert isinstance(as_seen("".join(pieces)), str)
+
+
+def test_the_marks_of_quotations_do_not_make_a_text_many_times_as_long() -> None:
+    assert len(as_seen("<blockquote>" * 2000 + "a<br>" * 4000)) < 60_000
 
 
 def test_of_a_long_header_no_more_is_read_than_people_would() -> None:

@@ -8,7 +8,7 @@ NODE_BIN := PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick pictures reference constraints proofs faults bench bench-assessment check lint format migration shell
+.PHONY: help run test quick pictures reference constraints proofs faults train bench bench-assessment check lint format migration shell
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -40,6 +40,9 @@ check: lint ## lint, formatting, types, and which room may import which; the sam
 
 lint: .venv/stamp node_modules/stamp ## ruff
 	$(BIN)/python -m ruff check .
+
+train: .venv/stamp ## train the model by which the offline assessor reads, on the labels (about ten minutes)
+	$(BIN)/python -m tests.evaluation.train
 
 bench-assessment: .venv/stamp ## how good assessments and the search for past cases are (args="FILE …" for other tickets)
 	$(BIN)/python -m tests.benchmarks.assessment $(args)

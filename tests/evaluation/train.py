@@ -1,8 +1,8 @@
 """Train the model that reads sentences, on the labels: make train.
 
-Writes tasks/assessors/reading/acts.tsv. Held-out sessions are not looked at. Each question is a logistic regression of its
-own, fitted twice: with every feature that three sentences have, then with the weightiest. Where the answer turns to yes is
-decided on sessions that the fit did not see (cross-validation): at the precision that AIMS names.
+Writes tasks/assessors/reading/acts.tsv. Held-out sessions are not looked at. Each question is a logistic regression of
+its own, fitted twice: with every feature that three sentences have, then with the weightiest. From which score on an
+answer is yes is decided on sessions that the fit did not see (cross-validation): at the precision that AIMS names.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from models.assessment.case import Case
 from tasks.assessors.mail import case_as_seen
 from tasks.assessors.reading import acts
 from tasks.assessors.reading.acts import Scores, context, spoken_by
+from tasks.assessors.reading.features import words_of
 from tasks.assessors.reading.transcript import transcribe
 from tests.evaluation import notes
 from tests.evaluation.labelled import SOURCES, Session, place, sessions
@@ -64,7 +65,7 @@ def answers(session: Session, numbers: Sequence[int]) -> tuple[bool, ...]:
     actions = {attempt.action for attempt in session.attempts if attempt.outcome != "worked"}
     happy = codes & {"C", "O+", "R+"}
     late = session.state == "solved" and any(number >= (session.shown_by or 0) for number in numbers)
-    return Scores(
+    right = dict(
         worth=any(each.is_worth_it for each in told),
         attempt=bool(codes & {"R-", "R~", "R?"}) or not actions.isdisjoint(numbers),
         report="R" in kinds,
@@ -77,6 +78,7 @@ def answers(session: Session, numbers: Sequence[int]) -> tuple[bool, ...]:
         symptom="S" in kinds,
         courtesy=kinds <= {"X"},
     )
+    return tuple(right[name] for name in Scores._fields)
 
 
 def examples(session: Session, case: Case, asker_of: acts.Model | None, *, named: bool) -> list[Example]:
@@ -90,17 +92,16 @@ def examples(session: Session, case: Case, asker_of: acts.Model | None, *, named
     first = session.sentences[0].step
     judged = acts.judge(transcript, asker_of) if asker_of else []
     found: list[Example] = []
-    for at, (each, parts) in enumerate(
-        zip(told, context([(step, sentence.text) for sentence, step, _ in told]), strict=True)
-    ):
-        sentence = each[0]
+    words = [words_of(sentence.text) for sentence, _, _ in told]
+    for at, parts in enumerate(context([step for _, step, _ in told], words)):
+        sentence = told[at][0]
         step, text = texts[sentence.source]
         where = place(sentence.text, text)
         numbers = session.covered(step if (step or first == 0) else 1, *where) if where else []
         if not numbers:
             continue
         asks = judged[at].is_asker if judged else None
-        named_parts = [*parts, *(spoken_by(sentence.text, asks) if judged else [])]
+        named_parts = [*parts, *(spoken_by(words[at], asks) if judged else [])]
         features = {f"{part}\t{name}": True for part, names in named_parts for name in names}
         found.append(Example(session.id, features, answers(session, numbers)))
     return found
@@ -112,6 +113,7 @@ def fits(matrix: csr_matrix, right: NDArray[np.bool_]) -> list[LogisticRegressio
 
 
 def fit(matrix: csr_matrix, right: NDArray[np.bool_]) -> LogisticRegression:
+    """Fit the answers to one question."""
     return LogisticRegression(C=STRENGTH, solver="liblinear", tol=0.01).fit(matrix, right)
 
 
@@ -146,10 +148,11 @@ def train(found: Sequence[Example], *, folds: int = FOLDS) -> acts.Model:
         yes = scores >= cut
         print(f"| {name} | {truth[yes].mean():.2f} of {yes.sum()} | {yes[truth].mean():.2f} of {truth.sum()} |")
     rows: dict[str, dict[str, int]] = {}
-    for row, name in enumerate(names):
+    for row, name in enumerate(names, acts.NOTHING + 1):
         part, _, feature = name.partition("\t")
         rows.setdefault(part, {})[feature] = row
-    weights = np.array([model.coef_[0] for model in models], np.float32).T
+    nothing = np.zeros((1, right.shape[1]))
+    weights = np.vstack([nothing, np.array([model.coef_[0] for model in models]).T]).astype(np.float32)
     bias = np.array([model.intercept_[0] for model in models], np.float32)
     return acts.Model(rows, weights, bias, np.array(cuts, np.float32))
 

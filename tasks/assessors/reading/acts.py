@@ -16,15 +16,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.assessors.reading.features import edges, features, opening
+from tasks.assessors.reading.features import Words, edges, features, opening, words_of
 from tasks.assessors.reading.text import Sentence
 from tasks.assessors.reading.transcript import Transcript
 
 WEIGHTS = Path(__file__).with_name("acts.tsv")
 SCALE = 100
+NOTHING = 0  # the row of the weights that stands for no feature
 # What a feature is read of: the sentence, the one before or after it in its step, its place, or its opening
 # when the speaker is the one with the problem or somebody else.
 OWN, BEFORE, AFTER, PLACE, ASKER, HELPER = "own", "before", "after", "place", "asker", "helper"
+
+
+Table = NDArray[np.float32]
+Features = list[tuple[str, Iterable[str]]]  # what they are read of, and their names
 
 
 class Scores(NamedTuple):
@@ -63,13 +68,13 @@ class Judged:
 class Model:
     """Which row of `weights` a feature has, by what it is read of; the columns are those of Scores.
 
-    `cut` is the log-odds from which on an answer is yes.
+    Row NOTHING holds zeros and is no feature's. `cut` is the log-odds from which on an answer is yes.
     """
 
     rows: dict[str, dict[str, int]]
-    weights: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    cut: NDArray[np.float32]
+    weights: Table
+    bias: Table
+    cut: Table
 
 
 @cache
@@ -81,24 +86,26 @@ def load(path: Path = WEIGHTS) -> Model:
         part, feature, *numbers = line.split("\t")
         rows[part][feature] = len(weights)
         weights.append([int(number or 0) for number in numbers])
-    table = np.array(weights, np.float32) / SCALE
-    constants = rows.pop("constant")
-    return Model(dict(rows), table, table[constants["bias"]], table[constants["cut"]])
+    table = np.array(weights, np.float32) / np.float32(SCALE)
+    bias, cut = table[0].copy(), table[1]
+    table[NOTHING] = 0
+    del rows["constant"]
+    return Model(dict(rows), table, bias, cut)
 
 
 def judge(transcript: Transcript, model: Model | None = None) -> list[Judged]:
     """Judge the sentences of the problem and of the steps, in order."""
     model = model or load()
     spoken = told(transcript)
-    texts = [(step, sentence.text) for sentence, step, _ in spoken]
-    sums = [_total(model, found) + model.bias for found in context(texts)]
-    asker = find_asker([(author, total) for (_, _, author), total in zip(spoken, sums, strict=True)])
-    judged: list[Judged] = []
-    for (sentence, step, author), total in zip(spoken, sums, strict=True):
-        asks = True if step < 0 else None if author is None else author == asker
-        above = total + _total(model, spoken_by(sentence.text, asks)) - model.cut
-        judged.append(Judged(sentence, step, author, asks, Scores(*above.tolist())))
-    return judged
+    words = [words_of(sentence.text) for sentence, _, _ in spoken]
+    sums = _totals(model, context([step for _, step, _ in spoken], words)) + model.bias
+    asker = find_asker([author for _, _, author in spoken], sums)
+    asks = [True if step < 0 else None if author is None else author == asker for _, step, author in spoken]
+    sums += _totals(model, map(spoken_by, words, asks)) - model.cut
+    return [
+        Judged(sentence, step, author, is_asker, Scores(*scores))
+        for (sentence, step, author), is_asker, scores in zip(spoken, asks, sums.tolist(), strict=True)
+    ]
 
 
 def told(transcript: Transcript) -> list[tuple[Sentence, int, str | None]]:
@@ -109,43 +116,48 @@ def told(transcript: Transcript) -> list[tuple[Sentence, int, str | None]]:
     return found
 
 
-def context(told: Sequence[tuple[int, str]]) -> Iterator[list[tuple[str, Iterable[str]]]]:
-    """Yield for each (step, text) its features that do not depend on who speaks."""
-    borders = [edges(text) for _, text in told]
+def context(steps: Sequence[int], words: Sequence[Words]) -> Iterator[Features]:
+    """Yield for each sentence its features that do not depend on who speaks; `steps` are those they stand in."""
+    borders = [edges(each) for each in words]
     begun = 0
-    for at, (step, text) in enumerate(told):
-        is_first = at == 0 or told[at - 1][0] != step
-        is_last = at + 1 == len(told) or told[at + 1][0] != step
+    for at, (step, each) in enumerate(zip(steps, words, strict=True)):
+        is_first = at == 0 or steps[at - 1] != step
+        is_last = at + 1 == len(steps) or steps[at + 1] != step
         begun = at if is_first else begun
         place = (f"{'problem' if step < 0 else 'step'} {min(at - begun, 4)}", f"{is_first:d}{is_last:d}")
         yield [
-            (OWN, features(text)),
+            (OWN, features(each)),
             (PLACE, place),
             (BEFORE, () if is_first else borders[at - 1]),
             (AFTER, () if is_last else borders[at + 1]),
         ]
 
 
-def spoken_by(text: str, asks: bool | None) -> list[tuple[str, Iterable[str]]]:
+def spoken_by(words: Words, asks: bool | None) -> Features:
     """The features that depend on who speaks; none where nobody is named."""
-    return [] if asks is None else [(ASKER if asks else HELPER, opening(text)), (PLACE, (f"asker {asks:d}",))]
+    return [] if asks is None else [(ASKER if asks else HELPER, opening(words)), (PLACE, (f"asker {asks:d}",))]
 
 
-def find_asker(told: Iterable[tuple[str | None, NDArray[np.float32]]]) -> str | None:
+def find_asker(authors: Sequence[str | None], sums: Table) -> str | None:
     """Return who has the problem: the author who describes and reports most and proposes least."""
     points: defaultdict[str, list[float]] = defaultdict(list)
-    for author, total in told:
+    for author, share in zip(authors, map(Scores._make, (1 / (1 + np.exp(-sums))).tolist()), strict=True):
         if author is not None:
-            share = Scores(*(1 / (1 + np.exp(-total))).tolist())
             points[author].append(share.symptom + share.failed + share.worked + share.solved - share.proposal)
     return max(points, key=lambda author: sum(points[author]) / (len(points[author]) + 2), default=None)
 
 
-def _total(model: Model, found: Iterable[tuple[str, Iterable[str]]]) -> NDArray[np.float32]:
+def _totals(model: Model, sentences: Iterable[Features]) -> Table:
+    """The sums of the weights of each sentence's features: a row for each sentence."""
     numbers: list[int] = []
-    for part, names in found:
-        rows = model.rows.get(part, {})
-        # Row 0 is the bias and no feature.
-        numbers += filter(None, map(rows.get, names))
-    total: NDArray[np.float32] = model.weights[numbers].sum(axis=0)
+    begins: list[int] = []
+    for found in sentences:
+        begins.append(len(numbers))
+        numbers.append(NOTHING)
+        for part, names in found:
+            rows = model.rows.get(part, {})
+            numbers += filter(None, map(rows.get, names))
+    if not begins:
+        return np.zeros((0, len(Scores._fields)), np.float32)
+    total: Table = np.add.reduceat(model.weights[numbers], begins, axis=0)
     return total

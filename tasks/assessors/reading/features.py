@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from tasks.assessors.reading.similarity import stem
 from tasks.assessors.reading.text import CACHED, plain
@@ -17,6 +18,8 @@ LAST_TOKENS = 12
 EDGE_TOKENS = 8  # of the neighbours
 OPENING_TOKENS = 10
 PAIR_REACH = 4  # telling classes
+
+NUMBER = "0"  # stands for every number
 
 _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[^\sa-z\d]")
 _CODE = re.compile(
@@ -34,57 +37,73 @@ _LENGTHS = (3, 6, 12, 25, 48)  # tokens
 
 def tokens(text: str) -> list[str]:
     """The words and marks of the beginning and the end of `text`, in lower case; numbers are 0."""
-    found = ["0" if token.isdigit() else token for token in _TOKEN.findall(plain(text[:CHARACTERS_READ]))]
+    found = [NUMBER if token.isdigit() else token for token in _TOKEN.findall(plain(text[:CHARACTERS_READ]))]
     return found if len(found) <= FIRST_TOKENS + LAST_TOKENS else found[:FIRST_TOKENS] + found[-LAST_TOKENS:]
 
 
 @lru_cache(maxsize=CACHED)
-def word_class(token: str) -> str:
+def word_class(word: str) -> str:
     """The class of a word (lexicon.toml); a mark is a class of its own."""
-    if token in _CLASS:
-        return _CLASS[token]
-    if token == "0" or not token[0].isalpha():
-        return token
-    if token.endswith("ed") and len(token) > 4:
+    if word in _CLASS:
+        return _CLASS[word]
+    if word == NUMBER or not word[0].isalpha():
+        return word
+    if word.endswith("ed") and len(word) > 4:
         return "DID"
-    if token.endswith("ing") and len(token) > 5:
+    if word.endswith("ing") and len(word) > 5:
         return "DOING"
-    return "LY" if token.endswith("ly") else OTHER
+    return "LY" if word.endswith("ly") else OTHER
 
 
-def features(text: str) -> set[str]:
+class Words(NamedTuple):
+    """A sentence as it is compared: its tokens, their stems and classes, the classes without runs of unknown words."""
+
+    text: str
+    tokens: list[str]
+    stems: list[str]
+    classes: list[str]
+    shape: list[str]
+
+    def opening(self, count: int) -> list[str]:
+        """The shape of the first `count` tokens."""
+        return _merged(self.classes[:count])
+
+
+def words_of(text: str) -> Words:
+    """Cut a sentence into words."""
+    found = tokens(text)
+    classes = [word_class(each) for each in found]
+    return Words(text, found, [stem(each) for each in found], classes, _merged(classes))
+
+
+def features(words: Words) -> set[str]:
     """The features of a sentence by itself."""
-    words = tokens(text)
-    stemmed = [stem(word) for word in words]
-    classes = [word_class(word) for word in words]
-    shape = _merged(classes)
+    _, found, stems, classes, shape = words
     return {
-        *words,
-        *_runs(stemmed, 2),
-        *map(" * ".join, zip(stemmed, stemmed[2:], strict=False)),
-        *map("+".join, zip(classes, stemmed[1:], strict=False)),
+        *found,
+        *_runs(stems, 2),
+        *map(" * ".join, zip(stems, stems[2:], strict=False)),
+        *map("+".join, zip(classes, stems[1:], strict=False)),
         *_runs(shape, 2),
         *_runs(shape, 3),
         *_runs(shape, 4),
         *_order(classes),
-        *_ends(words, 3),
+        *_ends(found, 3),
         *_ends(shape, 4),
-        *_looks(text, len(words)),
+        *_looks(words.text, len(found)),
     }
 
 
-def opening(text: str) -> set[str]:
+def opening(words: Words) -> set[str]:
     """The features of a sentence that are weighed apart for who has the problem and for who helps."""
-    words = tokens(text)
-    shape = _merged([word_class(word) for word in words[:OPENING_TOKENS]])
-    return {*words[:OPENING_TOKENS], *shape, *_runs(shape, 2), *_runs(shape, 3)}
+    shape = words.opening(OPENING_TOKENS)
+    return {*words.tokens[:OPENING_TOKENS], *shape, *_runs(shape, 2), *_runs(shape, 3)}
 
 
-def edges(text: str) -> set[str]:
+def edges(words: Words) -> set[str]:
     """The features of a sentence that tell about the one before or after it."""
-    words = tokens(text)
-    shape = _merged([word_class(word) for word in words[:EDGE_TOKENS]])
-    return {*shape, *_runs(shape, 2), *_ends(words, 2), *_ends(shape, 3)}
+    shape = words.opening(EDGE_TOKENS)
+    return {*shape, *_runs(shape, 2), *_ends(words.tokens, 2), *_ends(shape, 3)}
 
 
 def _order(classes: Sequence[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from models.assessment import State
 from models.assessment.feedback import Rating
+from models.assessment.result import Standing
 from models.batch import BatchState
 from models.handoff import Priority, Status
 from models.session import Outcome, StepKind
@@ -44,6 +45,11 @@ LABELS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         State.FAILED: "Failed",
         State.QUEUED: "Waiting",
         State.RUNNING: "Being written",
+    },
+    Standing: {
+        Standing.OPEN: "Open",
+        Standing.WAITING: "Waiting",
+        Standing.PROBABLY_SOLVED: "Probably solved",
     },
     BatchState: {
         BatchState.QUEUED: "Waiting",

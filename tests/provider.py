@@ -190,6 +190,7 @@ def brief(case: dict[str, Any]) -> dict[str, Any]:
     known += [{"text": step["text"][:400] or "-", "evidence": [step["id"]]} for step in steps[:3]]
     cause = {"text": f"Perhaps as in: {past[0]['title'][:300]}", "evidence": [past[0]["id"]]} if past else None
     return {
+        "state": {"value": "open", "evidence": [steps[-1]["id"]] if steps else []},
         "summary": f"{case['title']}: {case['problem']}"[:500],
         "what_we_know": known,
         "do_not_repeat": [

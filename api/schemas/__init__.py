@@ -13,7 +13,7 @@ from models.assessment.feedback import Rating
 from models.feed import EventType
 from models.handoff import OPEN, Intent, Priority, Status
 from models.session import Outcome, StepKind
-from tasks.assessors.content import DraftSchema
+from tasks.assessors.content import CaseStateSchema, DraftSchema
 
 MAX_STEPS = 500
 
@@ -247,12 +247,16 @@ class ShortAssessmentSchema(Schema):
 
 
 class AssessmentSchema(DraftSchema):
-    """One generation in full. A failed one has neither summary nor confidence."""
+    """One generation in full: `state` is that of the case, `assessment_state` that of the generation.
 
+    A failed one has neither summary, confidence nor state; one of an older version has no state.
+    """
+
+    state = fields.Nested(CaseStateSchema, allow_none=True)
     summary = fields.String(allow_none=True)  # type: ignore[assignment]
     confidence = fields.String(allow_none=True)
     generation = fields.Integer()
-    state = one_of(State)
+    assessment_state = one_of(State)
     source = fields.String(allow_none=True)
     prompt_version = fields.String(allow_none=True)
     input_hash = fields.String(allow_none=True)

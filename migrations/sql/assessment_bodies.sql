@@ -1,6 +1,8 @@
--- Each generation of an assessment as its readers see it. `steps_newer` is missing: it depends on the session.
-CREATE VIEW assessment_bodies WITH (security_invoker) AS
+-- Each generation of an assessment as its readers see it. `steps_newer` is missing: it depends on the session. `state` is
+-- that of the case; the column of this name is that of the generation, which readers know as `assessment_state`.
+CREATE OR REPLACE VIEW assessment_bodies WITH (security_invoker) AS
 SELECT account_id, handoff_id, generation, state, content, source, steps_seen, jsonb_build_object(
+    'state', content -> 'state',
     'summary', content -> 'summary',
     'what_we_know', coalesce(content -> 'what_we_know', '[]'),
     'do_not_repeat', coalesce(content -> 'do_not_repeat', '[]'),
@@ -9,7 +11,7 @@ SELECT account_id, handoff_id, generation, state, content, source, steps_seen, j
     'confidence', content -> 'confidence',
     'similar', coalesce(content -> 'similar', '[]'),
     'questions', coalesce(content -> 'questions', '[]'),
-    'generation', generation, 'state', state, 'source', source,
+    'generation', generation, 'assessment_state', state, 'source', source,
     'prompt_version', prompt_version, 'input_hash', input_hash, 'steps_seen', steps_seen,
     'queued_at', rfc3339(queued_at), 'started_at', rfc3339(started_at), 'finished_at', rfc3339(finished_at),
     'attempts', attempts, 'provider_calls', provider_calls, 'dropped_evidence', dropped_evidence,

@@ -11,14 +11,14 @@ depends_on = None
 
 SQL = Path(__file__).parents[1] / "sql"
 ROLES = "escalation_app, escalation_upkeep"
-VIEWS = ("assessment_bodies", "handoff_cards")  # the second reads the first
+VIEWS = {"assessment_bodies": "assessment_bodies_0015", "handoff_cards": "handoff_cards"}  # view: file
 
 
 def upgrade() -> None:
     op.execute((SQL / "rfc3339.sql").read_text())
     op.execute(f"GRANT EXECUTE ON FUNCTION rfc3339 TO {ROLES}")
-    for view in VIEWS:
-        op.execute((SQL / f"{view}.sql").read_text())
+    for view, file in VIEWS.items():
+        op.execute((SQL / f"{file}.sql").read_text())
         op.execute(f"GRANT SELECT ON {view} TO {ROLES}")
 
 

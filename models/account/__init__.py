@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     String,
+    Text,
     func,
     select,
 )
@@ -54,6 +55,7 @@ class Account(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(200))
     claim_lease_seconds: Mapped[int | None]  # None: the installation's setting
+    language: Mapped[str | None] = mapped_column(Text)  # of assessments, BCP 47; None: the language of each case
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (CheckConstraint("claim_lease_seconds > 0", name="claim_lease_seconds"),)

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import TypedDict
 
 from models.assessment import State
+
+
+class Standing(StrEnum):
+    """Where a case stands. Waiting: somebody outside has to answer, deliver or come first."""
+
+    OPEN = "open"
+    WAITING = "waiting"
+    PROBABLY_SOLVED = "probably_solved"
+
+
+class CaseState(TypedDict):
+    """Where the case stands at its end, with the ids of what shows it. `value`: one of Standing."""
+
+    value: str
+    evidence: list[str]
 
 
 class Statement(TypedDict):
@@ -40,6 +56,7 @@ class SimilarCase(TypedDict):
 class Findings(TypedDict):
     """The findings of an assessor about a case."""
 
+    state: CaseState
     summary: str
     what_we_know: list[Statement]
     do_not_repeat: list[Tried]

@@ -10,7 +10,16 @@ from typing import Any, TypeVar
 from marshmallow import Schema, ValidationError, fields, validate
 
 from models.assessment.case import Case
-from models.assessment.result import Content, Findings, SimilarCase, Statement, Suggestion, Tried
+from models.assessment.result import (
+    CaseState,
+    Content,
+    Findings,
+    SimilarCase,
+    Standing,
+    Statement,
+    Suggestion,
+    Tried,
+)
 from tasks.assessors.reading.outcomes import Attempt, outcomes
 from tasks.assessors.reading.similarity import repeats
 from tasks.assessors.reading.text import clip, digest
@@ -29,7 +38,7 @@ EVIDENCE_LENGTH = 80
 OUTCOMES = ("failed", "partial", "unknown")
 CONFIDENCES = ("low", "medium", "high")
 
-S = TypeVar("S", Statement, Tried, Suggestion)
+S = TypeVar("S", CaseState, Statement, Tried, Suggestion)
 
 
 class Text(fields.String):
@@ -58,6 +67,13 @@ def evidence() -> fields.Field[Any]:
     """The ids that a statement rests on. Unknown ids pass here; `verify` drops and counts them."""
     what = "ids this rests on: step:N, handoff:ID, title, problem, reason or ask"
     return many(Text(EVIDENCE_LENGTH), EVIDENCE_COUNT, what)
+
+
+class CaseStateSchema(Schema):
+    """Where the case stands at its end."""
+
+    value = fields.String(required=True, validate=validate.OneOf([standing.value for standing in Standing]))
+    evidence = evidence()
 
 
 class StatementSchema(Schema):
@@ -95,6 +111,9 @@ class SimilarSchema(Schema):
 class ReplySchema(Schema):
     """The reply of a model: everything but the similar cases, which the server knows better."""
 
+    state = fields.Nested(
+        CaseStateSchema, required=True, metadata={"description": "where the case stands at its end"}
+    )
     summary = Text(SUMMARY_LENGTH, metadata={"description": "problem, state now, what is needed"})
     what_we_know = many(StatementSchema, KNOWN_COUNT, "facts of the session")
     do_not_repeat = many(TriedSchema, TRIED_COUNT, "what was tried without solving it")
@@ -188,8 +207,9 @@ def verify(content: Findings, case: Case, *, attempts: Sequence[Attempt] | None 
 
     The result is valid by DraftSchema. Facts and attempts without surviving evidence are dropped, a likely
     cause without any becomes null and the confidence low, suggestions that repeat a failed step move to
-    do_not_repeat, and `similar` is always the server's own list. `attempts` are those of the case, for who has
-    read it already.
+    do_not_repeat, and `similar` is always the server's own list. A state that nothing shows is open. What shows
+    that the case is probably solved is neither a failure nor an open suggestion. `attempts` are those of the
+    case, for who has read it already.
     """
     ids = _Evidence(case.evidence_ids())
     facts, tried, cause, steps = (
@@ -198,15 +218,17 @@ def verify(content: Findings, case: Case, *, attempts: Sequence[Attempt] | None 
         ids.keep(content["likely_cause"]) if content["likely_cause"] else None,
         [ids.keep(item) for item in content["suggested_steps"]],
     )
+    state = _shown(ids.keep(content["state"]))
     known, listed = _grounded(facts), _grounded(tried)
     fresh, moved = _split_repeats(steps, listed, outcomes(case) if attempts is None else attempts)
     unfounded = cause is not None and not cause["evidence"]
     checked: Content = {
+        "state": state,
         "summary": content["summary"],
         "what_we_know": known,
-        "do_not_repeat": (listed + moved)[:TRIED_COUNT],
+        "do_not_repeat": [item for item in listed + moved if not _is_success(item, state)][:TRIED_COUNT],
         "likely_cause": None if unfounded else cause,
-        "suggested_steps": fresh,
+        "suggested_steps": [step for step in fresh if not _is_success(step, state)],
         "confidence": "low" if unfounded else content["confidence"],
         "similar": similar_cases(case),
         "questions": list(content["questions"]),
@@ -227,6 +249,18 @@ def similar_cases(case: Case) -> list[SimilarCase]:
         }
         for past in best
     ]
+
+
+def _shown(state: CaseState) -> CaseState:
+    """Return the state if anything shows it; a case is open otherwise."""
+    return state if state["evidence"] else {"value": Standing.OPEN.value, "evidence": []}
+
+
+def _is_success(item: Tried | Suggestion, state: CaseState) -> bool:
+    """Whether a failed attempt or a suggestion rests on nothing but what shows that the case is probably solved."""
+    if state["value"] != Standing.PROBABLY_SOLVED or item.get("outcome", "failed") != "failed":
+        return False
+    return bool(item["evidence"]) and set(item["evidence"]) <= set(state["evidence"])
 
 
 def _grounded(items: list[S]) -> list[S]:

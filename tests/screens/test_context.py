@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import environment
@@ -107,6 +108,37 @@ def test_fallback_and_failed_say_so_and_why(team: Team, page_of: PageOf, service
     page.reload()
     expect(page.locator("#assessment")).to_contain_text("no assessment: the process that wrote it broke down")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("value", "label"), [("probably_solved", "Probably solved"), ("waiting", "Waiting"), (None, "")]
+)
+def test_where_the_case_stands_comes_first_and_points_to_what_shows_it(
+    team: Team, page_of: PageOf, service: Service, value: str | None, label: str
+) -> None:
+    handoff = scene.copier(team)
+    stand_as(service, team, {"value": value, "evidence": ["step:4"]} if value else None)
+    page = context_of(page_of, team.senior, handoff)
+    assessment = page.locator("#assessment .fill > *")
+    if value is None:
+        expect(assessment.first).to_contain_text("Likely cause")
+        expect(page.locator(".standing")).to_have_count(0)
+        return
+    expect(assessment.first).to_contain_text(label)
+    assessment.first.get_by_role("link", name="Step 4").click()
+    expect(page.locator("#step-4")).to_be_focused()
+
+
+def stand_as(service: Service, team: Team, state: dict[str, object] | None) -> None:
+    """Let the assessment have found the case in this state; None: an older version wrote it."""
+    from sqlalchemy import func, update
+
+    from models.assessment import Assessment
+    from models.transaction import transaction
+
+    content = Assessment.content.op("-")("state") if state is None else Assessment.content.op("||")({"state": state})
+    with environment(service.variables), transaction(team.junior.account_id) as session:
+        session.execute(update(Assessment).values(content=content, finished_at=func.now()))
 
 
 def end_as(service: Service, team: Team, handoff: dict[str, object], state: str, kind: str) -> None:

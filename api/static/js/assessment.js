@@ -6,7 +6,7 @@ import { el, refill } from "./dom.js";
 import { keepDraft } from "./drafts.js";
 import { elsewhere, evidence } from "./evidence.js";
 import { sending } from "./sending.js";
-import { ASSESSMENT, age, clock, moment, plural, RATING, source, why } from "./words.js";
+import { ASSESSMENT, age, clock, moment, plural, RATING, STANDING, source, why } from "./words.js";
 
 /** @typedef {{ handoff: Handoff, newest: Assessment, changed: Function, mayWrite: boolean }} View */
 
@@ -23,7 +23,7 @@ export function showAssessment(section, view) {
     shown?.generation,
     shown?.steps_newer,
     newest?.generation,
-    newest?.state,
+    newest?.assessment_state,
     handoff.assessment_state,
     handoff.status,
   ]);
@@ -56,7 +56,7 @@ function status({ handoff, newest }) {
         ? `The newest try failed: ${why(newest?.error_kind)}. Below is the one before.`
         : `There is no assessment: ${why(newest?.error_kind)}. The session itself is complete on this page.`,
     );
-  if (shown?.state === "fallback")
+  if (shown?.assessment_state === "fallback")
     return el(
       "p",
       { className: "notice warn" },
@@ -84,6 +84,7 @@ function waiting(newest, shown) {
 function content(shown) {
   const { similar } = shown;
   return [
+    shown.state && standing(shown.state, similar),
     el(
       "div",
       { className: "cause" },
@@ -122,6 +123,17 @@ function content(shown) {
         ),
       ),
   ].filter(Boolean);
+}
+
+// Where the case stands, before everything else: what is solved is read differently.
+/** @param {CaseState} state */
+function standing(state, similar) {
+  return el(
+    "p",
+    { className: "standing", data: { standing: state.value } },
+    el("span", { className: "badge" }, STANDING[state.value]),
+    evidence(state.evidence, similar),
+  );
 }
 
 function list(title, items, similar, tag = "ul") {

@@ -40,7 +40,8 @@ async function read() {
 
 // The generation that is being written or has failed is not the one that is shown; it says since when and why.
 async function newestGeneration(handoff) {
-  if (!handoff.assessment_state || handoff.assessment_state === handoff.assessment?.state) return handoff.assessment;
+  const { assessment, assessment_state: state } = handoff;
+  if (!state || state === assessment?.assessment_state) return assessment;
   const { items } = await get(`/handoffs/${id}/assessments`);
   return items.at(-1) ?? null;
 }

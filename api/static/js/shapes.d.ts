@@ -13,7 +13,14 @@ interface Statement {
   outcome?: string;
 }
 
+/** Where a case stands, and what shows it. */
+interface CaseState {
+  value: "open" | "waiting" | "probably_solved";
+  evidence: string[];
+}
+
 interface Assessment {
+  state: CaseState | null;
   summary: string;
   what_we_know: Statement[];
   do_not_repeat: Statement[];
@@ -23,7 +30,7 @@ interface Assessment {
   questions: string[];
   confidence: "low" | "medium" | "high";
   generation: number;
-  state: AssessmentState;
+  assessment_state: AssessmentState;
   source: string | null;
   steps_newer: number | null;
   queued_at: string;

@@ -11,6 +11,7 @@ export const OUTCOME = labels.Outcome;
 export const KIND = labels.StepKind;
 export const STATUS = labels.Status;
 export const ASSESSMENT = labels.State;
+export const STANDING = labels.Standing;
 export const BATCH = labels.BatchState;
 export const RATING = labels.Rating;
 

@@ -61,6 +61,7 @@ class Extractive:
         likely = cause.from_past(case, self.past_floor)
         told = summary.quote(case, transcript, language)
         return {
+            "state": {"value": "open", "evidence": []},
             "summary": told,
             "what_we_know": quotations(transcript, [told, *(attempt.text for attempt in reading.attempts)]),
             "do_not_repeat": attempts_not_to_repeat(reading),
@@ -77,6 +78,7 @@ class Extractive:
         tried = attempts_not_to_repeat(reading)
         told = summary.write(case, transcript, reading)
         return {
+            "state": {"value": "open", "evidence": []},
             "summary": told,
             "what_we_know": known_facts(spoken, reading, [told]),
             "do_not_repeat": tried,

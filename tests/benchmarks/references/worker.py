@@ -15,6 +15,7 @@ from tasks.assessors.base import Draft
 
 DRAFT = Draft(
     content={
+        "state": {"value": "open", "evidence": []},
         "summary": "The printer is offline since the update.",
         "what_we_know": [{"text": "It is offline on every PC.", "evidence": ["problem"]}],
         "do_not_repeat": [],

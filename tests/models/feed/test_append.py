@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -82,6 +83,20 @@ def test_a_generation_that_read_no_steps_does_not_say_how_many_came_later(world:
     assert (generation["steps_seen"], generation["steps_newer"]) == (None, None)
     assert generation["what_we_know"] == []
     assert generation["summary"] is None
+    assert (generation["assessment_state"], generation["state"]) == ("failed", None)
+
+
+@pytest.mark.parametrize("state", [None, {"value": "waiting", "evidence": ["problem"]}])
+def test_the_state_of_the_case_is_told_if_it_is_stored(world: World, state: dict[str, Any] | None) -> None:
+    made = world.junior.hand_off()
+    content = json.dumps({"summary": "It waits."} | ({"state": state} if state else {}))
+    with maintenance() as session:
+        wrote = "UPDATE assessments SET state = 'succeeded', content = CAST(:content AS jsonb)"
+        session.execute(text(wrote), {"content": content})
+        session.execute(text("UPDATE handoffs SET shown_generation = 1"))
+    (generation,) = world.senior.get(f"/handoffs/{made['id']}/assessments").json["items"]
+    assert (generation["assessment_state"], generation["state"]) == ("succeeded", state)
+    assert world.senior.get(f"/handoffs/{made['id']}").json["assessment"]["state"] == state
 
 
 @pytest.mark.parametrize("fraction", [0, 120_000, 123_456])

@@ -12,6 +12,7 @@ from tasks.assessors.content import DraftSchema, ReplySchema, json_schema, verif
 from tests.tasks.assessors.cases import PAST_ID, PRINTER, case, past, step
 
 EVERY_KEY = {
+    "state",
     "summary",
     "what_we_know",
     "do_not_repeat",
@@ -25,6 +26,7 @@ EVERY_KEY = {
 
 def content(**changes: Any) -> dict[str, Any]:
     return {
+        "state": {"value": "open", "evidence": []},
         "summary": "Printing fails with 0x00000709.",
         "what_we_know": [{"text": "All of Accounting is affected.", "evidence": ["problem"]}],
         "do_not_repeat": [],
@@ -64,6 +66,11 @@ def test_verified_content_is_valid_by_the_full_schema_and_has_exactly_its_keys()
         {"do_not_repeat": [{"text": "x", "outcome": "worked", "evidence": []}]},
         {"questions": ["?"] * 9},
         {"likely_cause": "an update"},
+        {"state": "open"},
+        {"state": None},
+        {"state": {"value": "solved", "evidence": []}},
+        {"state": {"value": "open"}},
+        {"state": {"value": "open", "evidence": ["problem"] * 11}},
     ],
 )
 def test_content_out_of_shape_is_refused(changes: dict[str, Any]) -> None:
@@ -85,7 +92,7 @@ def every_object(schema: Any) -> list[dict[str, Any]]:
 
 def test_the_json_schema_is_strict_at_every_level() -> None:
     objects = every_object(json_schema())
-    assert len(objects) == 5
+    assert len(objects) == 6
     for found in objects:
         assert found["additionalProperties"] is False
         assert found["required"] == list(found["properties"])
@@ -127,6 +134,57 @@ def test_a_cause_without_surviving_evidence_becomes_null_and_confidence_low() ->
 
 def test_no_cause_at_all_leaves_the_confidence_alone() -> None:
     assert verified(likely_cause=None)["confidence"] == "medium"
+
+
+@pytest.mark.parametrize("value", ["waiting", "probably_solved"])
+def test_a_state_that_nothing_shows_is_open(value: str) -> None:
+    result = verify(content(state={"value": value, "evidence": ["step:99"]}), PRINTER)
+    assert result.content["state"] == {"value": "open", "evidence": []}
+    assert result.dropped_evidence == 1
+
+
+@pytest.mark.parametrize("value", ["open", "waiting", "probably_solved"])
+def test_a_state_keeps_the_ids_that_exist(value: str) -> None:
+    state = verified(state={"value": value, "evidence": ["step:77", "step:4", "step:4"]})["state"]
+    assert state == {"value": value, "evidence": ["step:4"]}
+
+
+SOLVED = {"value": "probably_solved", "evidence": ["step:3", "step:4"]}
+
+
+def attempt(outcome: str, *evidence: str) -> dict[str, Any]:
+    return {"text": "Removed KB5034441", "outcome": outcome, "evidence": list(evidence)}
+
+
+@pytest.mark.parametrize(
+    ("tried", "stays"),
+    [
+        (attempt("failed", "step:4"), False),
+        (attempt("failed", "step:3", "step:4"), False),
+        (attempt("failed", "step:2"), True),
+        (attempt("failed", "step:2", "step:4"), True),
+        (attempt("partial", "step:4"), True),
+    ],
+)
+def test_what_shows_that_it_works_is_not_called_failed(tried: dict[str, Any], stays: bool) -> None:
+    assert verified(state=SOLVED, do_not_repeat=[tried])["do_not_repeat"] == [tried][: int(stays)]
+    waiting = {**SOLVED, "value": "waiting"}
+    assert verified(state=waiting, do_not_repeat=[tried])["do_not_repeat"] == [tried]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "stays"), [(["step:4"], False), (["step:2", "step:4"], True), (["step:1"], True), ([], True)]
+)
+def test_what_shows_that_it_works_is_not_suggested_as_open(evidence: list[str], stays: bool) -> None:
+    step = {**suggestion("Remove KB5034441 from one client"), "evidence": evidence}
+    assert verified(state=SOLVED, suggested_steps=[step])["suggested_steps"] == [step][: int(stays)]
+    assert verified(suggested_steps=[step])["suggested_steps"] == [step]
+
+
+def test_a_suggestion_of_the_fix_does_not_come_back_as_a_failure() -> None:
+    state = {"value": "probably_solved", "evidence": ["step:1"]}
+    result = verified(state=state, suggested_steps=[suggestion("Restart the print spooler")])
+    assert result["suggested_steps"] == result["do_not_repeat"] == []
 
 
 def suggestion(text: str) -> dict[str, Any]:

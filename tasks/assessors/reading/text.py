@@ -149,12 +149,12 @@ def sentences(text: str, source: str, *, longest: int = LONGEST_TEXT) -> list[Se
 
 @lru_cache(maxsize=1024)
 def _sentences(text: str, source: str, longest: int) -> tuple[Sentence, ...]:
-    pieces = (piece for paragraph in _paragraphs(clean(text, longest)) for piece in _split(paragraph))
+    pieces = (piece for paragraph in paragraphs(clean(text, longest)) for piece in _split(paragraph))
     told = (piece for piece in pieces if not is_noise(piece))
     return tuple(Sentence(piece, source, place) for place, piece in enumerate(islice(told, SENTENCES_PER_TEXT)))
 
 
-def _paragraphs(text: str) -> list[str]:
+def paragraphs(text: str) -> list[str]:
     """Lines, with hard-wrapped ones joined, without quoted text and what follows a sign-off."""
     joined: list[str] = []
     signed = broken = False

@@ -23,9 +23,10 @@ LAST_STEPS = 16
 FIRST_STEPS = 8
 FAILED_STEPS = 16
 
-BYTES_PER_TOKEN = 3
-LEAST_TEXT = 160  # bytes; a step of which less could be shown is left out
-STEP_BYTES = 900  # of a step that was chosen last
+# Sizes are in bytes of JSON, in which a digit counts as three.
+SIZE_OF_TOKEN = 3
+LEAST_TEXT = 160  # a step of which less could be shown is left out
+LAST_CHOSEN_TEXT = 900  # of a step that was chosen last
 MOST_QUOTED = 5  # times the room: a longer session is not tried whole, which would redact all of it for nothing
 REPLY_CHARS = 8000
 CORRECTION_CHARS = 1200
@@ -104,12 +105,16 @@ class Prompt:
 
 
 def tokens(text: str) -> int:
-    """Estimate how many tokens a model reads in `text`: one for three bytes of UTF-8, rounded up.
+    """Estimate how many tokens a model reads in `text`: one for a digit or three other bytes of UTF-8, rounded up.
 
-    On the safe side for prose: English has four letters or more to a token, Chinese and Japanese about one character
-    of three bytes, Cyrillic and Arabic two characters of two. Only long numbers in hexadecimal have more.
+    On the safe side for every script: English has four letters or more to a token, Chinese one character of three bytes
+    at most, Cyrillic and Arabic one and a half of two bytes. Numbers, of which logs are full, are cut into far more.
     """
-    return -(-len(text.encode()) // BYTES_PER_TOKEN)
+    return -(-_weight(text) // SIZE_OF_TOKEN)
+
+
+def _weight(text: str) -> int:
+    return len(text.encode()) + (SIZE_OF_TOKEN - 1) * sum(map(text.count, "0123456789"))
 
 
 def render(case: Case, redaction: Redaction, most_tokens: int) -> Prompt:
@@ -124,7 +129,7 @@ def render(case: Case, redaction: Redaction, most_tokens: int) -> Prompt:
         )
     fence = "=== case {} ==="
     empty = Prompt(SYSTEM, "\n".join([asked, fence.format("0" * 24), "", fence.format("0" * 24)]))
-    body = _dumped(_payload(case, redaction, BYTES_PER_TOKEN * (most_tokens - empty.tokens())))
+    body = _dumped(_payload(case, redaction, SIZE_OF_TOKEN * (most_tokens - empty.tokens())))
     fence = fence.format(hashlib.sha256(body.encode()).hexdigest()[:24])
     return replace(empty, user=f"{asked}\n{fence}\n{body}\n{fence}")
 
@@ -167,16 +172,16 @@ class _Part:
         return self.fixed | {name: _shorten(text, longest) for name, text in self.texts.items()}
 
     def least(self) -> int:
-        """Bytes that it takes at least, if it is to say something."""
+        """The size it has at least, if it is to say something."""
         return self.bare() + sum(min(_size(text), LEAST_TEXT) for text in self.texts.values())
 
     def bare(self) -> int:
-        """Bytes without its texts."""
+        """The size without its texts."""
         return _size(self.fixed | dict.fromkeys(self.texts, 0)) + 1
 
 
 def _payload(case: Case, redaction: Redaction, room: int) -> dict[str, Any]:
-    """Build the body, at most `room` bytes as JSON. What a part leaves unused goes to the next one.
+    """Build the body, of a size of at most `room`. What a part leaves unused goes to the next one.
 
     The room for a case that does not fit whole is spent in this order: its fields, at most a third; the newest steps,
     the first ones and the latest failed ones, at most three quarters of the rest; past cases; other steps, the newest
@@ -201,7 +206,7 @@ def _payload(case: Case, redaction: Redaction, room: int) -> dict[str, Any]:
     cases = [part.shown(_longest(taken, room)) for part in taken]
     room -= _total(cases)
     for step in others:
-        shown = words.of_step(step).shown(max(longest, STEP_BYTES))
+        shown = words.of_step(step).shown(max(longest, LAST_CHOSEN_TEXT))
         room -= _total([shown])
         if room < 0:
             break
@@ -313,10 +318,10 @@ def _dumped(value: Any) -> str:
 
 
 def _size(value: Any) -> int:
-    """Bytes of the value as JSON."""
-    return len(_dumped(value).encode())
+    """The size of the value as JSON."""
+    return _weight(_dumped(value))
 
 
 def _total(values: Iterable[Any]) -> int:
-    """Bytes of the values in a list or an object."""
+    """The size of the values in a list."""
     return sum(_size(value) + 1 for value in values)

@@ -129,7 +129,7 @@ def test_one_long_text_does_not_shorten_the_others() -> None:
 
 
 @pytest.mark.parametrize("most", [LEAST, MOST, 100_000])
-@pytest.mark.parametrize("character", ["x", '"', "\\", "\n", "語", "😀", "\x01", "ab c. "])
+@pytest.mark.parametrize("character", ["x", '"', "\\", "\n", "語", "😀", "\x01", "ab c. ", "12:30 "])
 def test_a_prompt_stays_within_its_tokens_and_uses_them(character: str, most: int) -> None:
     huge = character * 60_000
     past = tuple(replace(a_case().past[0], handoff_id=uuid4(), problem=huge, resolution=huge) for _ in range(5))
@@ -142,7 +142,14 @@ def test_a_prompt_stays_within_its_tokens_and_uses_them(character: str, most: in
 
 
 @pytest.mark.parametrize(
-    ("text", "real"), [("word " * 30, 30), ("語" * 30, 30), ("слово " * 30, 60), ("😀" * 30, 30)]
+    ("text", "real"),
+    [
+        ("word " * 30, 30),
+        ("語" * 30, 30),
+        ("слово " * 30, 60),
+        ("😀" * 30, 30),
+        ("3f2504e0-4f89-11d3-9a0c-0305e82c3301 " * 30, 800),
+    ],
 )
 def test_tokens_are_estimated_on_the_safe_side(text: str, real: int) -> None:
     assert real <= tokens(text) <= 3 * real

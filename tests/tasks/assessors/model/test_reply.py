@@ -59,7 +59,7 @@ def test_a_good_reply_is_taken_also_from_a_code_block() -> None:
         {"what_we_know": [SAID | {"quote": ""}]},
         {"what_we_know": [SAID | {"quote": "x" * 201}]},
         {"what_we_know": [SAID | {"text": "x" * 301}]},
-        {"what_we_know": [SAID | {"evidence": ["step:1"] * 5}]},
+        {"what_we_know": [SAID | {"evidence": ["step:1"] * 4}]},
         {"what_we_know": [SAID | {"evidence": ["e" * 45]}]},
         {"do_not_repeat": [SAID | {"outcome": "worked"}]},
         {"suggested_steps": [SAID]},
@@ -97,7 +97,7 @@ def test_the_longest_valid_reply_fits_into_the_limit_of_output(letter: str) -> N
     }
     text = json.dumps(longest, ensure_ascii=False, indent=1)
     assert parse(text)[0] == longest
-    assert 5000 < tokens(text) < 6000 < some_settings().model_max_output_tokens
+    assert 5000 < tokens(text) < 6500 < some_settings().model_max_output_tokens
     checked = verify(longest, PRINTER).content
     assert DraftSchema().load(checked) == checked
 

@@ -285,6 +285,12 @@ def no_json_schema(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
     return good(handler, vendor, body)
 
 
+def no_form(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
+    """Takes no form of a reply at all."""
+    error = {"message": "response_format is not supported", "type": "invalid_request_error"}
+    handler.answer(400, {"error": error})
+
+
 def redirect(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
     handler.answer(307, {}, location=handler.path)
 
@@ -353,7 +359,7 @@ BEHAVIOURS: dict[str, Callable[[Handler, str, dict[str, Any]], None]] = {
     for behaviour in (
         good, slow, hang, drop, drip, drip_head, rate_limited, no_credit, error_500, unauthorized, bad_request,
         redirect, invalid_json, broken_envelope, not_json, wrong_shape, nested, truncated, refusal, huge, compressed,
-        obey, no_json_schema,
+        obey, no_json_schema, no_form,
     )
 }  # fmt: skip
 

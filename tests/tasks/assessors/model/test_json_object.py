@@ -70,7 +70,8 @@ def test_another_refusal_is_not_taken_for_that_of_the_schema(desk: Desk, provide
     assert (error.kind, error.spent.provider_calls, forms(provider)) == ("refused", 1, ["json_schema"])
 
 
-def test_a_server_that_refuses_both_forms_is_left_alone(desk: Desk, provider: Provider) -> None:
-    provider.behave("bad_request", sequence=["no_json_schema"])
+@pytest.mark.parametrize("behaviour", ["bad_request", "no_form"])
+def test_a_server_that_refuses_both_forms_is_left_alone(behaviour: str, desk: Desk, provider: Provider) -> None:
+    provider.behave(behaviour, sequence=["no_json_schema"])
     error = desk.failure()
     assert (error.kind, error.retryable, forms(provider)) == ("refused", False, ["json_schema", "json_object"])

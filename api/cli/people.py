@@ -14,6 +14,7 @@ from models.handoff import leaving
 from models.transaction import maintenance
 
 TOKEN_DAYS = 90  # the lifetime of a token without options
+OF_THE_CASE = "case"  # no code of a language
 
 
 @click.group()
@@ -36,19 +37,31 @@ def create_account(name: str) -> None:
 @click.option(
     "--claim-lease-minutes",
     type=click.IntRange(0, 60 * 24 * 30),
-    required=True,
     metavar="N",
     help="Minutes without a first action after which a claim is overdue; 0: the installation's setting.",
 )
+@click.option(
+    "--language",
+    metavar="TAG",
+    help="Language in which a model writes assessments, such as de or pt-BR; `case`: that of each case.",
+)
 @click.argument("name", metavar="ACCOUNT")
 @one_line_errors
-def set_account(claim_lease_minutes: int, name: str) -> None:
-    """Change a setting of ACCOUNT (id or name)."""
+def set_account(claim_lease_minutes: int | None, language: str | None, name: str) -> None:
+    """Change settings of ACCOUNT (id or name)."""
+    if claim_lease_minutes is None and language is None:
+        raise click.UsageError("Give --claim-lease-minutes, --language or both.")
     with maintenance() as session:
         found = account.find_account(session, name)
-        account.set_claim_lease(found, timedelta(minutes=claim_lease_minutes) if claim_lease_minutes else None)
-    lease = f"{claim_lease_minutes} min" if claim_lease_minutes else "the installation's"
-    click.echo(f"claim lease of {found.name!r} is {lease}")
+        if claim_lease_minutes is not None:
+            account.set_claim_lease(found, timedelta(minutes=claim_lease_minutes) if claim_lease_minutes else None)
+        if language is not None:
+            account.set_language(found, None if language == OF_THE_CASE else language)
+    if claim_lease_minutes is not None:
+        lease = f"{claim_lease_minutes} min" if claim_lease_minutes else "the installation's"
+        click.echo(f"claim lease of {found.name!r} is {lease}")
+    if language is not None:
+        click.echo(f"language of {found.name!r} is {found.language or 'that of each case'}")
 
 
 @click.group()

@@ -58,6 +58,7 @@ CODES = {
         "ambiguous",
         "idempotency_mismatch",
         "name_invalid",
+        "language_unknown",
         "no_admin",
         "page_invalid",
         "target_is_author",

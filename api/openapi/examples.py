@@ -64,6 +64,48 @@ CARD = {
     },
 }
 
+GENERATION = {
+    "state": {"value": "open", "evidence": ["step:1"]},
+    "summary": "Scans to e-mail fail with an authentication error on one copier since this morning.",
+    "what_we_know": [
+        {
+            "text": "Every scan to e-mail ends with error 2203.",
+            "quote": "every scan to e-mail ends with error 2203 SMTP auth",
+            "evidence": ["problem"],
+        }
+    ],
+    "do_not_repeat": [
+        {
+            "text": "A test scan to an outside address",
+            "quote": "Sent a test scan to an outside address",
+            "evidence": ["step:1"],
+            "outcome": "failed",
+        }
+    ],
+    "likely_cause": None,
+    "suggested_steps": [],
+    "confidence": "low",
+    "similar": [],
+    "questions": ["Did anything change on the copier or the relay?"],
+    "generation": 1,
+    "assessment_state": "succeeded",
+    "source": "openai:gpt-5-mini",
+    "prompt_version": "2",
+    "input_hash": "0f" * 32,
+    "steps_seen": 1,
+    "steps_newer": 0,
+    "queued_at": "2026-03-02T07:12:08.120000+00:00",
+    "started_at": "2026-03-02T07:12:08.140000+00:00",
+    "finished_at": "2026-03-02T07:12:09.310000+00:00",
+    "attempts": 1,
+    "provider_calls": 1,
+    "dropped_evidence": 0,
+    "tokens_in": 2410,
+    "tokens_out": 385,
+    "cost": 0.0014,
+    "error_kind": None,
+}
+
 BODIES: dict[tuple[str, str], Any] = {
     ("post", "/api/v1/handoffs"): INTAKE,
     ("post", f"{H}/reassign"): {"user_id": SAM["id"], "reason": "You know this relay."},
@@ -91,6 +133,7 @@ ANSWERS: dict[tuple[str, str], Any] = {
     },
     ("get", "/api/v1/me"): {**SAM, "role": "engineer", "account": {"id": JO["id"], "name": "Night Owl IT"}},
     ("get", "/api/v1/people"): {"items": [{**JO, "role": "engineer"}, {**SAM, "role": "engineer"}]},
+    ("get", f"{H}/assessments"): {"items": [GENERATION], "next_page": None},
     ("get", f"{H}/timeline"): {
         "items": [
             {

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import feed, text
+from models import feed, language, text
 from models.database import Base, CreatedAt, MaybeTime, new_id, sql_file, stored_enum
 from models.database.executor import Executor, Session
 from models.database.prepared import Prepared
@@ -290,3 +290,11 @@ def refuse_who_cannot_work(session: Session, user_id: UUID) -> None:
 def set_claim_lease(account: Account, lease: timedelta | None) -> None:
     """Set how long a claim may stay without a first action. None: the installation's setting."""
     account.claim_lease_seconds = None if lease is None else int(lease.total_seconds())
+
+
+def set_language(account: Account, written: str | None) -> None:
+    """Set the language of the account's assessments. None: that of each case. Invalid for an unknown tag."""
+    tag = None if written is None else language.tag(written)
+    if tag is None and written is not None:
+        raise Invalid("language_unknown", f"{written!r} is no language tag such as de or pt-BR.")
+    account.language = tag

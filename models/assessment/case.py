@@ -53,6 +53,7 @@ class PastCase:
     resolution: str
     root_cause: str | None
     score: float
+    resolved_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Case:
     steps: tuple[CaseStep, ...] = ()
     past: tuple[PastCase, ...] = ()
     steps_left_out: int = 0
+    author: str | None = None  # who handed it off
+    language: str | None = None  # that the account's readers want (BCP 47); None: the language of the case
 
     @property
     def steps_count(self) -> int:
@@ -132,6 +135,8 @@ def load(executor: Executor, account_id: UUID, handoff_id: UUID, assessment_id: 
         steps=steps,
         past=tuple(_past(*past) for past in found.past or ()),
         steps_left_out=max(0, found.steps_count - len(steps)),
+        author=found.author,
+        language=found.language,
     )
 
 
@@ -140,9 +145,18 @@ def _step(seq: int, kind: str, text: str, outcome: str | None, at: str | None, a
 
 
 def _past(
-    handoff_id: str, title: str, problem: str, resolution: str | None, root_cause: str | None, score: float
+    handoff_id: str,
+    title: str,
+    problem: str,
+    resolution: str | None,
+    root_cause: str | None,
+    score: float,
+    at: str | None,
 ) -> PastCase:
-    return PastCase(UUID(handoff_id), title, problem, resolution or "", root_cause, float(score))
+    resolved_at = None if at is None else datetime.fromisoformat(at)
+    return PastCase(
+        UUID(handoff_id), title, problem, resolution or "", root_cause, float(score), resolved_at=resolved_at
+    )
 
 
 def similar(
@@ -163,6 +177,14 @@ def similar(
         "least": least,
     }
     return [
-        PastCase(row.id, row.title, row.problem, row.resolution or "", row.root_cause, row.score)
+        PastCase(
+            row.id,
+            row.title,
+            row.problem,
+            row.resolution or "",
+            row.root_cause,
+            row.score,
+            resolved_at=row.resolved_at,
+        )
         for row in _SIMILAR(executor, values)
     ]

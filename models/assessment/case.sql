@@ -4,7 +4,9 @@
 -- session can have 16 MB of it. The numbers of steps have no gaps. similar_handoffs() reads the account from the
 -- transaction's scope; its few rows are looked up one by one, since a join might read all of the account.
 WITH subject AS MATERIALIZED (
-    SELECT s.title, s.problem, h.reason, h.ask, s.category, s.client, s.asset, s.steps_count, (
+    SELECT s.title, s.problem, h.reason, h.ask, s.category, s.client, s.asset, s.steps_count,
+        (SELECT name FROM users WHERE account_id = h.account_id AND id = h.handed_off_by_id) AS author,
+        (SELECT language FROM accounts WHERE id = h.account_id) AS language, (
         SELECT json_agg(json_build_array(t.seq, t.kind, t.text, t.outcome, t.at, t.author) ORDER BY t.seq)
         FROM session_steps AS t
         WHERE t.account_id = s.account_id AND t.session_id = s.id AND (
@@ -20,11 +22,12 @@ WITH subject AS MATERIALIZED (
     WHERE h.account_id = :account AND h.id = :handoff
 )
 SELECT subject.*, (
-    SELECT json_agg(json_build_array(near.id, past.title, past.problem, past.resolution, past.root_cause, near.score)
+    SELECT json_agg(json_build_array(near.id, past.title, past.problem, past.resolution, past.root_cause, near.score,
+            past.resolved_at)
         ORDER BY near.score DESC, near.id DESC)
     FROM similar_handoffs(left(subject.title || E'\n' || subject.problem, :searched), :handoff, :most, :least) AS near
     CROSS JOIN LATERAL (
-        SELECT s.title, s.problem, h.resolution, h.root_cause
+        SELECT s.title, s.problem, h.resolution, h.root_cause, h.resolved_at
         FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
         WHERE h.account_id = :account AND h.id = near.id OFFSET 0
     ) AS past

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from models.assessment import State
 
@@ -26,10 +26,14 @@ class CaseState(TypedDict):
 
 
 class Statement(TypedDict):
-    """A statement with the ids of what it rests on (`step:3`, `handoff:<id>`, `problem`)."""
+    """A statement with the ids of what it rests on (`step:3`, `handoff:<id>`, `problem`).
+
+    A model's has a `quote`, words that stand in one of these texts. The offline assessor's are such words themselves.
+    """
 
     text: str
     evidence: list[str]
+    quote: NotRequired[str]
 
 
 class Tried(Statement):

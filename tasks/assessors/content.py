@@ -1,10 +1,9 @@
-"""The content of an assessment: its schema, the JSON Schema for models, and its verification."""
+"""The content of an assessment: its schema and its verification."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeVar
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -22,11 +21,12 @@ from models.assessment.result import (
 )
 from tasks.assessors.reading.outcomes import Attempt, outcomes
 from tasks.assessors.reading.similarity import repeats
-from tasks.assessors.reading.text import clip, digest
+from tasks.assessors.reading.text import clean, clip, digest
 
 SUMMARY_LENGTH = 600
 TEXT_LENGTH = 500
 TITLE_LENGTH = 200
+QUOTE_LENGTH = 200
 KNOWN_COUNT = 12
 TRIED_COUNT = 12
 SUGGESTED_COUNT = 8
@@ -38,15 +38,18 @@ EVIDENCE_LENGTH = 80
 OUTCOMES = ("failed", "partial", "unknown")
 CONFIDENCES = ("low", "medium", "high")
 
-S = TypeVar("S", CaseState, Statement, Tried, Suggestion)
+S = TypeVar("S", Statement, Tried, Suggestion)
+
+# One spelling for what models write in another one when they copy.
+_PLAIN_MARKS = str.maketrans(dict.fromkeys("‘’‚‛`´′", "'") | dict.fromkeys("“”„‟«»″", '"') | {"…": "..."})
 
 
 class Text(fields.String):
     """A non-blank string of at most `longest` characters that PostgreSQL and JSON can both hold."""
 
-    def __init__(self, longest: int, **kwargs: Any) -> None:
+    def __init__(self, longest: int, *, required: bool = True, **kwargs: Any) -> None:
         bounds = validate.Length(min=1, max=longest)
-        super().__init__(required=True, validate=bounds, **kwargs)
+        super().__init__(required=required, validate=bounds, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -56,7 +59,7 @@ class Text(fields.String):
 
 
 def many(inner: fields.Field[Any] | type[Schema], most: int, what: str) -> fields.Field[Any]:
-    """A required list of at most `most` items, described to the model as `what`."""
+    """A required list of at most `most` items, described as `what`."""
     bounds = validate.Length(max=most)
     if isinstance(inner, fields.Field):
         return fields.List(inner, required=True, validate=bounds, metadata={"description": what})
@@ -64,7 +67,7 @@ def many(inner: fields.Field[Any] | type[Schema], most: int, what: str) -> field
 
 
 def evidence() -> fields.Field[Any]:
-    """The ids that a statement rests on. Unknown ids pass here; `verify` drops and counts them."""
+    """The ids that a statement rests on."""
     what = "ids this rests on: step:N, handoff:ID, title, problem, reason or ask"
     return many(Text(EVIDENCE_LENGTH), EVIDENCE_COUNT, what)
 
@@ -77,26 +80,27 @@ class CaseStateSchema(Schema):
 
 
 class StatementSchema(Schema):
-    """A fact with its evidence."""
+    """A fact with its evidence. Every statement of a model has a `quote`; the offline assessor only quotes."""
 
     text = Text(TEXT_LENGTH)
+    quote = Text(
+        QUOTE_LENGTH,
+        required=False,
+        metadata={"description": "words of the evidence, if a model wrote the statement"},
+    )
     evidence = evidence()
 
 
-class TriedSchema(Schema):
+class TriedSchema(StatementSchema):
     """Something that was tried and did not solve the problem."""
 
-    text = Text(TEXT_LENGTH)
     outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
-    evidence = evidence()
 
 
-class SuggestionSchema(Schema):
+class SuggestionSchema(StatementSchema):
     """A step worth taking next."""
 
-    text = Text(TEXT_LENGTH)
     why = Text(TEXT_LENGTH)
-    evidence = evidence()
 
 
 class SimilarSchema(Schema):
@@ -108,8 +112,8 @@ class SimilarSchema(Schema):
     score = fields.Float(required=True, validate=validate.Range(min=0, max=1))
 
 
-class ReplySchema(Schema):
-    """The reply of a model: everything but the similar cases, which the server knows better."""
+class DraftSchema(Schema):
+    """The whole content of an assessment, as stored and as answered."""
 
     state = fields.Nested(
         CaseStateSchema, required=True, metadata={"description": "where the case stands at its end"}
@@ -123,56 +127,7 @@ class ReplySchema(Schema):
     suggested_steps = many(SuggestionSchema, SUGGESTED_COUNT, "next steps, none of them already tried")
     confidence = fields.String(required=True, validate=validate.OneOf(CONFIDENCES))
     questions = many(Text(TEXT_LENGTH), QUESTION_COUNT, "what is missing to know more")
-
-
-class DraftSchema(ReplySchema):
-    """The whole content of an assessment, as stored and as answered."""
-
     similar = many(SimilarSchema, SIMILAR_COUNT, "past cases like this one")
-
-
-@cache
-def json_schema(schema: type[Schema] = ReplySchema) -> dict[str, Any]:
-    """The JSON Schema of `schema` in the subset that strict structured outputs accept.
-
-    Every property is required, no other is allowed, and null is a variant of its own. Lengths and counts
-    are given in words, because those providers refuse the keywords; marshmallow enforces them afterwards.
-    """
-    properties = {name: _field_schema(field) for name, field in schema().fields.items()}
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _field_schema(field: fields.Field[Any]) -> dict[str, Any]:
-    shape = _bare_schema(field)
-    if field.allow_none:
-        shape = {"anyOf": [shape, {"type": "null"}]}
-    words = [field.metadata.get("description"), _bounds_in_words(field)]
-    described = "; ".join(word for word in words if word)
-    return {**shape, "description": described} if described else shape
-
-
-def _bare_schema(field: fields.Field[Any]) -> dict[str, Any]:
-    if isinstance(field, fields.List):
-        return {"type": "array", "items": _field_schema(field.inner)}
-    if isinstance(field, fields.Nested):
-        return json_schema(type(field.schema))
-    if isinstance(field, fields.Float):
-        return {"type": "number"}
-    if isinstance(field, fields.String):
-        choices = [list(check.choices) for check in field.validators if isinstance(check, validate.OneOf)]
-        return {"type": "string", "enum": choices[0]} if choices else {"type": "string"}
-    raise TypeError(f"no JSON Schema for {type(field).__name__}")
-
-
-def _bounds_in_words(field: fields.Field[Any]) -> str | None:
-    unit = "items" if isinstance(field, fields.List) else "characters"
-    most = [check.max for check in field.validators if isinstance(check, validate.Length) and check.max]
-    return f"at most {most[0]} {unit}" if most else None
 
 
 @dataclass(frozen=True)
@@ -181,46 +136,79 @@ class Verified:
 
     content: Content
     dropped_evidence: int = 0  # ids that named nothing in the case
-    dropped_statements: int = 0  # facts and attempts left without any evidence
+    dropped_statements: int = 0  # facts, attempts and quoting suggestions left without any evidence
     moved_steps: int = 0  # suggestions that repeat what failed
 
 
 @dataclass
 class _Evidence:
-    """The ids of a case; counts the citations of others."""
+    """The texts of a case by their ids; counts the citations of others."""
 
-    known: frozenset[str]
+    case: Case
     dropped: int = 0
 
+    def __post_init__(self) -> None:
+        self._known = self.case.evidence_ids()
+
+    def existing(self, cited: Sequence[str]) -> list[str]:
+        """Return the ids that exist, each once."""
+        each_once = list(dict.fromkeys(cited))
+        real = [name for name in each_once if name in self._known]
+        self.dropped += len(each_once) - len(real)
+        return real
+
     def keep(self, item: S) -> S:
-        """Return the item with existing ids only, each once."""
-        cited = list(dict.fromkeys(item["evidence"]))
-        real = [name for name in cited if name in self.known]
-        self.dropped += len(cited) - len(real)
+        """Return the item with existing ids only; with none if its quote stands in none of their texts."""
         kept = item.copy()
-        kept["evidence"] = real
+        kept["evidence"] = self.existing(item["evidence"])
+        if "quote" in kept:
+            if not self._holds(kept["evidence"], kept["quote"]):
+                kept["evidence"] = []
+            kept["quote"] = kept["quote"][:QUOTE_LENGTH].strip()  # longer only with what placeholders stood for
         return kept
+
+    def _holds(self, names: Sequence[str], quote: str) -> bool:
+        words = folded(quote).strip(" \"'.")
+        return bool(words) and any(words in folded(text) for name in names for text in texts_of(self.case, name))
+
+
+def folded(text: str) -> str:
+    """Return `text` in one spelling of white space, case and quotation marks, to find a copy of a part of it."""
+    return " ".join(clean(text, len(text)).translate(_PLAIN_MARKS).casefold().split())
+
+
+def texts_of(case: Case, name: str) -> tuple[str, ...]:
+    """Return the texts that an evidence id of this case names."""
+    kind, _, number = name.partition(":")
+    if kind == "step":
+        return tuple(step.text for step in case.steps if str(step.seq) == number)
+    if kind == "handoff":
+        past = (each for each in case.past if str(each.handoff_id) == number)
+        return tuple(text or "" for p in past for text in (p.title, p.problem, p.resolution, p.root_cause))
+    return (getattr(case, name) or "",)
 
 
 def verify(content: Findings, case: Case, *, attempts: Sequence[Attempt] | None = None) -> Verified:
-    """Check `content` (valid by ReplySchema or DraftSchema) against its case.
+    """Check `content` (a valid reply, or valid by DraftSchema) against its case.
 
-    The result is valid by DraftSchema. Facts and attempts without surviving evidence are dropped, a likely
-    cause without any becomes null and the confidence low, suggestions that repeat a failed step move to
-    do_not_repeat, and `similar` is always the server's own list. A state that nothing shows is open. What shows
-    that the case is probably solved is neither a failure nor an open suggestion. `attempts` are those of the
-    case, for who has read it already.
+    The result is valid by DraftSchema. A statement whose quote stands in none of the texts that it cites rests on
+    nothing. Facts and attempts without surviving evidence are dropped, as are suggestions that quoted something; a
+    likely cause without any becomes null and the confidence low, suggestions that repeat a failed step move to
+    do_not_repeat, and `similar` is always the server's own list. A state that nothing shows is open. What shows that
+    the case is probably solved is neither a failure nor an open suggestion. `attempts` are those of the case, for who
+    has read it already.
     """
-    ids = _Evidence(case.evidence_ids())
+    cited = _Evidence(case)
     facts, tried, cause, steps = (
-        [ids.keep(item) for item in content["what_we_know"]],
-        [ids.keep(item) for item in content["do_not_repeat"]],
-        ids.keep(content["likely_cause"]) if content["likely_cause"] else None,
-        [ids.keep(item) for item in content["suggested_steps"]],
+        [cited.keep(item) for item in content["what_we_know"]],
+        [cited.keep(item) for item in content["do_not_repeat"]],
+        cited.keep(content["likely_cause"]) if content["likely_cause"] else None,
+        [cited.keep(item) for item in content["suggested_steps"]],
     )
-    state = _shown(ids.keep(content["state"]))
+    state = _state(content["state"]["value"], cited.existing(content["state"]["evidence"]))
     known, listed = _grounded(facts), _grounded(tried)
-    fresh, moved = _split_repeats(steps, listed, outcomes(case) if attempts is None else attempts)
+    useful = [step for step in steps if step["evidence"] or "quote" not in step]
+    fresh, moved = _split_repeats(useful, listed, outcomes(case) if attempts is None else attempts)
     unfounded = cause is not None and not cause["evidence"]
     checked: Content = {
         "state": state,
@@ -233,8 +221,8 @@ def verify(content: Findings, case: Case, *, attempts: Sequence[Attempt] | None 
         "similar": similar_cases(case),
         "questions": list(content["questions"]),
     }
-    lost = len(facts) + len(tried) - len(known) - len(listed)
-    return Verified(checked, ids.dropped, lost, len(steps) - len(fresh))
+    lost = len(facts) + len(tried) + len(steps) - len(known) - len(listed) - len(useful)
+    return Verified(checked, cited.dropped, lost, len(useful) - len(fresh))
 
 
 def similar_cases(case: Case) -> list[SimilarCase]:
@@ -251,9 +239,9 @@ def similar_cases(case: Case) -> list[SimilarCase]:
     ]
 
 
-def _shown(state: CaseState) -> CaseState:
+def _state(value: str, evidence: list[str]) -> CaseState:
     """Return the state if anything shows it; a case is open otherwise."""
-    return state if state["evidence"] else {"value": Standing.OPEN.value, "evidence": []}
+    return {"value": value if evidence else Standing.OPEN.value, "evidence": evidence}
 
 
 def _is_success(item: Tried | Suggestion, state: CaseState) -> bool:
@@ -278,9 +266,16 @@ def _split_repeats(
     for step in steps:
         if any(repeats(step["text"], text) for text, _ in listed):
             continue  # do_not_repeat has it already
-        shown_by = next((ids for text, ids in failed if repeats(step["text"], text)), None)
+        shown_by = next((each for each in failed if repeats(step["text"], each[0])), None)
         if shown_by is None:
             fresh.append(step)
         else:
-            moved.append({"text": step["text"], "outcome": "failed", "evidence": list(shown_by)})
+            moved.append(_failed(step, *shown_by))
     return fresh, moved
+
+
+def _failed(step: Suggestion, text: str, evidence: tuple[str, ...]) -> Tried:
+    moved: Tried = {"text": step["text"], "outcome": "failed", "evidence": list(evidence)}
+    if "quote" in step:
+        moved["quote"] = text[:QUOTE_LENGTH].strip()
+    return moved

@@ -117,7 +117,7 @@ def test_where_the_case_stands_comes_first_and_points_to_what_shows_it(
     team: Team, page_of: PageOf, service: Service, value: str | None, label: str
 ) -> None:
     handoff = scene.copier(team)
-    stand_as(service, team, {"value": value, "evidence": ["step:4"]} if value else None)
+    store(service, team, {"state": {"value": value, "evidence": ["step:4"]} if value else None})
     page = context_of(page_of, team.senior, handoff)
     assessment = page.locator("#assessment .fill > *")
     if value is None:
@@ -129,16 +129,28 @@ def test_where_the_case_stands_comes_first_and_points_to_what_shows_it(
     expect(page.locator("#step-4")).to_be_focused()
 
 
-def stand_as(service: Service, team: Team, state: dict[str, object] | None) -> None:
-    """Let the assessment have found the case in this state; None: an older version wrote it."""
-    from sqlalchemy import func, update
+def test_the_words_that_a_statement_of_a_model_rests_on_stand_below_it(
+    team: Team, page_of: PageOf, service: Service
+) -> None:
+    handoff = scene.copier(team)
+    cause = {"text": "The update changed it", "quote": "vendor <b>installed</b> firmware", "evidence": ["step:2"]}
+    store(service, team, {"likely_cause": cause})
+    page = context_of(page_of, team.senior, handoff)
+    expect(page.locator("#assessment .cause q")).to_have_text(cause["quote"])
+    expect(page.locator("#assessment q")).to_have_count(1)
+
+
+def store(service: Service, team: Team, content: dict[str, object]) -> None:
+    """Let the assessment say this; None: an older version wrote it, which did not say it."""
+    from sqlalchemy import literal, update
 
     from models.assessment import Assessment
     from models.transaction import transaction
 
-    content = Assessment.content.op("-")("state") if state is None else Assessment.content.op("||")({"state": state})
+    said = {name: value for name, value in content.items() if value is not None}
+    whole = (Assessment.content.op("-")(next(iter(content)))).op("||")(literal(said, Assessment.content.type))
     with environment(service.variables), transaction(team.junior.account_id) as session:
-        session.execute(update(Assessment).values(content=content, finished_at=func.now()))
+        session.execute(update(Assessment).values(content=whole))
 
 
 def end_as(service: Service, team: Team, handoff: dict[str, object], state: str, kind: str) -> None:

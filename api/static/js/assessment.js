@@ -158,6 +158,7 @@ function statement(each, similar) {
     el("p", { className: "ticket" }, each.text),
     evidence(each.evidence, similar),
     each.why && each.why !== each.text && el("p", { className: "because ticket" }, each.why),
+    each.quote && each.quote !== each.text && el("p", { className: "because ticket" }, el("q", {}, each.quote)),
   );
 }
 

@@ -8,6 +8,8 @@ interface Person {
 
 interface Statement {
   text: string;
+  /** Words of the evidence, if a model wrote the statement. */
+  quote?: string;
   evidence: string[];
   why?: string;
   outcome?: string;

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from threading import Event
 from typing import Any
-
-from marshmallow import ValidationError
 
 from models.assessment.case import Case
 from models.assessment.result import Findings, Spent
 from models.settings import Settings
 from tasks.assessors.base import AssessorError, Draft
-from tasks.assessors.content import TEXT_LENGTH, ReplySchema, verify
+from tasks.assessors.content import TEXT_LENGTH, verify
 from tasks.assessors.mail import case_as_seen
 from tasks.assessors.model.breaker import Breaker
 from tasks.assessors.model.budget import Budget, Lease
 from tasks.assessors.model.prompt import PROMPT_VERSION, Prompt, render, repair
 from tasks.assessors.model.redaction import Redaction
+from tasks.assessors.model.reply import parse
 from tasks.concurrency import yielding
 
 RETRIES = 2
 FIRST_BACKOFF_SECONDS = 0.5
 SHORTEST_CALL_SECONDS = 0.2
-CHARACTERS_PER_TOKEN = 3  # on the safe side for English; used only to reserve, never to bill
 
 # Failures that count against the provider. A refusal or a bad reply comes from a provider that works.
 PROVIDER_FAILURES = frozenset(["timeout", "unavailable", "rate_limited", "auth"])
@@ -55,7 +53,12 @@ class CallFailed(Exception):
         self.retry_after = retry_after
 
 
-_REPLY = ReplySchema()
+class SchemaRefused(CallFailed):
+    """Raised when a server does not take a schema beside the prompt, as it would inside one."""
+
+    def __init__(self) -> None:
+        super().__init__("refused", "json_schema", retryable=True)
+
 
 # Sends a prompt and waits for at most the given seconds. Raises CallFailed.
 Call = Callable[[Prompt, float], Reply]
@@ -100,6 +103,7 @@ class ModelAssessor:
     settings: Settings
     breaker: Breaker
     budget: Budget
+    schema_refused: Event = field(default_factory=Event)  # by this server, as long as this process lives
 
     def assess(self, case: Case, *, deadline: float) -> Draft:
         """One call when nothing fails. All tries together end before `deadline` and model_call_seconds."""
@@ -108,7 +112,8 @@ class ModelAssessor:
         end = min(deadline, time.monotonic() + self.settings.model_call_seconds)
         redaction = Redaction(self.settings.redact)
         case = case_as_seen(case)
-        prompt = render(case, redaction.hide)
+        prompt = render(case, redaction, self.settings.model_max_prompt_tokens)
+        prompt = prompt.with_schema() if self.schema_refused.is_set() else prompt
         seconds = max(SHORTEST_CALL_SECONDS, end - time.monotonic())
         with self.budget.lease(case.account_id, tokens=self._estimate(prompt), seconds=seconds) as lease:
             conversation = _Conversation(self, self.call, lease, prompt, end)
@@ -119,8 +124,7 @@ class ModelAssessor:
         return conversation.draft(redaction.restore(content, TEXT_LENGTH), case)
 
     def _estimate(self, prompt: Prompt) -> int:
-        letters = len(prompt.system) + len(prompt.user)
-        return letters // CHARACTERS_PER_TOKEN + self.settings.model_max_output_tokens
+        return prompt.tokens() + self.settings.model_max_output_tokens
 
 
 @dataclass
@@ -137,7 +141,7 @@ class _Conversation:
     tokens_out: int = 0
 
     def content(self) -> Findings:
-        """Return a reply valid by ReplySchema, after at most one repair turn; raises AssessorError otherwise."""
+        """Return a valid reply, after at most one repair turn; raises AssessorError otherwise."""
         text = self.ask()
         content, problems = parse(text)
         if content is None:
@@ -153,6 +157,9 @@ class _Conversation:
             try:
                 return self.one_call()
             except CallFailed as failure:
+                if isinstance(failure, SchemaRefused):
+                    self.assessor.schema_refused.set()
+                    self.prompt = self.prompt.with_schema()
                 pause = self.pause_after(failure)
                 if pause is None:
                     raise self.error(failure) from None
@@ -223,15 +230,3 @@ class _Conversation:
         verified = verify(content, case)
         source = f"{self.assessor.vendor}:{self.assessor.model}"
         return Draft(verified.content, source, PROMPT_VERSION, verified.dropped_evidence, self.spent())
-
-
-def parse(text: str) -> tuple[Findings | None, str]:
-    """Return the valid content of a reply, or None and an explanation for the model."""
-    try:
-        # Servers without strict structured output like to wrap the object in a code block.
-        raw = json.loads(text[text.find("{") : text.rfind("}") + 1])
-        return _REPLY.load(raw), ""
-    except ValidationError as error:
-        return None, json.dumps(error.normalized_messages(), ensure_ascii=False, default=str)
-    except (ValueError, RecursionError):
-        return None, "it is not one JSON object"

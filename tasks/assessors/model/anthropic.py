@@ -10,9 +10,9 @@ from anthropic.types import Message
 from redis import Redis
 
 from models.settings import Settings
-from tasks.assessors.content import json_schema
 from tasks.assessors.model import ModelAssessor, Reply
 from tasks.assessors.model.prompt import Prompt
+from tasks.assessors.model.reply import json_schema
 from tasks.assessors.model.vendor import assessor, guarded
 
 _STOPS = {

@@ -11,15 +11,18 @@ from openai.types.chat import ChatCompletion
 from redis import Redis
 
 from models.settings import Settings
-from tasks.assessors.content import json_schema
-from tasks.assessors.model import ModelAssessor, Reply
+from tasks.assessors.model import ModelAssessor, Reply, SchemaRefused
 from tasks.assessors.model.prompt import Prompt
+from tasks.assessors.model.reply import json_schema
 from tasks.assessors.model.vendor import assessor, guarded
 
 _STOPS = {"stop": "end", "length": "truncated", "content_filter": "refused"}
 
 # These spend output tokens on reasoning first; a brief does not need much of it.
 _REASONING_MODELS = re.compile(r"^(gpt-5|o\d)")
+
+# How servers name what they do not take; they share no code for it.
+_FORM = re.compile(r"response_format|json_schema|structured.?outputs?", re.IGNORECASE)
 
 
 def build(settings: Settings, redis: Redis) -> ModelAssessor:
@@ -40,14 +43,20 @@ def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:
         http_client=http,
     )
     messages: Any = [{"role": "system", "content": prompt.system}, *prompt.messages()]
-    form: Any = {"name": "assessment", "strict": True, "schema": json_schema()}
-    completion = client.chat.completions.create(
-        model=settings.openai_model,
-        messages=messages,
-        response_format={"type": "json_schema", "json_schema": form},
-        max_completion_tokens=settings.model_max_output_tokens,
-        reasoning_effort="low" if _REASONING_MODELS.match(settings.openai_model) else openai.omit,
-    )
+    schema: Any = {"name": "assessment", "strict": True, "schema": json_schema()}
+    form: Any = {"type": "json_object"} if prompt.spells_schema else {"type": "json_schema", "json_schema": schema}
+    try:
+        completion = client.chat.completions.create(
+            model=settings.openai_model,
+            messages=messages,
+            response_format=form,
+            max_completion_tokens=settings.model_max_output_tokens,
+            reasoning_effort="low" if _REASONING_MODELS.match(settings.openai_model) else openai.omit,
+        )
+    except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+        if not prompt.spells_schema and _FORM.search(str(error)):
+            raise SchemaRefused from None
+        raise
     return _reply(completion)
 
 

@@ -133,9 +133,21 @@ def test_the_claim_lease_of_an_account_is_set_and_taken_back(run: Run, world: Wo
     assert "installation's" in run("accounts", "set", "--claim-lease-minutes", "0", "Acme").output
 
 
+def test_the_language_of_an_account_is_set_and_taken_back(run: Run, world: World) -> None:
+    assert run("accounts", "set", "--language", "pt-br", "Acme").output == "language of 'Acme' is pt-BR\n"
+    both = run("accounts", "set", "--language", "case", "--claim-lease-minutes", "5", "Acme").output.splitlines()
+    assert both == ["claim lease of 'Acme' is 5 min", "language of 'Acme' is that of each case"]
+    assert "pt-BR" not in run("accounts", "set", "--claim-lease-minutes", "5", "Acme").output
+
+
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
+        (["accounts", "set", "Acme"], 2),
+        (["accounts", "set", "--language", "german", "Acme"], 1),
+        (["accounts", "set", "--language", "", "Acme"], 1),
+        (["accounts", "set", "--language", "d\x00e", "Acme"], 1),
+        (["accounts", "set", "--language", "de", "Nobody"], 1),
         (["users", "create", "--account", "Nobody", "--role", "admin", "x"], 1),
         (["users", "create", "--account", "Acme", "--role", "king", "x"], 2),
         (["users", "delete", "--account", "Acme", "nobody"], 1),

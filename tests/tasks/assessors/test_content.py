@@ -1,4 +1,4 @@
-"""The content's schema, the JSON Schema derived from it, and the verification."""
+"""The content's schema, and the verification."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from marshmallow import ValidationError
 
 from models.assessment.case import Case
-from tasks.assessors.content import DraftSchema, ReplySchema, json_schema, verify
+from tasks.assessors.content import QUOTE_LENGTH, DraftSchema, verify
 from tests.tasks.assessors.cases import PAST_ID, PRINTER, case, past, step
 
 EVERY_KEY = {
@@ -75,39 +75,14 @@ def test_verified_content_is_valid_by_the_full_schema_and_has_exactly_its_keys()
 )
 def test_content_out_of_shape_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        ReplySchema().load(content(**changes))
+        DraftSchema().load({**content(**changes), "similar": []})
 
 
 def test_a_missing_key_is_refused() -> None:
-    for key in EVERY_KEY - {"similar"}:
+    whole = content(similar=[])
+    for key in EVERY_KEY:
         with pytest.raises(ValidationError):
-            ReplySchema().load({name: value for name, value in content().items() if name != key})
-
-
-def every_object(schema: Any) -> list[dict[str, Any]]:
-    found = [schema] if isinstance(schema, dict) and schema.get("type") == "object" else []
-    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else []
-    return found + [item for value in inner for item in every_object(value)]
-
-
-def test_the_json_schema_is_strict_at_every_level() -> None:
-    objects = every_object(json_schema())
-    assert len(objects) == 6
-    for found in objects:
-        assert found["additionalProperties"] is False
-        assert found["required"] == list(found["properties"])
-
-
-def test_the_json_schema_leaves_the_similar_cases_to_the_server() -> None:
-    assert set(json_schema()["properties"]) == EVERY_KEY - {"similar"}
-    assert set(json_schema(DraftSchema)["properties"]) == EVERY_KEY
-
-
-def test_the_json_schema_says_null_and_choices() -> None:
-    properties = json_schema()["properties"]
-    assert properties["likely_cause"]["anyOf"][1] == {"type": "null"}
-    assert properties["confidence"]["enum"] == ["low", "medium", "high"]
-    assert "600 characters" in properties["summary"]["description"]
+            DraftSchema().load({name: value for name, value in whole.items() if name != key})
 
 
 def test_unknown_evidence_is_dropped_and_counted() -> None:
@@ -185,6 +160,80 @@ def test_a_suggestion_of_the_fix_does_not_come_back_as_a_failure() -> None:
     state = {"value": "probably_solved", "evidence": ["step:1"]}
     result = verified(state=state, suggested_steps=[suggestion("Restart the print spooler")])
     assert result["suggested_steps"] == result["do_not_repeat"] == []
+
+
+QUOTING = [
+    ("step:1", "Restarted the print spooler on PRN-01"),
+    ("step:1", "RESTARTED the\n print\tspooler"),
+    ("step:1", "“Restarted the print spooler”"),
+    ("step:1", "No change..."),
+    ("problem", "all users in Accounting get error 0x00000709"),
+    ("title", "Printer HP-4050"),
+    ("ask", "safe"),
+    ("step:9", "it’s “always” offline"),
+    ("step:9", "don't print"),
+]
+APOSTROPHES = case(*PRINTER.steps, step(9, 'They say: it\'s "always" offline… and don’t print.'))
+
+
+@pytest.mark.parametrize(("evidence", "quote"), QUOTING)
+def test_a_quote_is_found_whatever_its_white_space_case_and_marks(evidence: str, quote: str) -> None:
+    of = APOSTROPHES if evidence == "step:9" else PRINTER
+    fact = {"text": "x", "quote": quote, "evidence": [evidence]}
+    assert verified(of, what_we_know=[fact])["what_we_know"] == [fact]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "quote"),
+    [
+        (["step:2"], "Restarted the print spooler"),
+        (["step:1"], "Restarted the spooler"),
+        (["step:1"], "Restarted the print spooler and rebooted"),
+        (["step:1"], "..."),
+        (["problem"], "PRN-01. No change."),
+        (["step:99"], "Restarted the print spooler"),
+        ([f"handoff:{PAST_ID}"], "renewed the certificate Outlook"),
+    ],
+)
+def test_a_statement_whose_quote_stands_in_nothing_that_it_cites_is_dropped(evidence: list[str], quote: str) -> None:
+    of = case(*PRINTER.steps, past=(past("Renewed the certificate"),))
+    said = {"text": "x", "quote": quote, "evidence": evidence}
+    result = verify(
+        content(
+            what_we_know=[said],
+            do_not_repeat=[{**said, "outcome": "unknown"}],
+            likely_cause=said,
+            suggested_steps=[{**said, "why": "y"}],
+            confidence="high",
+        ),
+        of,
+    )
+    left = result.content
+    assert left["what_we_know"] == left["do_not_repeat"] == left["suggested_steps"] == []
+    assert (left["likely_cause"], left["confidence"]) == (None, "low")
+    assert result.dropped_statements == 3
+
+
+def test_one_of_the_cited_texts_is_enough_and_each_field_of_a_past_case_counts() -> None:
+    of = case(*PRINTER.steps, past=(past("Renewed the certificate", cause="It had expired"),))
+    for quote in ("renewed the certificate", "it had expired", "Outlook error 0x800CCC0E"):
+        said = {"text": "x", "quote": quote, "evidence": ["step:1", f"handoff:{PAST_ID}"]}
+        assert verified(of, likely_cause=said)["likely_cause"] == said
+
+
+def test_a_suggestion_that_quotes_and_repeats_a_failure_quotes_that_failure() -> None:
+    step = suggestion("Restart the print spooler") | {"quote": "Try to remove KB5034441"}
+    (moved,) = verified(suggested_steps=[step])["do_not_repeat"]
+    assert moved["evidence"] == ["step:1"]
+    assert moved["quote"] in PRINTER.steps[0].text
+
+
+def test_a_quote_that_grew_when_placeholders_were_put_back_is_cut() -> None:
+    long = "word " * 60
+    fact = {"text": "x", "quote": long, "evidence": ["step:1"]}
+    result = verified(case(long), what_we_know=[fact])
+    assert len(result["what_we_know"][0]["quote"]) <= QUOTE_LENGTH
+    assert DraftSchema().load(result) == result
 
 
 def suggestion(text: str) -> dict[str, Any]:

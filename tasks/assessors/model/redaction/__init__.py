@@ -11,7 +11,7 @@ from tasks.assessors.model.redaction.personal import CARD, EMAIL, IBAN, IP, PHON
 from tasks.assessors.model.redaction.rule import Rule, Search, Span
 from tasks.assessors.model.redaction.secrets import SECRETS
 
-_PLACEHOLDER = re.compile(r"\[(?:email|phone|ip|iban|card|secret|text)-\d{1,6}\]")
+_PLACEHOLDER = re.compile(r"\[(?:email|phone|ip|iban|card|secret|text|person)-\d{1,6}\]")
 
 # In this order: what one stage found is out of sight of the next. None: it stays as it is.
 STAGES: tuple[tuple[str | None, tuple[Rule, ...]], ...] = (
@@ -47,6 +47,10 @@ class Redaction:
                 pieces += [text[last:start], self._name(kind, text[start:end])]
                 last = end
         return "".join([*pieces, text[last:]])
+
+    def person(self, name: str) -> str:
+        """The placeholder of a person, such as [person-1], wherever this name stands for the author of a text."""
+        return self._name("person", name) if self._enabled else name
 
     def restore(self, value: Any, longest: int | None = None) -> Any:
         """The same nested value with every known placeholder put back, in every string in it.

@@ -90,6 +90,12 @@ PHONE = (
         hints=("+", "00"),
     ),
     Rule(
+        "international number in a link or with slashes",
+        rf"(?<![\w.+-])\+{_TIME_ZONE}[1-9](?:[ ()./-]{{0,3}}\d){{7,14}}{_NO_TAIL}",
+        "tel:+49 89 / 1234567",
+        hints=("+",),
+    ),
+    Rule(
         "North American number",
         rf"(?<![\w.+:/-])(?:1[ .-])?(?:\(\d{{3}}\)[ ]?|\d{{3}}[ .-])\d{{3}}[ .-]\d{{4}}{_NO_TAIL}",
         "(415) 555-0132",

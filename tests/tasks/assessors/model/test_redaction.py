@@ -25,6 +25,8 @@ HIDDEN = [
     ("(415) 555-0132 or 415-555-0133", "[phone-1] or [phone-2]"),
     ("1-800-555-0199", "[phone-1]"),
     ("Tel. 0171 2345678", "Tel. [phone-1]"),
+    ("tel:+442079460958", "tel:[phone-1]"),
+    ("+49 (0) 89 / 123 45 67 or +41/44/2000000", "[phone-1] or [phone-2]"),
     ("030/1234567", "[phone-1]"),
     ("Phone: 5550100", "Phone: [phone-1]"),
     ("call me at 555 0100", "call me at [phone-1]"),
@@ -134,8 +136,18 @@ def test_a_string_that_would_grow_too_long_keeps_its_placeholder() -> None:
     assert redaction.restore(hidden) == key
 
 
+def test_an_author_has_one_placeholder_that_no_ticket_can_use() -> None:
+    redaction = Redaction()
+    assert [redaction.person(name) for name in ("Ana", "Ben", "Ana")] == ["[person-1]", "[person-2]", "[person-1]"]
+    assert (
+        redaction.restore(redaction.hide("literally [person-2]") + " and [person-2]")
+        == "literally [person-2] and Ben"
+    )
+
+
 def test_turned_off_it_changes_nothing() -> None:
     redaction = Redaction(enabled=False)
+    assert redaction.person("Ana") == "Ana"
     assert redaction.hide("password: hunter2 eva@example.org") == "password: hunter2 eva@example.org"
 
 

@@ -36,7 +36,10 @@ Jo"""
         ("https://kb.example.com/123\nReplaced the cable.", "Replaced the cable."),
         ("solved by a new release", "solved by a new release."),
         ("Restarted the server twice without luck. The fix was a new cable.", "The fix was a new cable."),
-        ("Hello Sam, sorry for the delay. Is it urgent? A defective fan in the rack.", "A defective fan in the rack."),
+        (
+            "Hello Sam, sorry for the delay. Is it urgent? A defective fan in the rack.",
+            "A defective fan in the rack.",
+        ),
         ("Is it solved?", "Is it solved?"),
         ("Der Treiber war veraltet. Wir haben ihn erneuert.", "Der Treiber war veraltet. Wir haben ihn erneuert."),
     ],

@@ -79,7 +79,7 @@ shell: .venv/stamp ## a shell with the address and keys of the stack that `make 
 PIP_INSTALL := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # A new environment when the pins change. The stamp comes last, so a broken install is repeated.
-.venv/stamp: requirements.txt requirements-ai.txt requirements-dev.txt constraints.txt
+.venv/stamp: requirements.txt requirements-ai.txt requirements-embeddings.txt requirements-dev.txt constraints.txt
 	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	"$(PYTHON)" -m venv .venv
 	$(PIP_INSTALL) -r requirements-dev.txt -c constraints.txt

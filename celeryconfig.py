@@ -69,6 +69,7 @@ worker_redirect_stdouts = False
 imports = [
     "tasks.assess",
     "tasks.batch",
+    "tasks.embed",
     "tasks.sweep",
     "tasks.worker.lifecycle",
     "tasks.worker.free_slots",
@@ -81,5 +82,6 @@ beat_schedule = {
     "sweep": {"task": "sweep", "schedule": settings().sweep_seconds, "options": {"queue": "maintenance"}},
     "prune": {"task": "prune", "schedule": 60.0, "options": {"queue": "maintenance"}},
     "count-words": {"task": "count_words", "schedule": 60.0, "options": {"queue": "maintenance"}},
+    "embed": {"task": "request_embedding", "schedule": 10.0, "options": {"queue": "maintenance"}},
     "batches": {"task": "drive_batches", "schedule": 2.0, "options": {"queue": "maintenance"}},
 }

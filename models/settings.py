@@ -68,6 +68,8 @@ class Settings:
     anthropic_model: str
     model_max_prompt_tokens: int
     model_max_output_tokens: int
+    embeddings: str
+    embeddings_languages: list[str]
     price_in_per_million: float
     price_out_per_million: float
     model_concurrent_calls: int
@@ -133,6 +135,16 @@ def _are_hosts(hosts: list[str]) -> None:
         )
 
 
+def _is_embedding(value: str) -> None:
+    if value != "off" and not re.fullmatch(r"(?:onnx|fastembed|openai):\S.{0,1000}", value):
+        raise ValidationError("must be off, onnx:FOLDER, fastembed:MODEL or openai:MODEL")
+
+
+def _are_languages(codes: list[str]) -> None:
+    if any(not re.fullmatch(r"\*|[a-z]{2,3}(?:-[A-Za-z]{2,8})?", code) for code in codes):
+        raise ValidationError("must be codes such as en or de, separated by commas, or * for every language")
+
+
 def _refuse_half_a_login(read: Settings) -> None:
     # With both, a token could choose how it is checked; without an audience, any other product's token would do.
     if read.jwt_secret and read.jwt_jwks_url:
@@ -192,6 +204,8 @@ def _read(env: Env) -> Settings:
         anthropic_model=env.str("ANTHROPIC_MODEL", "claude-haiku-4-5"),
         model_max_prompt_tokens=env.int("MODEL_MAX_PROMPT_TOKENS", 12_000, validate=validate.Range(min=6000)),
         model_max_output_tokens=env.int("MODEL_MAX_OUTPUT_TOKENS", 8000, validate=positive),
+        embeddings=env.str("EMBEDDINGS", "off", validate=_is_embedding),
+        embeddings_languages=env.list("EMBEDDINGS_LANGUAGES", ["en"], validate=_are_languages),
         price_in_per_million=env.float("PRICE_IN_PER_MILLION", 0.0),
         price_out_per_million=env.float("PRICE_OUT_PER_MILLION", 0.0),
         model_concurrent_calls=env.int("MODEL_CONCURRENT_CALLS", 8, validate=positive),

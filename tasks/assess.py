@@ -10,9 +10,10 @@ from uuid import UUID
 
 from models import logs
 from models.assessment import Lane, State, case, leases, next_due
-from models.assessment.case import Case
+from models.assessment.case import Case, PastCase
 from models.assessment.leases import Lease
 from models.assessment.result import NOTHING_SPENT, Result, Spent
+from models.assessment.vectors import Meaning
 from models.handoff.moves import complete
 from models.redis import client
 from models.settings import SettingsError, settings
@@ -23,6 +24,7 @@ from tasks.assessors.base import AssessorError, Draft
 from tasks.assessors.extractive import Extractive
 from tasks.assessors.model.prompt import input_hash
 from tasks.concurrency import rest, slot
+from tasks.embeddings import meaning_of
 from tasks.leases import held
 from tasks.wake import wake
 
@@ -97,7 +99,7 @@ def _attempt(lease: Lease) -> bool:
     if lease.crashes >= MOST_CRASHES + LAST_CRASHES:
         return _fail(lease, "crashed")
     try:
-        return _assess(lease, _load(lease))
+        return _assess(lease, _case(lease))
     except Exception as error:
         if retry.is_transient(error):
             raise  # the database is unavailable: the lease expires and another attempt follows
@@ -106,10 +108,31 @@ def _attempt(lease: Lease) -> bool:
         return _fail(lease, "internal")
 
 
+def _case(lease: Lease) -> Case:
+    """Load the case. With a model of meaning its past cases are another message: no connection waits for a vector."""
+    if settings().embeddings == "off":
+        return _load(lease)
+    subject = _load_alone(lease)
+    return replace(subject, past=_past(lease, subject, meaning_of(subject)))
+
+
 @retry.until_available
 def _load(lease: Lease) -> Case:
     with one_message(lease.account_id) as message:
         return case.load(message, lease.account_id, lease.handoff_id, lease.assessment_id)
+
+
+@retry.until_available
+def _load_alone(lease: Lease) -> Case:
+    with one_message(lease.account_id) as message:
+        return case.load(message, lease.account_id, lease.handoff_id, lease.assessment_id, most=0)
+
+
+@retry.until_available
+def _past(lease: Lease, subject: Case, meaning: Meaning | None) -> tuple[PastCase, ...]:
+    words = f"{subject.title}\n{subject.problem}"
+    with one_message(lease.account_id) as message:
+        return tuple(case.similar(message, lease.account_id, words, besides=lease.handoff_id, meaning=meaning))
 
 
 def _assess(lease: Lease, subject: Case) -> bool:

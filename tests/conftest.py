@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, PoolProxiedConnection
 
+from deploy.local import minilm
 from models import database, transaction
 from models.database.executor import Session
 from models.feed.unit_of_work import UnitOfWork
@@ -143,6 +144,14 @@ def committed(servers: Servers) -> Iterator[str]:
             yield name
     finally:
         servers.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of the small model that the development packages bring."""
+    folder = minilm.link(tmp_path_factory.mktemp("minilm"))
+    assert folder, "requirements-dev.txt brings the model"
+    return str(folder)
 
 
 @pytest.fixture(scope="session")

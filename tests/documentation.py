@@ -79,6 +79,9 @@ MEANINGS: dict[str, dict[str, str]] = {
         "MODEL_CONCURRENT_CALLS": "calls of one account at a time",
         "MODEL_CALLS_PER_MINUTE": "calls of one account",
         "MODEL_TOKENS_PER_DAY": "tokens of one account",
+        "EMBEDDINGS": "what past cases are compared by besides words: `off`, `onnx:FOLDER`, `fastembed:MODEL` or "
+        "`openai:MODEL`; [how](../how-to/use-a-model.md#compare-past-cases-by-meaning)",
+        "EMBEDDINGS_LANGUAGES": "languages that this model knows, separated by commas; `*` for every one",
         "PRICE_IN_PER_MILLION": "price of a million tokens sent, for the cost that is stored",
         "PRICE_OUT_PER_MILLION": "price of a million tokens received",
     },
@@ -152,6 +155,8 @@ def _default(name: str, value: Any) -> str:
         return "required"
     if value is None or value == []:
         return "none"
+    if isinstance(value, list):
+        return ",".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

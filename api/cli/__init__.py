@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from flask import Flask
 
-from api.cli import batches, history
+from api.cli import batches, history, similar
 from api.cli.database import db
 from api.cli.demo import make_demo
 from api.cli.feed import feed
@@ -20,6 +20,7 @@ COMMANDS: tuple[click.Command, ...] = (
     feed,
     *batches.COMMANDS,
     *history.COMMANDS,
+    similar.similar,
 )
 
 

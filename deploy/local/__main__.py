@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 import psycopg2
 
-from deploy.local import processes
+from deploy.local import minilm, processes
 from deploy.local.servers import (
     Postgres,
     Redis,
@@ -126,7 +126,14 @@ def base_environment(address: WebAddress) -> dict[str, str]:
         "METRICS_PORT": os.environ.get("METRICS_PORT") or str(metrics_port()),
         "PYTHONUNBUFFERED": "1",
         "SECRET_KEY": os.environ.get("SECRET_KEY") or kept_secret("secret_key"),
+        "EMBEDDINGS": os.environ.get("EMBEDDINGS") or own_model(),
     }
+
+
+def own_model() -> str:
+    """Return the setting for the model that the development packages bring; off without them."""
+    folder = minilm.link(Path(FOLDER, "minilm").resolve())
+    return f"onnx:{folder}" if folder else "off"
 
 
 def flask(environment: dict[str, str], *arguments: str) -> str:

@@ -1,16 +1,17 @@
 -- Past cases of the account in scope that resemble the given words, the best first; for assessments.
 --
--- `words` is a title, a line feed and a problem; `besides` is the handoff that asks. Runs as the owner, as search_handoffs.
+-- `words` is a title, a line feed and a problem; `besides` is the handoff that asks; `compared` is how many texts are
+-- compared. Runs as the owner, as search_handoffs.
 --
 -- 1. asked: the words of the new case, each with its weight, ln(1 + 1 / share): rare words tell most, and a word of a
 --    title twice as much.
 -- 2. lookups: the words that are looked up. The rarest alone and common ones in pairs, as long as at most 300 rows are
 --    expected for either, so that the cost does not grow with the account.
--- 3. near: the 45 cases for which the most weight speaks, without reading their texts.
+-- 3. near: the cases for which the most weight speaks, without reading their texts.
 -- 4. The score, from titles and problems: shared weight / sqrt(one's weight * the other's), a cosine, in which a shared
 --    word counts with the geometric mean of its two weights. Neither side counts as less than 20, so that two texts of
 --    two words are not the same because of one.
-CREATE FUNCTION similar_handoffs(words text, besides uuid, most int, threshold real)
+CREATE FUNCTION similar_handoffs(words text, besides uuid, most int, threshold real, compared int)
 RETURNS TABLE (id uuid, score real)
 LANGUAGE sql STABLE SECURITY DEFINER ROWS 5
 SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET jit = off AS $$
@@ -54,8 +55,8 @@ SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET jit =
                 AND past.handoff_id <> besides
             LIMIT 300
         ) AS found
-        GROUP BY found.handoff_id ORDER BY sum(lookups.weight) DESC, found.handoff_id DESC LIMIT 45
-    ), compared AS (
+        GROUP BY found.handoff_id ORDER BY sum(lookups.weight) DESC, found.handoff_id DESC LIMIT compared
+    ), weighed AS (
         SELECT past.handoff_id, past.session_id,
             sum(sqrt(theirs.weight * asked.weight)) AS shared, sum(theirs.weight) AS all_theirs,
             count(asked.lexeme) AS words_shared
@@ -69,11 +70,11 @@ SET search_path = pg_catalog, public, pg_temp SET enable_seqscan = off SET jit =
             ) AS theirs LEFT JOIN asked ON asked.lexeme = theirs.lexeme
         GROUP BY past.handoff_id, past.session_id
     ), scored AS (
-        SELECT DISTINCT ON (compared.session_id) compared.handoff_id,
+        SELECT DISTINCT ON (weighed.session_id) weighed.handoff_id,
             (shared / sqrt(greatest(all_theirs, 20) * greatest(mine.weight, 20)))::real AS score
-        FROM compared, (SELECT sum(weight) AS weight FROM asked) AS mine
+        FROM weighed, (SELECT sum(weight) AS weight FROM asked) AS mine
         WHERE words_shared >= 2
-        ORDER BY compared.session_id, compared.handoff_id DESC
+        ORDER BY weighed.session_id, weighed.handoff_id DESC
     )
     SELECT scored.handoff_id, scored.score FROM scored
     WHERE scored.score >= threshold ORDER BY scored.score DESC, scored.handoff_id DESC LIMIT most

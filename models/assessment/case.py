@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from models.assessment.vectors import Meaning, cosine
 from models.database import sql_file
 from models.database.executor import Executor
 from models.database.prepared import Prepared
@@ -15,8 +17,17 @@ from models.session import Outcome
 SEARCHED_CHARS = 2000  # of title and problem, in the search for past cases
 MOST_SIMILAR = 5
 
-# Calibrated in docs/measurements/assessment.md: at most one in twenty questions of another topic finds such a case.
+# Calibrated in docs/measurements/assessment.md. A past case is shown from the first score on, which at most one in
+# twenty questions of another topic finds. From the second on something may be concluded from it: half of those below
+# are about something else. Words and meaning together have a scale of their own.
 LEAST_SCORE = 0.27
+CONCLUSIVE_SCORE = 0.4
+LEAST_MIXED = 0.36
+CONCLUSIVE_MIXED = 0.55
+SHARE_OF_MEANING = 0.5
+
+COMPARED = 45  # past cases whose texts are compared by words
+COMPARED_BY_MEANING = 200  # which words alone would rank too low
 
 # Steps that are read of longer sessions: the beginning, the end, and the latest known failures in between.
 FIRST_STEPS = 60
@@ -44,7 +55,8 @@ class CaseStep:
 class PastCase:
     """A resolved handoff of the same account, found similar.
 
-    `score` is 0..1: the similarity of titles and problems, in which rare words count more.
+    `score` is 0..1: the similarity of titles and problems, in which rare words count more, or its mean with the
+    similarity of their meaning. `bar` is the score from which anything may be concluded from the case.
     """
 
     handoff_id: UUID
@@ -54,6 +66,12 @@ class PastCase:
     root_cause: str | None
     score: float
     resolved_at: datetime | None = None
+    bar: float = CONCLUSIVE_SCORE
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether anything may be concluded from it; it is shown in any case."""
+        return self.score >= self.bar
 
 
 @dataclass(frozen=True)
@@ -114,11 +132,14 @@ def steps_to_read(steps: Sequence[CaseStep]) -> tuple[CaseStep, ...]:
 
 _CASE = Prepared(sql_file(__file__, "case"))
 _SIMILAR = Prepared(sql_file(__file__, "similar"))
+_PAST_TEXTS = Prepared(sql_file(__file__, "past_texts"))
 
 
-def load(executor: Executor, account_id: UUID, handoff_id: UUID, assessment_id: UUID) -> Case:
-    """Load the case of a handoff, with similar past cases."""
-    values = {"account": account_id, "handoff": handoff_id, "most": MOST_SIMILAR, "least": LEAST_SCORE}
+def load(
+    executor: Executor, account_id: UUID, handoff_id: UUID, assessment_id: UUID, *, most: int = MOST_SIMILAR
+) -> Case:
+    """Load the case of a handoff, with at most `most` past cases that have similar words."""
+    values = {"account": account_id, "handoff": handoff_id, "most": most, "least": LEAST_SCORE, "compared": COMPARED}
     (found,) = _CASE(executor, values | _READ)
     steps = tuple(_step(*step) for step in found.steps or ())
     return Case(
@@ -159,23 +180,61 @@ def _past(
     )
 
 
+@dataclass(frozen=True)
+class _Near:
+    """A past case by its scores, before its texts are read."""
+
+    handoff_id: UUID
+    score: float
+    least: float
+    bar: float
+
+
 def similar(
     executor: Executor,
     account_id: UUID,
     words: str,
     *,
     besides: UUID,
+    meaning: Meaning | None = None,
     most: int = MOST_SIMILAR,
-    least: float = LEAST_SCORE,
+    least: float | None = None,
 ) -> list[PastCase]:
-    """Find the account's resolved handoffs most similar to these words, best first; none scored below `least`."""
+    """Find the account's resolved handoffs most similar to these words, best first.
+
+    With a meaning, the score is half words and half meaning, of past cases that have a vector of the same model.
+    `least` takes the place of the thresholds, that of words alone and that of the mixture.
+    """
     values = {
         "account": account_id,
         "words": words[:SEARCHED_CHARS],
         "besides": besides,
-        "most": most,
-        "least": least,
+        "model": meaning.model if meaning else None,
+        "most": COMPARED_BY_MEANING if meaning else most,
+        "compared": COMPARED_BY_MEANING if meaning else COMPARED,
+        "least": 0.0 if meaning else LEAST_SCORE if least is None else least,
     }
+    near = [_compared(row, meaning) for row in _SIMILAR(executor, values)]
+    shown = [each for each in near if each.score >= (each.least if least is None else least)]
+    # A stable sort: of equal scores the one with more words in common stays first.
+    return _with_texts(executor, account_id, sorted(shown, key=lambda each: -each.score)[:most])
+
+
+def _compared(row: Any, meaning: Meaning | None) -> _Near:
+    """Mix the scores of a candidate; words alone count where either side has no vector."""
+    if meaning is None or not row.vector:
+        return _Near(row.id, row.score, LEAST_SCORE, CONCLUSIVE_SCORE)
+    alike = max(0.0, cosine(meaning.vector, row.vector))
+    score = (1 - SHARE_OF_MEANING) * row.score + SHARE_OF_MEANING * alike
+    least = LEAST_MIXED if row.least is None else row.least
+    return _Near(row.id, score, least, least + CONCLUSIVE_MIXED - LEAST_MIXED)
+
+
+def _with_texts(executor: Executor, account_id: UUID, chosen: Sequence[_Near]) -> list[PastCase]:
+    if not chosen:
+        return []
+    rows = _PAST_TEXTS(executor, {"account": account_id, "ids": [each.handoff_id for each in chosen]})
+    texts = {row.id: row for row in rows}
     return [
         PastCase(
             row.id,
@@ -183,8 +242,10 @@ def similar(
             row.problem,
             row.resolution or "",
             row.root_cause,
-            row.score,
+            near.score,
             resolved_at=row.resolved_at,
+            bar=near.bar,
         )
-        for row in _SIMILAR(executor, values)
+        for near in chosen
+        if (row := texts.get(near.handoff_id))
     ]

@@ -25,7 +25,8 @@ SELECT subject.*, (
     SELECT json_agg(json_build_array(near.id, past.title, past.problem, past.resolution, past.root_cause, near.score,
             past.resolved_at)
         ORDER BY near.score DESC, near.id DESC)
-    FROM similar_handoffs(left(subject.title || E'\n' || subject.problem, :searched), :handoff, :most, :least) AS near
+    FROM similar_handoffs(left(subject.title || E'\n' || subject.problem, :searched), :handoff, :most, :least,
+        :compared) AS near
     CROSS JOIN LATERAL (
         SELECT s.title, s.problem, h.resolution, h.root_cause, h.resolved_at
         FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id

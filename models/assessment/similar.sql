@@ -1,7 +1,10 @@
--- The resolved handoffs that are most similar to the given words, as case.sql finds them.
-SELECT near.id, past.title, past.problem, past.resolution, past.root_cause, near.score, past.resolved_at
-FROM similar_handoffs(:words, :besides, :most, :least) AS near CROSS JOIN LATERAL (
-    SELECT s.title, s.problem, h.resolution, h.root_cause, h.resolved_at
-    FROM handoffs AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
-    WHERE h.account_id = :account AND h.id = near.id OFFSET 0
-) AS past ORDER BY near.score DESC, near.id DESC
+-- The resolved handoffs that share most words with a case, each with its vector of a model, and the least score that
+-- the account shows with that model. The vectors are looked up one by one, since a join might read all of the account.
+SELECT near.id, near.score, known.vector, (
+    SELECT least FROM past_case_thresholds WHERE account_id = :account AND model = :model
+) AS least
+FROM similar_handoffs(:words, :besides, :most, :least, :compared) AS near LEFT JOIN LATERAL (
+    SELECT vector FROM past_case_vectors
+    WHERE account_id = :account AND handoff_id = near.id AND model = :model OFFSET 0
+) AS known ON true
+ORDER BY near.score DESC, near.id DESC

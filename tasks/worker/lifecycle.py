@@ -19,9 +19,10 @@ from celery.worker import state
 from redis.exceptions import RedisError
 
 from models import logs
+from models.assessment import Lane
 from models.redis import client, heartbeats, log_fault
 from models.settings import SettingsError, settings
-from tasks import celery
+from tasks import celery, embeddings
 from tasks.assessors import build
 from tasks.leases import give_back_all
 from tasks.message import send
@@ -66,6 +67,14 @@ def _load_assessor(**_: object) -> None:
         log.error("assessor not loaded", error=str(error))
 
 
+def _load_embedder() -> None:
+    """Load the model of EMBEDDINGS at start-up, where cases are embedded; without it words alone count."""
+    try:
+        embeddings.build(settings())
+    except SettingsError as error:
+        log.error("embeddings not loaded", error=str(error))
+
+
 @worker_ready.connect
 def _begin(sender: Any, **_: object) -> None:
     if not isinstance(sender.pool, ThreadPool):
@@ -75,6 +84,8 @@ def _begin(sender: Any, **_: object) -> None:
     Heartbeat.heard_at, Heartbeat.slots = time.monotonic(), sender.pool.num_processes
     name, queues = sender.hostname, set(sender.app.amqp.queues.consume_from)
     threading.Thread(target=_listen, args=[name], name="heartbeat", daemon=True).start()
+    if {lane.value for lane in Lane} & queues:
+        threading.Thread(target=_load_embedder, name="embedder", daemon=True).start()
     if "maintenance" in queues:
         threading.Thread(target=_keep_sweeping, name="second-clock", daemon=True).start()
 

@@ -134,7 +134,10 @@ ATTACK = """
     GRANT SELECT ON pg_temp.{table} TO PUBLIC;
     GRANT EXECUTE ON FUNCTION pg_temp.climb() TO PUBLIC
 """
-CALLS = ["SELECT * FROM search_handoffs('copier')", f"SELECT * FROM similar_handoffs('copier', '{'1' * 32}', 5, 0)"]
+CALLS = [
+    "SELECT * FROM search_handoffs('copier')",
+    f"SELECT * FROM similar_handoffs('copier', '{'1' * 32}', 5, 0, 45)",
+]
 
 
 @pytest.fixture

@@ -27,7 +27,13 @@ from deploy.local.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("api", "tasks", "models", "migrations", "deploy", "celeryconfig.py", "wsgi.py", "Makefile")
-PINS = ("requirements.txt", "requirements-ai.txt", "requirements-dev.txt", "constraints.txt")
+PINS = (
+    "requirements.txt",
+    "requirements-ai.txt",
+    "requirements-embeddings.txt",
+    "requirements-dev.txt",
+    "constraints.txt",
+)
 LATEST_SECONDS = 8.0  # after the start of one; it is ready before that, unless the machine is busy
 MOST_SECONDS = 5.0  # on a machine with nothing else to do
 GIVEN_UP_SECONDS = 60.0

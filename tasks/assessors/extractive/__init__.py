@@ -29,7 +29,6 @@ SUGGESTED_COUNT = 5
 QUESTION_COUNT = 6
 QUOTED_COUNT = 5
 LEAST_QUOTATION = 20  # characters; what is shorter in another language is mostly a greeting
-PAST_FLOOR = 0.4  # a past case below this score is shown, but nothing is concluded from it: half of them are wrong
 STRONG_PAST = 0.6
 UNKNOWN_STATE: CaseState = {"value": Standing.OPEN.value, "evidence": []}
 LONG_CASE = 20_000  # characters; what is shorter takes a few milliseconds
@@ -38,8 +37,6 @@ LONG_CASE = 20_000  # characters; what is shorter takes a few milliseconds
 @dataclass(frozen=True)
 class Extractive:
     """Writes an assessment from the case's own words in milliseconds. Stateless; never raises on any text."""
-
-    past_floor: float = PAST_FLOOR
 
     def assess(self, case: Case, *, deadline: float) -> Draft:
         """A verified draft; the same case always gives the same one. `deadline` is not needed."""
@@ -61,7 +58,7 @@ class Extractive:
 
     def _quoted(self, case: Case, transcript: Transcript, reading: Reading, language: str) -> Findings:
         """What can be said of a session whose language is not read: quotations, given outcomes and past cases."""
-        likely = cause.from_past(case, self.past_floor)
+        likely = cause.from_past(case)
         told = summary.quote(case, transcript, language)
         return {
             "state": UNKNOWN_STATE,
@@ -94,7 +91,7 @@ class Extractive:
         own = cause.stated(judged)
         if own is not None and own.strong:
             return own
-        return cause.from_past(case, self.past_floor) or own
+        return cause.from_past(case) or own
 
     def _suggestions(self, case: Case, reading: Reading, asked: Sequence[Judged]) -> list[Suggestion]:
         """What fixed similar cases, what was proposed last and not done, what was never answered."""
@@ -107,7 +104,7 @@ class Extractive:
         return _new_ones(found, tried)[:SUGGESTED_COUNT]
 
     def _relevant(self, case: Case) -> list[PastCase]:
-        near = [past for past in case.past if past.score >= self.past_floor and cause.shares_topic(case, past)]
+        near = [past for past in case.past if past.conclusive and cause.shares_topic(case, past)]
         return sorted(near, key=lambda past: -past.score)[:2]
 
     def _confidence(self, case: Case, reading: Reading, likely: cause.Cause | None) -> str:

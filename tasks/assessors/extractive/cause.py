@@ -43,11 +43,11 @@ def stated(judged: Sequence[Judged]) -> Cause | None:
     return Cause(excerpt(best.text, CAUSE_LENGTH), (best.sentence.source,), best.scores.cause >= SURE)
 
 
-def from_past(case: Case, floor: float) -> Cause | None:
-    """The root cause of the best past case at or above `floor` that shares words with this one."""
+def from_past(case: Case) -> Cause | None:
+    """The root cause of the best conclusive past case that shares words with this one."""
     for past in sorted(case.past, key=lambda item: -item.score):
         told = (past.root_cause or "").strip()
-        if past.score >= floor and told and shares_topic(case, past):
+        if past.conclusive and told and shares_topic(case, past):
             return Cause(excerpt(told, CAUSE_LENGTH), (f"handoff:{past.handoff_id}",), False)
     return None
 

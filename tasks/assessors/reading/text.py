@@ -100,6 +100,37 @@ _TECHNICAL = re.compile(
 )
 _UPPER = re.compile(r"[A-Z]{2,10}$")
 
+# Of resolutions: what names the fix, what names an act, and what is neither.
+_FIX = re.compile(
+    r"\b(?:(?:re)?solved|fixed|cured|repaired|corrected) (?:it |this |that |the (?:issue|problem) |now )?(?:by|with|after|when|via|in)\b"
+    r"|\b(?:the |our |my )?(?:fix|solution|workaround|answer|trick|cure) (?:is|was)\b(?! (?:not|to come))"
+    r"|\b(?:fixed|(?:re)?solved|cured) (?:it|this|that|the (?:issue|problem))\b|\bdid the trick\b"
+)
+_ACTS = (
+    "add allow apply assign block change clean clear close configure connect correct create delete deploy disable downgrade"
+    " enable erase exclude exempt extend export grant import increase install kill lower migrate modify move patch raise"
+    " reboot reconnect recreate refresh reinstall release remove rename renew repair replace reset restart restore"
+    " revert set switch toggle unblock uncheck uninstall unlock unplug update upgrade upload"
+)
+_ACT = re.compile(
+    r"(?<!\bbe )(?<!\bbeing )(?<!\bis )(?<!\bare )\b(?:{past}|rebuilt|reset|rolled back|set (?!up by)|swapped|turned (?:on|off)|unchecked)\b"
+    r"|(?:^|\b(?:please|then|and|or|to|can|should|must|could|need to|have to|try(?: to)?|,) (?:easily |also |manually |first |simply )?)(?:{now}|roll back|turn (?:on|off)"
+    r"|go to|open|click|right-click|press|type|run|select|use|check)\b".format(
+        now="|".join(_ACTS.split()),
+        past="|".join(
+            act + ("d" if act.endswith("e") else "ed")
+            for act in _ACTS.split()
+            if act not in ("reset", "set", "uncheck")
+        ),
+    )
+)
+_ASIDE = re.compile(
+    r"(?:hi|hello|hey|dear)\b[^.]{0,30}(?:$|, (?:sorry|thank|i am|i'm|my first))|(?:i am |i'm )?sorry\b|thank|(?:i )?hope\b"
+    r"|see (?:also|the|this)\b|(?:please )?(?:let (?:me|us) know|post back)|more information|welcome\b|glad\b|great\b"
+    r"|as (?:discussed|agreed|per)\b|we (?:have )?(?:received|confirmed|checked|looked)\b"
+)
+_LINK = re.compile(r"https?://[^\s)>\]]{1,300}")
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -243,11 +274,23 @@ def technical(text: str) -> frozenset[str]:
 
 
 def digest(text: str) -> str:
-    """Return the first sentences of a resolution, at most DIGEST_LENGTH characters; empty if it has no content."""
-    told = [sentence.text for sentence in sentences(text, "")] or [
-        clip(clean(text, DIGEST_LENGTH * 4), DIGEST_LENGTH)
-    ]
-    return fill(told, DIGEST_LENGTH)
+    """Return what a resolution says was done, at most DIGEST_LENGTH characters; empty if it has no content.
+
+    It begins with the first sentence that names the fix, or else with the first that names an act; without either it
+    is the beginning, without questions and pleasantries where there is anything else.
+    """
+    told = [sentence.text for sentence in sentences(text, "")]
+    if not told:
+        return fill([clip(clean(text, DIGEST_LENGTH * 4), DIGEST_LENGTH)], DIGEST_LENGTH)
+    said = [piece for piece in told if not _is_aside(piece)] or told
+    first = next((place for act in (_FIX, _ACT) for place, piece in enumerate(said) if act.search(plain(piece))), 0)
+    return fill(said[first:], DIGEST_LENGTH)
+
+
+def _is_aside(sentence: str) -> bool:
+    """Whether a sentence of a resolution asks, announces, greets or only points to a page."""
+    low = plain(sentence[:400])
+    return low.endswith(("?", ":")) or _ASIDE.match(low) is not None or not _LINK.sub("", low).strip(" -.,;()")
 
 
 def fill(parts: list[str], longest: int) -> str:

@@ -98,7 +98,7 @@ def test_another_account_s_cases_are_never_found(world: World, other_world: Worl
     # Neither does it help to name them in the words, or to ask the function itself.
     assert found(world, f"{ASKED} account:{other_world.account_id.hex}") == []
     with transaction(world.account_id) as session:
-        query = text("SELECT id FROM similar_handoffs(:words, :besides, 5, 0)")
+        query = text("SELECT id FROM similar_handoffs(:words, :besides, 5, 0, 45)")
         assert session.execute(query, {"words": ASKED, "besides": NOBODY}).all() == []
 
 
@@ -202,17 +202,17 @@ def _reads(session: Session) -> dict[str, int]:
 
 
 def test_the_plan_of_the_search_uses_the_index(history: World, servers: Servers) -> None:
-    """EXPLAIN cannot look into a function, so its body is prepared with the same four parameters."""
+    """EXPLAIN cannot look into a function, so its body is prepared with the same five parameters."""
     url = servers.postgres.url(db.engine().url.database or "")
     with closing(database.connect(url)) as owner, owner.cursor() as cursor:
         cursor.execute("SELECT set_config('app.account_id', %s, false)", [str(history.account_id)])
-        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'similar_handoffs' AND pronargs = 4")
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'similar_handoffs' AND pronargs = 5")
         body = cursor.fetchone()[0]
-        for number, name in enumerate(("words", "besides", "most", "threshold"), 1):
+        for number, name in enumerate(("words", "besides", "most", "threshold", "compared"), 1):
             body = re.sub(rf"\b{name}\b", f"${number}", body)
         cursor.execute("SET enable_seqscan = off")
-        cursor.execute("PREPARE asked (text, uuid, int, real) AS " + body)
-        cursor.execute("EXPLAIN EXECUTE asked ('printer mail', %s, 5, 0.25)", [str(NOBODY)])
+        cursor.execute("PREPARE asked (text, uuid, int, real, int) AS " + body)
+        cursor.execute("EXPLAIN EXECUTE asked ('printer mail', %s, 5, 0.25, 45)", [str(NOBODY)])
         plan = "\n".join(line[0] for line in cursor.fetchall())
     assert "Bitmap Index Scan on ix_past_cases_said" in plan
     assert "Seq Scan on past_cases" not in plan

@@ -33,6 +33,8 @@ WORKED = "worked"
 NOTHING_TRIED = "nothing tried"
 NO_ACTION = ("question", "observation")
 SOLVED = "probably_solved"
+# Likeness from which a cause is taken to be the known one. It is lower than for steps: endings say it in a few words.
+CAUSE_MET = 0.15
 SAME = 0.6  # share of a statement's words that a step has, from which it is taken to tell of that step
 
 
@@ -138,7 +140,7 @@ class Figures:
         self.causes_named.add(cause is not None)
         if cause is not None:
             known = [text for text in (session.root_cause, session.resolution) if text]
-            self.causes_right.add(rarity.best(cause["text"], known) >= MET)
+            self.causes_right.add(rarity.best(cause["text"], known) >= CAUSE_MET)
 
     def _add_suggestions(self, session: Session, steps: Sequence[Mapping[str, Any]], rarity: Rarity) -> None:
         self.suggested.add(bool(steps))

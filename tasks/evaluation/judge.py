@@ -183,6 +183,8 @@ def render(case: Case, content: Mapping[str, Any], hide: Callable[[str], str]) -
 
     case = case_as_seen(case)
     steps = choose_steps(case.steps, first=FIRST_STEPS, last=LAST_STEPS, failed=0)
+    authors = dict.fromkeys(step.author for step in case.steps if step.author)
+    speakers = {author: f"person {number}" for number, author in enumerate(authors, 1)}  # names stay here
     facts, attempts = content["what_we_know"], content["do_not_repeat"]
     body = {
         "case": {
@@ -191,7 +193,7 @@ def render(case: Case, content: Mapping[str, Any], hide: Callable[[str], str]) -
             "reason": clean(case.reason),
             "ask": clean(case.ask or ""),
             "steps": [
-                {"step": step.seq, "kind": step.kind, "by": clean(step.author or ""), "text": clean(step.text)}
+                {"step": step.seq, "kind": step.kind, "by": speakers.get(step.author or ""), "text": clean(step.text)}
                 for step in steps
             ],
             "steps_left_out": case.steps_count - len(steps),

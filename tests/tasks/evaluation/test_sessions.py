@@ -97,3 +97,8 @@ def test_past_cases_of_other_topics_are_neither_the_session_nor_like_it_nor_of_i
     found = {str(past.handoff_id) for past in foreign_to(sessions, rarity, seed=0)(mails[0])}
     assert len(found) == FOREIGN_COUNT
     assert found <= {each.id for each in others[1:]}
+
+
+def test_a_session_without_words_is_not_foreign_to_itself() -> None:
+    alone = session(title="…", problem="?!", resolution="!!")
+    assert foreign_to([alone], Rarity([], least=1), seed=0)(alone) == ()

@@ -21,8 +21,10 @@ from models.settings import Settings
 from tasks.assessors import build
 from tasks.assessors.base import Assessor, AssessorError
 from tasks.assessors.content import ReplySchema, json_schema
+from tasks.assessors.mail import case_as_seen
 from tasks.assessors.model import ModelAssessor
 from tasks.assessors.model.prompt import input_hash, render
+from tasks.assessors.model.redaction import Redaction
 
 UNLIMITED = 10**9
 BYTES_PER_TOKEN = 3  # on the safe side
@@ -104,7 +106,8 @@ class Cache:
     def __init__(self, folder: Path, source: str, settings: Settings) -> None:
         readable = re.sub(r"[^A-Za-z0-9.-]+", "-", source)[:60]
         address = getattr(settings, f"{settings.assessor}_base_url")
-        exact = json.dumps([source, address, settings.redact, settings.model_max_output_tokens])
+        bounds = {name: value for name, value in vars(settings).items() if name.startswith("model_max_")}
+        exact = json.dumps([source, address, settings.redact, bounds], sort_keys=True)
         self._folder = folder / f"{readable}-{hashlib.sha256(exact.encode()).hexdigest()[:12]}"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -153,7 +156,7 @@ class Replayed:
         known = self.cache and _answer(self.cache.get(input_hash(case)))
         if known:
             return known
-        self.purse.reserve(most_tokens(render(case).sent(), ReplySchema, self.settings))
+        self.purse.reserve(most_tokens(self._prompt(case), ReplySchema, self.settings))
         answer = self._call(case)
         self.purse.spent += answer.tokens
         if self.cache and answer.content is not None:
@@ -161,6 +164,10 @@ class Replayed:
         self.failed = self.failed + 1 if answer.error else 0
         self.hopeless = self._hopeless(answer.error)
         return answer
+
+    def _prompt(self, case: Case) -> str:
+        """What the assessor will send, as far as it can be known before."""
+        return render(case_as_seen(case), Redaction(self.settings.redact).hide).sent()
 
     def _hopeless(self, error: str | None) -> str | None:
         if error in UNUSABLE:

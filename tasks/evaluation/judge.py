@@ -10,17 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx2
 from marshmallow import Schema, ValidationError, fields, validate
 
 from models.assessment.case import Case, choose_steps
 from models.settings import Settings, SettingsError
-from tasks.assessors.content import json_schema, many
+from tasks.assessors.content import many
 from tasks.assessors.mail import case_as_seen
-from tasks.assessors.model import RETRIES, CallFailed, Reply
+from tasks.assessors.model import RETRIES, Call, CallFailed
 from tasks.assessors.model.prompt import Prompt, repair
 from tasks.assessors.model.redaction import Redaction
-from tasks.assessors.model.vendor import guarded
+from tasks.evaluation import calls
 from tasks.evaluation.judgments import GRADES, NO, YES, Item, Judgments
 from tasks.evaluation.replay import HOPELESS, LONGEST_WAIT, UNUSABLE, Cache, Purse, most_tokens, source_of
 
@@ -67,8 +66,6 @@ class JudgmentSchema(Schema):
 
 
 _SCHEMA = JudgmentSchema()
-
-Call = Callable[[Prompt, float], Reply]
 
 
 @dataclass
@@ -220,68 +217,6 @@ def build(settings: Settings, purse: Purse, cache: Cache | None) -> Judge:
     if not getattr(settings, f"{settings.assessor}_api_key"):
         raise SettingsError(f"settings: --judge needs {settings.assessor.upper()}_API_KEY")
     try:
-        ask = _ask_openai if settings.assessor == "openai" else _ask_anthropic
-        return Judge(source_of(settings), ask(settings), settings, purse, cache)
+        return Judge(source_of(settings), calls.build(settings, JudgmentSchema), settings, purse, cache)
     except ModuleNotFoundError as error:
         raise SettingsError(f"settings: --judge needs requirements-ai.txt ({error})") from error
-
-
-def _ask_openai(settings: Settings) -> Call:
-    import openai
-
-    form: Any = {"name": "judgment", "strict": True, "schema": json_schema(JudgmentSchema)}
-    stops = {"stop": "end", "length": "truncated"}
-
-    def ask(prompt: Prompt, http: httpx2.Client) -> Reply:
-        client = openai.OpenAI(
-            api_key=settings.openai_api_key,
-            base_url=settings.openai_base_url or "https://api.openai.com/v1",
-            max_retries=0,
-            timeout=http.timeout,
-            http_client=http,
-        )
-        messages: Any = [{"role": "system", "content": prompt.system}, *prompt.messages()]
-        found = client.chat.completions.create(
-            model=settings.openai_model,
-            messages=messages,
-            response_format={"type": "json_schema", "json_schema": form},
-            max_completion_tokens=settings.model_max_output_tokens,
-        )
-        choice, usage = found.choices[0], found.usage
-        stop = "refused" if choice.message.refusal else stops.get(choice.finish_reason, "refused")
-        tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
-        return Reply(choice.message.content or "", stop, *tokens)
-
-    return lambda prompt, seconds: guarded(openai, seconds, lambda http: ask(prompt, http))
-
-
-def _ask_anthropic(settings: Settings) -> Call:
-    import anthropic
-
-    stops = {"end_turn": "end", "stop_sequence": "end", "max_tokens": "truncated"}
-
-    def ask(prompt: Prompt, http: httpx2.Client) -> Reply:
-        client = anthropic.Anthropic(
-            api_key=settings.anthropic_api_key,
-            base_url=settings.anthropic_base_url or "https://api.anthropic.com",
-            max_retries=0,
-            timeout=http.timeout,
-            http_client=http,
-            open_telemetry=False,
-        )
-        messages: Any = prompt.messages()
-        found = client.messages.create(
-            model=settings.anthropic_model,
-            system=prompt.system,
-            messages=messages,
-            output_config={"format": {"type": "json_schema", "schema": json_schema(JudgmentSchema)}},
-            max_tokens=settings.model_max_output_tokens,
-        )
-        text = "".join(block.text for block in found.content if block.type == "text")
-        usage = found.usage
-        cached = (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
-        return Reply(
-            text, stops.get(found.stop_reason or "", "refused"), usage.input_tokens + cached, usage.output_tokens
-        )
-
-    return lambda prompt, seconds: guarded(anthropic, seconds, lambda http: ask(prompt, http))

@@ -26,7 +26,7 @@ class Evaluation:
     seed: int = 0
     only_cut: bool = False  # one replay of each session
     judge: Judge | None = None
-    figures: dict[str, Figures] = field(default_factory=dict)
+    figures: dict[str, Figures] = field(init=False)
     items: list[Item] = field(default_factory=list)
     done: int = 0
     stopped: str | None = None  # why not all sessions were replayed

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tasks.evaluation.figures import Figures, percentile
 from tasks.evaluation.judgments import QUESTIONS, Agreement, Judged, Judgments, agreement, counted
-from tasks.evaluation.measures import Share
+from tasks.evaluation.measures import Share, mean
 from tasks.evaluation.run import Evaluation
 
 NONE = "none"
@@ -49,10 +48,6 @@ def _number(values: Sequence[float], middle: float | None, form: str) -> Cell:
     )
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return statistics.fmean(values) if values else None
-
-
 def _errors(kinds: Counter[str]) -> Cell:
     text = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
     return Cell(float(kinds.total()), kinds.total(), text or NONE)
@@ -75,8 +70,8 @@ QUALITY: dict[str, Measure] = {
     "in the session's language": lambda f: _share(f.language),
 }
 COSTS: dict[str, Measure] = {
-    "characters": lambda f: _number(f.characters, _mean(f.characters), "{:.0f}"),
-    "tokens per reply": lambda f: _number(f.tokens, _mean(f.tokens), "{:.0f}"),
+    "characters": lambda f: _number(f.characters, mean(f.characters), "{:.0f}"),
+    "tokens per reply": lambda f: _number(f.tokens, mean(f.tokens), "{:.0f}"),
     "cost of all replies": lambda f: Cell(float(f.cost), len(f.tokens), f"{f.cost:.4f} of {len(f.tokens)}"),
     "latency p50": lambda f: _number(f.seconds, percentile(f.seconds, 0.5), "{:.3f} s"),
     "latency p95": lambda f: _number(f.seconds, percentile(f.seconds, 0.95), "{:.3f} s"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ INTERRUPTED = 130  # the usual exit status after Ctrl-C
 SHEET = ("handoff", "ticket", "assessor", "item", "text", "judgment")
 MOST_OF_A_CELL = 100_000  # characters of a table of judgments
 PEOPLE = "people"
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 # A spreadsheet would take a cell that begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -254,7 +256,7 @@ def _cell(value: Any) -> Any:
     """The value, and nothing that a spreadsheet would run."""
     if not isinstance(value, str):
         return value
-    text = value.replace("\x00", " ").encode("utf-8", "replace").decode()
+    text = CONTROL.sub(" ", value).encode("utf-8", "replace").decode()
     return f"'{text}" if text.startswith(FORMULA) else text
 
 

@@ -16,15 +16,19 @@ from typing import Any
 from marshmallow import Schema
 from redis import Redis
 
+from models import logs
 from models.assessment.case import Case
+from models.assessment.result import Spent
 from models.settings import Settings
 from tasks.assessors import build
 from tasks.assessors.base import Assessor, AssessorError
-from tasks.assessors.content import ReplySchema, json_schema
+from tasks.assessors.content import DraftSchema, ReplySchema, json_schema
 from tasks.assessors.mail import case_as_seen
 from tasks.assessors.model import ModelAssessor
 from tasks.assessors.model.prompt import input_hash, render
 from tasks.assessors.model.redaction import Redaction
+
+log = logs.logger(__name__)
 
 UNLIMITED = 10**9
 BYTES_PER_TOKEN = 3  # on the safe side
@@ -36,6 +40,8 @@ HOPELESS = 5  # times in a row without a reply, after which none is expected any
 UNUSABLE = frozenset(["auth"])  # no later call can do better
 OFFLINE = "extractive"
 MODELS = ("openai", "anthropic")
+
+_CONTENT = DraftSchema()
 
 
 class Stop(Exception):
@@ -156,9 +162,7 @@ class Replayed:
         known = self.cache and _answer(self.cache.get(input_hash(case)))
         if known:
             return known
-        self.purse.reserve(most_tokens(self._prompt(case), ReplySchema, self.settings))
-        answer = self._call(case)
-        self.purse.spent += answer.tokens
+        answer = self._call(case, most_tokens(self._prompt(case), ReplySchema, self.settings))
         if self.cache and answer.content is not None:
             self.cache.put(input_hash(case), _stored(answer))
         self.failed = self.failed + 1 if answer.error else 0
@@ -176,27 +180,30 @@ class Replayed:
             return f"{self.name} gave no reply {self.failed} times in a row ({error})"
         return None
 
-    def _call(self, case: Case) -> Answer:
-        spent: list[AssessorError] = []
+    def _call(self, case: Case, most: int = 0) -> Answer:
+        """Ask, and again when the provider says when to come back. `most` is what each try can cost."""
+        costs: list[Spent] = []
         while True:
+            self.purse.reserve(most)
             started = time.monotonic()
             try:
                 draft = self.assessor.assess(case, deadline=started + self.settings.model_call_seconds)
             except AssessorError as error:
-                spent.append(error)
-                if not _may_wait(error, len(spent)):
-                    return _without_reply(spent)
+                self._pay(costs, error.spent)
+                if not _may_wait(error, len(costs)):
+                    return _bill(costs, error=error.kind)
                 time.sleep(error.retry_after or 0)
-                continue
-            seconds = time.monotonic() - started
-            costs = [draft.spent, *(error.spent for error in spent)]
-            return Answer(
-                dict(draft.content),
-                tokens_in=sum(each.tokens_in for each in costs),
-                tokens_out=sum(each.tokens_out for each in costs),
-                cost=sum((each.cost for each in costs), Decimal(0)),
-                seconds=seconds,
-            )
+            except Exception as error:
+                # The message could quote the ticket, so only the type of the error is logged.
+                log.error("assessor crashed", error=type(error).__name__)
+                return _bill(costs, error="internal")
+            else:
+                self._pay(costs, draft.spent)
+                return _bill(costs, content=dict(draft.content), seconds=time.monotonic() - started)
+
+    def _pay(self, costs: list[Spent], spent: Spent) -> None:
+        costs.append(spent)
+        self.purse.spent += spent.tokens_in + spent.tokens_out
 
 
 def _may_wait(error: AssessorError, tries: int) -> bool:
@@ -204,13 +211,16 @@ def _may_wait(error: AssessorError, tries: int) -> bool:
     return error.retryable and error.retry_after is not None and error.retry_after <= LONGEST_WAIT and tries <= WAITS
 
 
-def _without_reply(errors: list[AssessorError]) -> Answer:
+def _bill(
+    costs: list[Spent], content: dict[str, Any] | None = None, error: str | None = None, seconds: float = 0.0
+) -> Answer:
     return Answer(
-        None,
-        errors[-1].kind,
-        tokens_in=sum(error.spent.tokens_in for error in errors),
-        tokens_out=sum(error.spent.tokens_out for error in errors),
-        cost=sum((error.spent.cost for error in errors), Decimal(0)),
+        content,
+        error,
+        tokens_in=sum(each.tokens_in for each in costs),
+        tokens_out=sum(each.tokens_out for each in costs),
+        cost=sum((each.cost for each in costs), Decimal(0)),
+        seconds=seconds,
     )
 
 
@@ -233,7 +243,7 @@ def _stored(answer: Answer) -> dict[str, Any]:
 def _answer(stored: dict[str, Any] | None) -> Answer | None:
     """Read a stored answer; None: it is not one."""
     try:
-        if not stored or not isinstance(stored["content"], dict):
+        if not stored or _CONTENT.validate(stored["content"]):
             return None
         return Answer(
             stored["content"],
@@ -243,7 +253,7 @@ def _answer(stored: dict[str, Any] | None) -> Answer | None:
             seconds=float(stored["seconds"]),
             is_cached=True,
         )
-    except (KeyError, TypeError, ValueError, InvalidOperation):
+    except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation):
         return None
 
 

@@ -194,6 +194,7 @@ def test_hostile_text_is_measured_and_reaches_neither_terminal_nor_formulas(
         assert word not in result.output
     cells = [cell for row in csv.reader(sheet.open(encoding="utf-8")) for cell in row]
     assert any("cmd|" in cell for cell in cells)
+    assert not [cell for cell in cells if "\x1b" in cell]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
 
 
@@ -328,10 +329,11 @@ def test_what_else_would_be_replied_is_asked_anew(
     assert provider.calls == 3
     run(write(resolved(1, reason="Another one.")), *options)
     assert provider.calls == 4
-    for file in (tmp_path / "replies").rglob("*.json"):
-        file.write_text('{"content": ')
-    assert run(path, *options).exit_code == 0
-    assert provider.calls == 5
+    for number, damaged in enumerate(('{"content": ', "[1]", '{"content": {"summary": 7}}', '{"content": [[1]]}'), 5):
+        for file in (tmp_path / "replies").rglob("*.json"):
+            file.write_text(damaged)
+        assert run(path, *options).exit_code == 0
+        assert provider.calls == number
 
 
 def test_a_failure_is_not_cached(run: Run, provider: Provider, write: Callable[..., str], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tasks.evaluation.replay import HOPELESS, LONGEST_WAIT, Purse, Replayed, Sto
 from tests.tasks.assessors.cases import PRINTER
 from tests.tasks.assessors.model.provider_case import some_settings
 
-PAID = Spent(1, 4_000, 500, Decimal("0.1"))
+PAID = Spent(1, 20_000, 500, Decimal("0.1"))
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Failing:
 
 def replayed(*failures: Exception, tokens: int | None = None) -> tuple[Replayed, Failing]:
     failing = Failing(list(failures))
-    return Replayed("openai:m", failing, some_settings(), Purse(tokens)), failing
+    return Replayed("openai:m", failing, some_settings(model_max_output_tokens=2_000), Purse(tokens)), failing
 
 
 def busy(seconds: float = 0.0) -> AssessorError:
@@ -46,9 +46,9 @@ def busy(seconds: float = 0.0) -> AssessorError:
 def test_what_a_failed_try_cost_is_counted_and_the_next_one_has_to_fit_too() -> None:
     method, failing = replayed(busy(), busy())
     answer = method.ask(PRINTER)
-    assert (failing.asked, answer.tokens, answer.cost, method.purse.spent) == (3, 9_000, Decimal("0.2"), 9_000)
-    limited, failing = replayed(busy(), busy(), tokens=12_000)
-    with pytest.raises(Stop, match="4500 tokens are spent, and the next call could pass the limit of 12000"):
+    assert (failing.asked, answer.tokens, answer.cost, method.purse.spent) == (3, 41_000, Decimal("0.2"), 41_000)
+    limited, failing = replayed(busy(), busy(), tokens=30_000)
+    with pytest.raises(Stop, match="20500 tokens are spent, and the next call could pass the limit of 30000"):
         limited.ask(PRINTER)
     assert failing.asked == 1
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -22,6 +27,7 @@ from tests import servers as private
 from tests import world as worlds
 from tests.leaks import pytest_runtest_logreport, pytest_sessionfinish, pytest_terminal_summary  # noqa: F401
 from tests.servers import Servers
+from tests.stack import ROOT
 from tests.world import World
 
 # What needs more than this process: private servers, or programs that a test starts by itself.
@@ -178,3 +184,43 @@ def world(rollback: Connection, client: FlaskClient) -> World:
 def other_world(world: World, client: FlaskClient) -> World:
     """A second account, for what must not cross."""
     return worlds.create(client, "Umbra")
+
+
+class Provider:
+    """The stand-in provider, from the outside."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def behave(self, behaviour: str = "good", **orders: Any) -> None:
+        """Choose the behaviour of the next calls; see tests/provider.py."""
+        data = json.dumps({"behaviour": behaviour, **orders}).encode()
+        urllib.request.urlopen(f"{self.url}/control", data=data, timeout=5).close()
+
+    def seen(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/control", timeout=5) as answer:
+            return json.load(answer)
+
+    @property
+    def calls(self) -> int:
+        return self.seen()["calls"]
+
+
+@pytest.fixture(scope="session")
+def _provider_process() -> Iterator[str]:
+    command = [sys.executable, "-m", "tests.provider", "--port", "0"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    try:
+        yield process.stdout.readline().split()[-1]
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def provider(_provider_process: str) -> Provider:
+    """A provider in good health that has seen nothing yet."""
+    stand_in = Provider(_provider_process)
+    stand_in.behave("good", reset=True)
+    return stand_in

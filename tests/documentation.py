@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.testing import CliRunner
 
+from api.cli.evaluation import evaluate
 from models.settings import _read
+from tests.real_data import SAMPLE
 from tests.stack import ROOT
 
 FOLDER = ROOT / "docs/reference"
+EVALUATION = ROOT / "docs/how-to/evaluate-an-assessor.md"
+EXAMPLE = ("<!-- example: written by `make reference` -->", "<!-- end of the example -->")
 MARK = "<!-- Written by `make reference`; do not edit. -->\n"
 
 # Each variable's meaning, in the order of the page. A test refuses one that is missing here or no longer read.
@@ -190,6 +195,16 @@ def _of_group(name: str, group: click.Group, each: str) -> list[str]:
     return _described(f"{name} {each}", group.commands[each])
 
 
+def evaluation_page(page: str) -> str:
+    """docs/how-to/evaluate-an-assessor.md with the output of its example, without what differs from run to run."""
+    path = SAMPLE / "history.jsonl"
+    result = CliRunner().invoke(evaluate, [str(path), "--assessor", "extractive"], catch_exceptions=False)
+    shown = "\n".join(line for line in result.stdout.splitlines() if "latency" not in line)
+    before, begin, rest = page.partition(EXAMPLE[0])
+    _, end, after = rest.partition(EXAMPLE[1])
+    return f"{before}{begin}\n\n{shown}\n\n{end}{after}"
+
+
 def own_commands(app: Any) -> dict[str, click.Command]:
     """The commands of the service, without those that Flask brings."""
     return dict(app.cli.commands)
@@ -202,6 +217,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     Path(FOLDER, "settings.md").write_text(settings_page())
     Path(FOLDER, "cli.md").write_text(cli_page(own_commands(app)))
+    EVALUATION.write_text(evaluation_page(EVALUATION.read_text()))
 
 
 if __name__ == "__main__":

@@ -211,8 +211,24 @@ def brief(case: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def judgment(asked: dict[str, Any]) -> dict[str, Any]:
+    """The answers of a judge that takes long facts for useful ones and every attempt for right."""
+    said = asked["brief"]
+    return {
+        "facts": [{"id": f["id"], "answer": "yes" if len(f["text"]) > 40 else "no"} for f in said["facts"]],
+        "attempts": [{"id": attempt["id"], "answer": "yes"} for attempt in said["attempts"]],
+        "summary": "fair",
+    }
+
+
+def asked_for(body: dict[str, Any]) -> dict[str, Any]:
+    """What a good reply holds: a brief of the case, or a judgment of the brief."""
+    given = fenced_case(body)
+    return judgment(given) if "brief" in given else brief(given)
+
+
 def good(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
-    handler.answer(200, reply(vendor, body, json.dumps(brief(fenced_case(body)))))
+    handler.answer(200, reply(vendor, body, json.dumps(asked_for(body))))
 
 
 def slow(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
@@ -318,7 +334,7 @@ def nested(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
 
 
 def truncated(handler: Handler, vendor: str, body: dict[str, Any]) -> None:
-    handler.answer(200, reply(vendor, body, json.dumps(brief(fenced_case(body)))[:80], "truncated"))
+    handler.answer(200, reply(vendor, body, json.dumps(asked_for(body))[:80], "truncated"))
 
 
 def refusal(handler: Handler, vendor: str, body: dict[str, Any]) -> None:

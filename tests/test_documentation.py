@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from flask import Flask
 
 from tests import documentation
@@ -33,6 +34,12 @@ def test_the_page_of_the_settings_is_up_to_date() -> None:
 
 def test_the_page_of_the_command_line_is_up_to_date(app: Flask) -> None:
     assert (FOLDER / "cli.md").read_text() == documentation.cli_page(documentation.own_commands(app))
+
+
+@pytest.mark.usefixtures("app")
+def test_the_example_of_an_evaluation_is_up_to_date() -> None:
+    page = documentation.EVALUATION.read_text()
+    assert page == documentation.evaluation_page(page)
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:

@@ -8,6 +8,7 @@ from flask import Flask
 from api.cli import batches, history, similar
 from api.cli.database import db
 from api.cli.demo import make_demo
+from api.cli.evaluation import evaluate
 from api.cli.feed import feed
 from api.cli.people import accounts, tokens, users
 
@@ -18,6 +19,7 @@ COMMANDS: tuple[click.Command, ...] = (
     db,
     make_demo,
     feed,
+    evaluate,
     *batches.COMMANDS,
     *history.COMMANDS,
     similar.similar,

@@ -9,9 +9,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tasks.evaluation.tables import markdown
 from tests.benchmarks import crowd, footprint, growth, pipeline, reads, writes
 from tests.benchmarks.stage import stage
-from tests.benchmarks.table import GROWTH_HEAD, HEAD, Growth, Row, markdown, write_between_markers
+from tests.benchmarks.table import GROWTH_HEAD, HEAD, Growth, Row, write_between_markers
 
 ROWS = {
     "poll": reads.caught_up,

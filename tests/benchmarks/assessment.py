@@ -17,9 +17,11 @@ from typing import Any
 from models.assessment.case import Case
 from tasks.assessors.extractive import Extractive
 from tasks.assessors.mail import case_as_seen
+from tasks.evaluation.figures import concludes_from_past
+from tasks.evaluation.measures import Said, error_strings, full_text, lines_of, mean, texts_of, whole
 from tests import real_data
 from tests.benchmarks import foresight, measures, rows
-from tests.benchmarks.measures import Hits, Said, mean
+from tests.benchmarks.measures import Hits
 from tests.benchmarks.rows import Row
 
 LABELS = Path(__file__).with_name("labels.json")
@@ -58,33 +60,22 @@ class Attempts:
 
 
 def first(case: Case, longest: int) -> Output:
-    return _spoken(case, _pieces(case), longest)
+    return _spoken(case, lines_of(case), longest)
 
 
 def last(case: Case, longest: int) -> Output:
-    return _spoken(case, list(reversed(_pieces(case))), longest if longest > SUMMARY else SUMMARY, most=1)
+    return _spoken(case, list(reversed(lines_of(case))), longest if longest > SUMMARY else SUMMARY, most=1)
 
 
 def scattered(case: Case, longest: int) -> Output:
-    pieces = _pieces(case)
+    pieces = lines_of(case)
     random.Random(f"{SEED}{case.handoff_id}").shuffle(pieces)
     return _spoken(case, pieces, longest)
 
 
-def _pieces(case: Case) -> list[Said]:
-    """Every line of the session, naively cut, with where it stands."""
-    told = [("problem", case.problem), *((f"step:{step.seq}", step.text) for step in case.steps)]
-    return [
-        Said(part.strip(), (name,))
-        for name, text in told
-        for part in text.replace(". ", ".\n").split("\n")
-        if part.strip()
-    ]
-
-
 def _spoken(case: Case, pieces: list[Said], longest: int, most: int | None = None) -> Output:
     if most is not None and pieces:
-        pieces = [said for said in _pieces(case) if said.sources == pieces[0].sources]
+        pieces = [said for said in lines_of(case) if said.sources == pieces[0].sources]
     taken: list[Said] = []
     room = longest
     for said in pieces:
@@ -97,7 +88,7 @@ def _spoken(case: Case, pieces: list[Said], longest: int, most: int | None = Non
 
 def everything(case: Case, longest: int) -> Output:
     """The whole session: no text of it can hold more."""
-    return _spoken(case, [Said(case.title, ("title",)), *_pieces(case)], 10_000_000)
+    return _spoken(case, [Said(case.title, ("title",)), *lines_of(case)], 10_000_000)
 
 
 def brief(content: dict[str, Any]) -> Output:
@@ -105,9 +96,7 @@ def brief(content: dict[str, Any]) -> Output:
 
 
 def full(content: dict[str, Any]) -> Output:
-    said = [content["summary"], *(item.text for item in measures.statements(content))]
-    said += [item["text"] for item in content["suggested_steps"]] + content["questions"]
-    return Output("\n".join(said), _failed(content))
+    return Output(full_text(content), _failed(content))
 
 
 def _failed(content: dict[str, Any]) -> list[Said]:
@@ -115,8 +104,8 @@ def _failed(content: dict[str, Any]) -> list[Said]:
 
 
 def judge(score: Score, row: Row, case: Case, output: Output) -> None:
-    text = measures.whole(case)
-    score.errors.append(measures.kept(measures.error_strings(text), output.text))
+    text = whole(case)
+    score.errors.append(measures.kept(error_strings(text), output.text))
     score.names.append(measures.kept(measures.product_names(text), output.text))
     score.problem.append(measures.recall(row.get("internal_problem"), output.text))
     score.courtesy.append(float(measures.has_courtesy(output.text)))
@@ -143,18 +132,12 @@ class Evidence:
     seconds_of_fifty: list[float] = field(default_factory=list)  # the same of sessions of about fifty steps
 
     def add(self, content: dict[str, Any], case: Case) -> None:
-        texts = measures.texts_of(case_as_seen(case))
+        texts = texts_of(case_as_seen(case))
         for said in measures.statements(content):
             self.statements += 1
             self.spans += measures.is_span(said, texts)
             self.supported += measures.is_supported(said, texts)
         self.causes += content["likely_cause"] is not None
-
-
-def concludes_from_past(content: dict[str, Any]) -> bool:
-    cause = [content["likely_cause"]] if content["likely_cause"] else []
-    cited = [name for item in [*cause, *content["suggested_steps"]] for name in item["evidence"]]
-    return any(name.startswith("handoff:") for name in cited)
 
 
 def abstention(cases: Sequence[Row], foreign: Sequence[Row], score: float) -> float | None:
@@ -197,15 +180,15 @@ def _timed(case: Case, evidence: Evidence) -> dict[str, Any]:
 
 
 def _outputs(case: Case, content: dict[str, Any]) -> dict[str, Output]:
-    whole = full(content)
-    size = len(whole.text)
+    assessment = full(content)
+    size = len(assessment.text)
     methods: dict[str, Callable[[Case, int], Output]] = {"first": first, "random": scattered}
     return {
         "summary": brief(content),
         "first 600": first(case, SUMMARY),
         "last message": last(case, SUMMARY),
         "random 600": scattered(case, SUMMARY),
-        "assessment": whole,
+        "assessment": assessment,
         **{f"{name}, same length": method(case, size) for name, method in methods.items()},
         EVERYTHING: everything(case, size),
     }
@@ -267,7 +250,7 @@ def report(name: str, data: Sequence[Row], foreign: Sequence[Row]) -> None:
     if unseen:
         half = run(unseen)[0]
         print(f"the {len(unseen)} of them held out of the last change\n\n{table(half)}\n\n{duel(half)}\n")
-    long = [row for row in data if len(measures.whole(rows.to_case(row))) >= LONG]
+    long = [row for row in data if len(whole(rows.to_case(row))) >= LONG]
     if long:
         print(f"of these {len(long)} with at least {LONG} characters\n\n{table(run(long)[0])}\n")
     if evidence.statements:

@@ -8,19 +8,17 @@ nobody took counts for nothing, and one that was taken without helping counts as
 
 from __future__ import annotations
 
-import math
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.assessment.case import Case
 from tasks.assessors.extractive import Extractive
-from tests.benchmarks import measures, rows
+from tasks.evaluation.measures import MET, Rarity, mean, words
+from tests.benchmarks import rows
 from tests.benchmarks.rows import Row
 
 LEAST_STEPS = 8  # a session shorter than this has no halves to speak of
-MET = 0.3  # cosine from which a statement and a later message are taken to be about the same step
 SEED = 20220102
 WRITTEN_AFTER = ("internal_investigation", "resolution")
 
@@ -37,26 +35,6 @@ class Foreseen:
         self.met.append(float(max(matches) >= MET))
 
 
-class Rarity:
-    """Weights of words in one source, and the similarity of texts by these weights."""
-
-    def __init__(self, data: Sequence[Row]) -> None:
-        texts = [set(measures.words(text)) for row in data for text in _messages(row)]
-        self.count = len(texts)
-        self.spread = Counter(word for text in texts for word in text)
-
-    def weight(self, word: str) -> float:
-        return math.log((1 + self.count) / (1 + self.spread[word]))
-
-    def alike(self, one: set[str], two: set[str]) -> float:
-        """0 to 1."""
-        norm = math.sqrt(self._square(one) * self._square(two))
-        return self._square(one & two) / norm if norm else 0.0
-
-    def _square(self, words: set[str]) -> float:
-        return sum(self.weight(word) ** 2 for word in words)
-
-
 def _messages(row: Row) -> list[str]:
     case = rows.to_case(row)
     return [case.problem, *(step.text for step in case.steps)]
@@ -70,7 +48,7 @@ def suggested(case: Case) -> list[str]:
 def _lines(case: Case) -> list[str]:
     told = [case.problem, *(step.text for step in case.steps)]
     lines = [line.strip() for text in told for line in text.replace(". ", ".\n").split("\n")]
-    return [line for line in lines if len(measures.words(line)) >= 3]
+    return [line for line in lines if len(words(line)) >= 3]
 
 
 def _scattered(case: Case, count: int) -> list[str]:
@@ -87,7 +65,7 @@ BASELINES: dict[str, Callable[[Case, int], list[str]]] = {
 
 def run(data: Sequence[Row]) -> dict[str, Foreseen]:
     """Every method over every session in which the assessor suggests something at half-time."""
-    rarity = Rarity(data)
+    rarity = Rarity(text for row in data for text in _messages(row))
     found = {name: Foreseen() for name in ("suggested steps", *BASELINES)}
     for row in data:
         case = rows.to_case(row)
@@ -97,21 +75,16 @@ def run(data: Sequence[Row]) -> dict[str, Foreseen]:
         if not steps:
             continue
         after = [step.text for step in case.steps[half:]] + [row.get(name) or "" for name in WRITTEN_AFTER]
-        later = [set(measures.words(text)) for text in after]
         said = {name: baseline(early, len(steps)) for name, baseline in BASELINES.items()}
         for name, statements in {"suggested steps": steps, **said}.items():
-            matches = [_best(rarity, set(measures.words(text)), later) for text in statements]
+            matches = [rarity.best(text, after) for text in statements]
             found[name].add(matches or [0.0])
     return found
-
-
-def _best(rarity: Rarity, statement: set[str], later: Sequence[set[str]]) -> float:
-    return max((rarity.alike(statement, text) for text in later), default=0.0)
 
 
 def table(found: dict[str, Foreseen]) -> str:
     lines = ["| method | mean likeness | sessions with one that comes true |", "| --- | --- | --- |"]
     for name, score in found.items():
-        mean, met = measures.mean(score.best), measures.mean(score.met)
-        lines.append(f"| {name} | {mean or 0:.3f} | {met or 0:.2f} |")
+        average, met = mean(score.best), mean(score.met)
+        lines.append(f"| {name} | {average or 0:.3f} | {met or 0:.2f} |")
     return "\n".join(lines)

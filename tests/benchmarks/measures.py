@@ -7,20 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.assessment.case import Case
+from tasks.evaluation.measures import Said, even, words
 
-_WORD = re.compile(r"[^\W_]+(?:[._'/:-][^\W_]+)*")
-_ERRORS = (
-    re.compile(r"[\"“‘]([^\"”’\n]{6,120})[\"”’]"),
-    re.compile(r"\b(0x[0-9a-f]{2,}|[A-Z]{2,12}-?\d{3,}|(?:http|status|code|errno)[ :=]{1,3}\d{3,5})\b", re.I),
-    re.compile(
-        r"((?:\w+ )?(?:error|exception|failed to|cannot|can't|could not|couldn't|unable to|denied|refused"
-        r"|not found"
-        r"|no such|missing|timed out|timeout|crash(?:es|ed)?|not working|doesn't work"
-        r"|invalid)(?: [\w'./-]+){0,3})",
-        re.I,
-    ),
-)
 _PRODUCT_LIST = (
     "tomcat apache nginx iis oracle mssql mysql postgres postgresql sqlite mongodb redis ldap ldaps"
     " kerberos ssl tls https sftp ftp ssh scp vpn dns dhcp nfs samba smb cups grub grub2 lilo kernel"
@@ -42,38 +30,6 @@ _COURTESY = re.compile(
     r"\b(?:dear|dears|greetings|hello|regards|thank you|thanks|kind reminder|has been assigned|hesitate)\b",
     re.I,
 )
-
-
-@dataclass(frozen=True)
-class Said:
-    """One statement of an output and the texts it rests on."""
-
-    text: str
-    sources: tuple[str, ...]
-
-
-def words(text: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(text)]
-
-
-def even(text: str) -> str:
-    """One line, lower case: what "word for word" means here."""
-    return re.sub(r"\s+", " ", text).strip().lower()
-
-
-def texts_of(case: Case) -> dict[str, str]:
-    """Every citable text of the session by its evidence id."""
-    steps = {f"step:{step.seq}": step.text for step in case.steps}
-    past = {f"handoff:{p.handoff_id}": f"{p.resolution}\n{p.root_cause or ''}" for p in case.past}
-    return {"title": case.title, "problem": case.problem, **steps, **past}
-
-
-def whole(case: Case) -> str:
-    return "\n".join([case.title, case.problem, *(step.text for step in case.steps)])
-
-
-def error_strings(text: str) -> set[str]:
-    return {even(found) for pattern in _ERRORS for found in pattern.findall(text)}
 
 
 def product_names(text: str) -> set[str]:
@@ -144,11 +100,6 @@ class Hits:
     @property
     def recall(self) -> float | None:
         return self.found / self.labelled if self.labelled else None
-
-
-def mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def statements(content: dict[str, Any]) -> list[Said]:

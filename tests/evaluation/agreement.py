@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-
+from tasks.evaluation.agreement import kappa
 from tests.evaluation.labelled import LABELS, SOURCES, Session, read
 
 
@@ -12,14 +10,6 @@ def twice() -> list[tuple[Session, Session]]:
     """Both readings of each session that was labelled twice."""
     first = {session.id: session for source in SOURCES for session in read(LABELS / f"{source}.txt")}
     return [(first[other.id], other) for other in read(LABELS / "second.txt")]
-
-
-def kappa(pairs: Sequence[tuple[str, str]]) -> float:
-    """Cohen's kappa: agreement beyond what two readers with these habits would reach by chance."""
-    observed = sum(one == two for one, two in pairs) / len(pairs)
-    ones, twos = Counter(one for one, _ in pairs), Counter(two for _, two in pairs)
-    chance = sum(ones[label] * twos[label] for label in ones) / len(pairs) ** 2
-    return (observed - chance) / (1 - chance)
 
 
 def main() -> None:
@@ -35,7 +25,7 @@ def main() -> None:
     print(f"{len(both)} sessions, {len(sentences)} sentences\n")
     print("| question | same answer | kappa |\n| --- | --- | --- |")
     for name, pairs in found.items():
-        print(f"| {name} | {sum(one == two for one, two in pairs) / len(pairs):.2f} | {kappa(pairs):.2f} |")
+        print(f"| {name} | {sum(one == two for one, two in pairs) / len(pairs):.2f} | {kappa(pairs) or 0:.2f} |")
 
 
 if __name__ == "__main__":

@@ -118,15 +118,3 @@ def sessions(source: str) -> Iterator[tuple[Session, Case]]:
 def _rows(name: str) -> dict[str, rows.Row]:
     with real_data.opened(name) as lines:
         return {row["id"]: row for row in map(json.loads, lines)}
-
-
-def letters(text: str) -> str:
-    """The letters and digits of a text in lower case, which places are counted in."""
-    return "".join(char for char in text.lower() if char.isalnum())
-
-
-def place(text: str, whole: str) -> tuple[int, int] | None:
-    """Return where the letters of `text` stand among those of `whole`, or None."""
-    sought = letters(text)
-    start = letters(whole).find(sought) if sought else -1
-    return None if start < 0 else (start, start + len(sought))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from models.assessment.case import Case, CaseStep
-from tests.evaluation.labelled import LABELS, Labelled, Session, add_note, letters
+from tasks.evaluation.measures import letters
+from tests.evaluation.labelled import LABELS, Labelled, Session, add_note
 
 NOTES = LABELS / "notes.txt"
 

@@ -12,25 +12,11 @@ from dataclasses import dataclass, field, fields
 from models.assessment.case import Case
 from models.assessment.result import Content, Standing, Statement
 from tasks.assessors.extractive import Extractive
-from tests.evaluation.labelled import SOURCES, Session, place, sessions
+from tasks.evaluation.measures import Share, place
+from tests.evaluation.labelled import SOURCES, Session, sessions
 
 FILLER = frozenset("XKQ")
 DONE = frozenset(("R-", "R~", "R?"))
-
-
-@dataclass
-class Share:
-    """A count of right ones among all."""
-
-    right: int = 0
-    all: int = 0
-
-    def add(self, is_right: bool) -> None:
-        self.right += is_right
-        self.all += 1
-
-    def __str__(self) -> str:
-        return f"{self.right / self.all:.2f} of {self.all}" if self.all else "none"
 
 
 @dataclass

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.agreement import kappa, twice
-from tests.evaluation.labelled import LABELS, SOURCES, Session, letters, place, read
+from tests.evaluation.agreement import twice
+from tests.evaluation.labelled import LABELS, SOURCES, Session, read
 
 EVERY = [session for source in SOURCES for session in read(LABELS / f"{source}.txt")]
 
@@ -50,22 +50,10 @@ def test_a_stretch_of_text_finds_the_sentences_it_quotes(tmp_path: Path) -> None
     assert session.covered(4, 0, 20) == []
 
 
-def test_places_count_letters_and_digits_only() -> None:
-    assert letters("It's 5 o'clock!") == "its5oclock"
-    assert place("5  O’clock", "It's 5 o'clock!") == (3, 10)
-    assert place("six", "It's 5 o'clock!") is None
-    assert place("…", "It's 5 o'clock!") is None
-
-
 @pytest.mark.parametrize("line", ["0 0-10 W", "0 nothing", "MAYBE 3"])
 def test_a_line_that_is_no_label_is_refused(line: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no labels"):
         read(write(tmp_path, line))
-
-
-def test_kappa_is_one_for_equal_answers_and_zero_for_chance() -> None:
-    assert kappa([("a", "a"), ("b", "b")]) == 1
-    assert kappa([("a", "a"), ("a", "b"), ("b", "a"), ("b", "b")]) == 0
 
 
 def test_a_session_without_labels_of_its_sentences_has_none() -> None:

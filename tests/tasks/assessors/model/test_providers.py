@@ -22,9 +22,9 @@ from tasks.assessors.content import DraftSchema
 from tasks.assessors.model import deadline
 from tasks.assessors.model.deadline import BODY_BYTES
 from tasks.assessors.model.prompt import SYSTEM
+from tests.conftest import Provider
 from tests.stack import wait_for
 from tests.tasks.assessors.model.provider_case import PAST_ID, a_case, some_settings
-from tests.tasks.conftest import Provider
 
 pytestmark = pytest.mark.parametrize("vendor", ["openai", "anthropic"])
 

@@ -1,0 +1,1 @@
+"""How good an assessor is on sessions whose endings are known: replay, count, judge."""

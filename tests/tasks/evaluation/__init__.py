@@ -1,0 +1,1 @@
+"""The evaluation of assessors: cutting, counting, judging."""

@@ -1,7 +1,7 @@
 """Train the model that reads sentences, on the labels: make train.
 
 Writes tasks/assessors/reading/acts.tsv. Held-out sessions are not looked at. Each question is a logistic regression of
-its own, fitted twice: with every feature that three sentences have, then with the weightiest. From which score on an
+its own, fitted twice: with every feature that three sentences have, then with the weightiest. The score above which an
 answer is yes is decided on sessions that the fit did not see (cross-validation): at the precision that AIMS names.
 """
 
@@ -64,21 +64,24 @@ def answers(session: Session, numbers: Sequence[int]) -> tuple[bool, ...]:
     codes = {each.act for each in told}
     kinds = {code[0] for code in codes}
     actions = {attempt.action for attempt in session.attempts if attempt.outcome != "worked"}
+    # An outcome counts where it is told: of a deed that the next sentence calls a failure, only that sentence tells it.
+    told_failed = {attempt.result for attempt in session.attempts if attempt.outcome in ("failed", "partial")}
+    told_worked = {attempt.result for attempt in session.attempts if attempt.outcome == "worked"}
     happy = codes & {"C", "O+", "R+"}
     late = session.state == "solved" and any(number >= (session.shown_by or 0) for number in numbers)
-    right = dict(
-        worth=any(each.is_worth_it for each in told),
-        attempt=bool(codes & {"R-", "R~", "R?"}) or not actions.isdisjoint(numbers),
-        report="R" in kinds,
-        failed=bool(codes & {"R-", "R~", "O-", "O~"}),
-        worked=bool(happy),
-        proposal="P" in kinds,
-        question="Q" in kinds,
-        cause="D" in kinds,
-        solved=(late and bool(happy)) or (session.state == "solved" and session.shown_by in numbers),
-        symptom="S" in kinds,
-        courtesy=kinds <= {"X"},
-    )
+    right = {
+        "worth": any(each.is_worth_it for each in told),
+        "attempt": bool(codes & {"R-", "R~", "R?"}) or not actions.isdisjoint(numbers),
+        "report": "R" in kinds,
+        "failed": bool(codes & {"O-", "O~"}) or not told_failed.isdisjoint(numbers),
+        "worked": bool(codes & {"C", "O+"}) or not told_worked.isdisjoint(numbers),
+        "proposal": "P" in kinds,
+        "question": "Q" in kinds,
+        "cause": "D" in kinds,
+        "solved": (late and bool(happy)) or (session.state == "solved" and session.shown_by in numbers),
+        "symptom": "S" in kinds,
+        "courtesy": kinds <= {"X"},
+    }
     return tuple(right[name] for name in Scores._fields)
 
 

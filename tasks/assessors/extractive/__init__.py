@@ -147,7 +147,7 @@ def attempts_not_to_repeat(reading: Reading, state: CaseState) -> list[Tried]:
         if len(kept) < TRIED_COUNT and is_new and (attempt is not spared or attempt.is_given):
             kept.append(attempt)
     return [
-        {"text": excerpt(a.text, FACT_LENGTH), "outcome": a.outcome or "unknown", "evidence": list(a.evidence)}
+        {"text": excerpt(a.text, FACT_LENGTH), "outcome": a.outcome, "evidence": list(a.evidence)}
         for a in reversed(kept)
     ]
 

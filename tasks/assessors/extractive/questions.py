@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from models.assessment.case import Case, CaseStep
@@ -19,8 +20,11 @@ LEAST_WORDS = 2  # that carry meaning, of a question that says what is asked
 def unanswered(judged: Sequence[Judged], steps: Sequence[CaseStep]) -> list[Judged]:
     """Return questions in the steps without a substantial answer of another person, latest first."""
     waiting: list[Judged] = []
+    by_step: defaultdict[int, list[Judged]] = defaultdict(list)
+    for each in judged:
+        by_step[each.step].append(each)
     for index, step in enumerate(steps):
-        told = [each for each in judged if each.step == index]
+        told = by_step[index]
         if any(each.scores.courtesy < 0 for each in told):
             waiting = [each for each in waiting if not _answers(step, told, each.author)]
         waiting += [each for each in told if _asks(each, step)][:MOST_OF_A_STEP]

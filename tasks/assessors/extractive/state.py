@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from models.assessment.result import CaseState, Standing
 from tasks.assessors.reading.acts import Judged
 
-OTHERS_MARGIN = 0.7  # by which somebody else must be surer than who has the problem that it is solved
+MARGIN = 0.3  # log-odds above the cut from which on a sentence shows that the problem is over
+OTHERS_MARGIN = 1.0  # the same, of a sentence of somebody else than who has the problem
 DENIAL = 0.5  # by which a failure must exceed its cut to take a success before it back
 LAST_SENTENCES = 3  # among which a question makes the case a waiting one
 
@@ -20,7 +21,7 @@ def standing(judged: Sequence[Judged]) -> CaseState:
         scores = each.scores
         if each.is_asker is not False and scores.failed >= DENIAL > scores.solved:
             break
-        if scores.solved >= (OTHERS_MARGIN if each.is_asker is False else 0):
+        if scores.solved >= (OTHERS_MARGIN if each.is_asker is False else MARGIN):
             return {"value": Standing.PROBABLY_SOLVED.value, "evidence": [each.sentence.source]}
     told = [each for each in judged if each.scores.courtesy < 0]
     for each in reversed(told[-LAST_SENTENCES:]):

@@ -13,16 +13,17 @@ from tasks.assessors.reading.transcript import Transcript, transcribe
 
 KNOWN_OUTCOMES = ("worked", "failed", "partial")
 RESULTS_READ = 3  # sentences after an attempt that may tell its outcome
+LONGEST_ANSWER = 8  # words; what is longer tells of something else as often
 LEAST_WORDS = 2  # that carry meaning; what has fewer ("try it") describes no action
 COMPARED = 200  # of the attempts; those before are not looked for again
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """Something done or proposed, with its outcome (None: not known) and the texts that show both."""
+    """Something done or proposed, with its outcome and the texts that show both."""
 
     text: str
-    outcome: str | None  # worked | failed | partial
+    outcome: str  # worked | failed | partial | unknown
     evidence: tuple[str, ...]
     is_given: bool = False  # by the author of the step
 
@@ -62,11 +63,11 @@ def given(transcript: Transcript) -> Reading:
 
 
 def unsolved(attempt: Attempt) -> bool:
-    """Whether it is given or told that the attempt did not solve the problem, and what was done is described."""
+    """Whether it is given, told or likely that the attempt did not solve the problem, and what was done is described."""
     if attempt.is_given:
         return attempt.outcome in ("failed", "partial")
     described = len(stems(attempt.text)) >= LEAST_WORDS or len(attempt.text.split()) > 3 or technical(attempt.text)
-    return attempt.outcome in ("failed", "partial") and bool(described)
+    return attempt.outcome in ("failed", "partial", "unknown") and bool(described)
 
 
 def _turns(steps: Sequence[CaseStep]) -> list[int]:
@@ -81,12 +82,10 @@ def _turns(steps: Sequence[CaseStep]) -> list[int]:
 def _stated(step: CaseStep, spoken: Sequence[object]) -> Attempt:
     """The attempt of a step whose author gave its outcome: its first sentence describes it."""
     text = getattr(spoken[0], "text", "") if spoken else clip(step.text, 300)
-    return Attempt(text or "(no text)", step.outcome, (f"step:{step.seq}",), is_given=True)
+    return Attempt(text or "(no text)", step.outcome or "unknown", (f"step:{step.seq}",), is_given=True)
 
 
-def _attempt(
-    judged: Sequence[Judged], at: int, steps: Sequence[CaseStep], turns: Sequence[int]
-) -> Attempt | None:
+def _attempt(judged: Sequence[Judged], at: int, steps: Sequence[CaseStep], turns: Sequence[int]) -> Attempt | None:
     """Return what a sentence reports, or proposes and somebody then says to have failed; None if it does neither."""
     each, scores = judged[at], judged[at].scores
     kind = steps[each.step].kind if each.step >= 0 else "note"
@@ -101,12 +100,12 @@ def _attempt(
     return Attempt(each.text, "failed", (each.sentence.source, answer.sentence.source))
 
 
-def _told(judged: Sequence[Judged], at: int, turns: Sequence[int]) -> Attempt:
+def _told(judged: Sequence[Judged], at: int, turns: Sequence[int]) -> Attempt | None:
     """The attempt that a sentence tells of, with the outcome that it or one of the next sentences tells."""
     each = judged[at]
     result = next((one for one in (each, *_after(judged, at, turns)) if _tells_outcome(one)), None)
     if result is None:
-        return Attempt(each.text, None, (each.sentence.source,))
+        return Attempt(each.text, "unknown", (each.sentence.source,)) if each.scores.attempt >= 0 else None
     ended = "failed" if result.scores.failed >= max(result.scores.worked, result.scores.solved) else "worked"
     return Attempt(each.text, ended, tuple(dict.fromkeys((each.sentence.source, result.sentence.source))))
 
@@ -130,9 +129,12 @@ def _after(judged: Sequence[Judged], at: int, turns: Sequence[int]) -> Iterator[
     """The sentences that may tell how it came out: the next ones of the turn and of the following turn."""
     turn = _turn(turns, judged[at].step)
     for other in judged[at + 1 : at + 1 + RESULTS_READ]:
-        if _turn(turns, other.step) > turn + 1 or _is_about_else(other):
+        if _turn(turns, other.step) > turn + 1 or max(other.scores.proposal, other.scores.question) >= 0:
             return
-        yield other
+        if other.scores.attempt < 0:
+            yield other
+        elif _tells_outcome(other):
+            return  # "Restarted it. Reinstalled it. Neither helped." is about both, and an outcome of its own is not
 
 
 def _answer(judged: Sequence[Judged], at: int, turns: Sequence[int]) -> Judged | None:
@@ -141,8 +143,9 @@ def _answer(judged: Sequence[Judged], at: int, turns: Sequence[int]) -> Judged |
     turn = _turn(turns, each.step) + 1
     for other in judged[at + 1 : at + 1 + SENTENCES_PER_TEXT]:
         if _turn(turns, other.step) == turn and (each.author is None or other.author != each.author):
-            fails = other.scores.failed >= max(0, other.scores.worked) and not _is_about_else(other)
-            return other if fails and other.is_asker is not False else None
+            fails = other.scores.failed >= max(0, other.scores.worked) and other.is_asker is not False
+            short = len(other.text.split()) <= LONGEST_ANSWER
+            return other if fails and short and not _is_about_else(other) else None
     return None
 
 

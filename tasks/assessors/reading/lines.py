@@ -131,7 +131,7 @@ def own_paragraphs(text: str, names: frozenset[str] = frozenset()) -> list[Parag
         quoted = [_HEADER.match(head) is not None for head in heads]
     signed = _unsigned(lines, heads)
     kept = ["" if is_quoted else line.lstrip("> ") for line, is_quoted in zip(signed, quoted, strict=True)]
-    return [*_paragraphs(_unprompted(kept, names), width=_wrapped_at(lines))]
+    return [*_paragraphs(lines, _unprompted(kept, names))]
 
 
 def quotes(text: str) -> bool:
@@ -239,19 +239,23 @@ def unaddressed(text: str, names: frozenset[str] = frozenset(), *, is_chat: bool
     return text[found.end() :]
 
 
-def _paragraphs(lines: Sequence[str], *, width: int) -> Iterator[Paragraph]:
-    """Join wrapped lines, and mark those of logs."""
+def _paragraphs(lines: Sequence[str], said: Sequence[str]) -> Iterator[Paragraph]:
+    """Join what is said in wrapped lines, and mark what stands in logs.
+
+    A line is joined to the one before only if all of it is said: a name or a mark between them would be left out.
+    """
+    width = _wrapped_at(lines)
     joined = last = ""
-    for line, is_log in zip(lines, _in_log(lines), strict=True):
-        if width and joined and not is_log and _continues(last, line, width):
-            joined = f"{joined} {line}"
+    for line, told, is_log in zip(lines, said, _in_log(said), strict=True):
+        if width and joined and not is_log and told == line and _continues(last, told, width):
+            joined = f"{joined} {told}"
         else:
             if joined:
                 yield Paragraph(joined)
-            joined = "" if is_log else line
+            joined = "" if is_log else told
             if is_log:
-                yield Paragraph(line, is_log=True)
-        last = line
+                yield Paragraph(told, is_log=True)
+        last = told
     if joined:
         yield Paragraph(joined)
 
@@ -281,9 +285,7 @@ def _is_many(line: str) -> bool:
 
 def _wrapped_at(lines: Sequence[str]) -> int:
     """The width at which a text is wrapped: that of its longest line, if none is longer than a mail's. 0: it is not."""
-    if len(lines) == 1 or any(line.startswith(">") for line in lines):
-        return 0  # what is joined over a mark of quotation would not stand in the text
-    longest = max(map(len, lines))
+    longest = max(map(len, lines)) if len(lines) > 1 else 0
     return longest if longest in WIDTHS else 0
 
 

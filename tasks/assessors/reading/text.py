@@ -42,7 +42,7 @@ _ENDED = re.compile(
 )
 _CALLED = re.compile(r"^\[?[\w.|`-]{1,25}\]?[:,]\s{1,9}(?=\S)")  # somebody, before a courtesy
 _END_WITHIN = re.compile(r"[^\w\s,;:/\\@#=+*<>(\[{-] ")
-_PROSE = re.compile(r"[A-Z](?:[\w'’,()\"-]{1,25} ){4,40}[\w'’,()\"-]{1,25}[.!?:]")
+_PROSE = re.compile(r"[A-Z](?:[\w'’,()\"-]{1,25} ){2,40}[\w'’,()\"-]{1,25}[.!?:]")
 _LETTER = re.compile(r"[^\W_]")
 _MEANING = re.compile(
     r"\b(?!(?:please|kindly|note|that|this|with|your|from|will|have|been|regarding|dear|team)\b)[a-z]\w{3,}"

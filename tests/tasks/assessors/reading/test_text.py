@@ -76,6 +76,7 @@ LISTED = (
 def test_wrapped_lines_are_joined_and_lists_are_not() -> None:
     assert read(WRAPPED)[0] == squeeze(WRAPPED.split("\nPlease", maxsplit=1)[0])
     assert len(read(LISTED)) == 3
+    assert read(f"{LISTED.splitlines()[0]}\nthe cable\nno link")[1:] == ["no link"]
     unwrapped = f"{WRAPPED}{'This line is longer than any mail program would ever leave it. ' * 3}"
     assert read(unwrapped)[0] == WRAPPED.split("\n", maxsplit=1)[0]
 
@@ -244,13 +245,22 @@ def test_of_logs_and_code_the_lines_with_an_error_are_read() -> None:
     assert read(TRACE) == [TRACE.splitlines()[-1]]
     assert read(f"The style is:\n{STYLE}") == ["The style is:"]
     in_one_line = read("The relay sends nothing. " + LOG.replace("\n", " ") * 4)
-    assert in_one_line
-    assert all("refused" in piece or piece == "The relay sends nothing." for piece in in_one_line)
+    assert in_one_line[0] == "The relay sends nothing."
+    assert len(in_one_line) > 1
+    assert all("refused" in piece for piece in in_one_line[1:])
+    assert read("bar { color: red; } foo { color: blue; } baz { color: green; } qux { width: 0; }" * 3) == []
 
 
 @pytest.mark.parametrize("text", [DIARY, STEPS, REFUSED, "port = 25\nhost = relay"])
 def test_a_diary_a_list_and_a_line_or_two_are_no_log(text: str) -> None:
     assert read(text) == text.splitlines()
+
+
+def test_what_stands_between_two_wrapped_lines_is_not_left_out_of_a_sentence() -> None:
+    first = "the scanner on the second floor has sent no mail to anybody since"
+    assert read(f"{first}\nanna: yesterday it did") == [first, "yesterday it did"]
+    assert read(f"> {first}\n> yesterday") == [first, "yesterday"]
+    assert read(f"{first}\nyesterday") == [f"{first} yesterday"]
 
 
 PIECES = [

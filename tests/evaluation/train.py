@@ -1,8 +1,8 @@
 """Train the model that reads sentences, on the labels: make train.
 
-Writes tasks/assessors/reading/acts.tsv. Held-out sessions are not looked at. Each question is a logistic regression of
-its own, fitted twice: with every feature that three sentences have, then with the weightiest. The score above which an
-answer is yes is decided on sessions that the fit did not see (cross-validation): at the precision that AIMS names.
+Writes tasks/assessors/reading/acts.tsv. Held-out sessions are not looked at. Each question is a logistic regression
+of its own, fitted twice: with all features that three sentences have, then with the weightiest. The score above which
+an answer is yes is decided on sessions that the fit did not see (cross-validation): at the precision of AIMS.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def answers(session: Session, numbers: Sequence[int]) -> tuple[bool, ...]:
     codes = {each.act for each in told}
     kinds = {code[0] for code in codes}
     actions = {attempt.action for attempt in session.attempts if attempt.outcome != "worked"}
-    # An outcome counts where it is told: of a deed that the next sentence calls a failure, only that sentence tells it.
+    # An outcome counts where it is told: of a deed that the next sentence calls a failure, only that one tells it.
     told_failed = {attempt.result for attempt in session.attempts if attempt.outcome in ("failed", "partial")}
     told_worked = {attempt.result for attempt in session.attempts if attempt.outcome == "worked"}
     happy = codes & {"C", "O+", "R+"}
@@ -113,6 +113,7 @@ def examples(session: Session, case: Case, asker_of: acts.Model | None, *, named
 
 def fits(matrix: csr_matrix, right: NDArray[np.bool_]) -> list[LogisticRegression]:
     """One fit for each question, several at a time."""
+    matrix.sum_duplicates()  # otherwise each thread would do that to the matrix of all
     return Parallel(n_jobs=-1, prefer="threads")(delayed(fit)(matrix, column) for column in right.T)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from models.assessment.result import CaseState, Standing
 from tasks.assessors.reading.acts import Judged
 
-MARGIN = 0.3  # log-odds above the cut from which on a sentence shows that the problem is over
-OTHERS_MARGIN = 1.0  # the same, of a sentence of somebody else than who has the problem
+MARGIN = 0.6  # log-odds above the cut from which on a sentence shows that the problem is over
+OTHERS_MARGIN = 1.2  # the same, of a sentence of somebody else than who has the problem
 DENIAL = 0.5  # by which a failure must exceed its cut to take a success before it back
 LAST_SENTENCES = 3  # among which a question makes the case a waiting one
 
@@ -23,8 +23,10 @@ def standing(judged: Sequence[Judged]) -> CaseState:
             break
         if scores.solved >= (OTHERS_MARGIN if each.is_asker is False else MARGIN):
             return {"value": Standing.PROBABLY_SOLVED.value, "evidence": [each.sentence.source]}
-    told = [each for each in judged if each.scores.courtesy < 0]
-    for each in reversed(told[-LAST_SENTENCES:]):
-        if each.step >= 0 and each.scores.question >= 0:
+    later: set[str | None] = set()
+    for each in reversed([each for each in judged if each.scores.courtesy < 0][-LAST_SENTENCES:]):
+        answered = bool(later - {each.author})
+        if each.step >= 0 and each.scores.question >= 0 and not answered:
             return {"value": Standing.WAITING.value, "evidence": [each.sentence.source]}
+        later.add(each.author)
     return {"value": Standing.OPEN.value, "evidence": []}

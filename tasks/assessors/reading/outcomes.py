@@ -13,6 +13,8 @@ from tasks.assessors.reading.transcript import Transcript, transcribe
 
 KNOWN_OUTCOMES = ("worked", "failed", "partial")
 RESULTS_READ = 3  # sentences after an attempt that may tell its outcome
+FILED_AS_ACTION = 1.0  # log-odds that the kind of a step speaks for its first sentence being an attempt
+SURE_WITHOUT_OUTCOME = 0.5  # log-odds above the cut from which on a deed counts whose outcome nobody tells
 LONGEST_ANSWER = 8  # words; what is longer tells of something else as often
 LEAST_WORDS = 2  # that carry meaning; what has fewer ("try it") describes no action
 COMPARED = 200  # of the attempts; those before are not looked for again
@@ -89,8 +91,8 @@ def _attempt(judged: Sequence[Judged], at: int, steps: Sequence[CaseStep], turns
     """Return what a sentence reports, or proposes and somebody then says to have failed; None if it does neither."""
     each, scores = judged[at], judged[at].scores
     kind = steps[each.step].kind if each.step >= 0 else "note"
-    told_done = scores.attempt >= 0 or (kind == "action" and _is_first(judged, at) and scores.question < 0)
-    if told_done:
+    least = -FILED_AS_ACTION if kind == "action" and _is_first(judged, at) else 0
+    if scores.attempt >= least and scores.proposal < max(0, scores.attempt):
         return _told(judged, at, turns)
     if kind == "observation" or scores.proposal < 0 or not _is_alone(judged, at):
         return None
@@ -105,7 +107,8 @@ def _told(judged: Sequence[Judged], at: int, turns: Sequence[int]) -> Attempt | 
     each = judged[at]
     result = next((one for one in (each, *_after(judged, at, turns)) if _tells_outcome(one)), None)
     if result is None:
-        return Attempt(each.text, "unknown", (each.sentence.source,)) if each.scores.attempt >= 0 else None
+        sure = each.scores.attempt >= SURE_WITHOUT_OUTCOME
+        return Attempt(each.text, "unknown", (each.sentence.source,)) if sure else None
     ended = "failed" if result.scores.failed >= max(result.scores.worked, result.scores.solved) else "worked"
     return Attempt(each.text, ended, tuple(dict.fromkeys((each.sentence.source, result.sentence.source))))
 
@@ -167,8 +170,8 @@ def _open_proposals(
     return [
         each
         for each in judged
-        if each.scores.proposal >= 0 > max(each.scores.attempt, each.scores.question)
-        and each.step >= 0
+        if each.scores.proposal >= max(0, each.scores.attempt)
+        and each.scores.question < 0 <= each.step
         and (_turn(turns, each.step) > answered or _turn(turns, each.step) == last)
         and not any(repeats(each.text, text) for text in done)
     ]

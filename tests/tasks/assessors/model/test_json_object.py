@@ -10,8 +10,8 @@ from redis import Redis
 
 from tasks.assessors.content import DraftSchema
 from tasks.assessors.model.prompt import SYSTEM
+from tests.conftest import Provider
 from tests.tasks.assessors.model.test_providers import Desk
-from tests.tasks.conftest import Provider
 
 
 @pytest.fixture

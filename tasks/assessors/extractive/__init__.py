@@ -30,6 +30,9 @@ QUESTION_COUNT = 6
 QUOTED_COUNT = 5
 LEAST_QUOTATION = 20  # characters; what is shorter in another language is mostly a greeting
 STRONG_PAST = 0.6
+WORTH = 0.25  # log-odds above the cut from which on a sentence is listed as a fact
+PROPOSED = 0.5  # the same of an open proposal, which is suggested
+LEAST_WORDS = 4  # that carry meaning, of a proposal that names nothing technical
 UNKNOWN_STATE: CaseState = {"value": Standing.OPEN.value, "evidence": []}
 LONG_CASE = 20_000  # characters; what is shorter takes a few milliseconds
 
@@ -74,13 +77,14 @@ class Extractive:
     def _content(self, case: Case, transcript: Transcript, reading: Reading) -> Findings:
         state = standing(reading.judged)
         solved = state["value"] == Standing.PROBABLY_SOLVED
+        tried = attempts_not_to_repeat(reading, state)
         likely = self._likely_cause(case, reading.judged)
         open_questions = [] if solved else questions.unanswered(reading.judged, transcript.steps)
         return {
             "state": state,
-            "summary": summary.write(case, transcript, reading, state),
+            "summary": summary.write(case, transcript, reading.judged, state, tried),
             "what_we_know": known_facts(reading),
-            "do_not_repeat": attempts_not_to_repeat(reading, state),
+            "do_not_repeat": tried,
             "likely_cause": {"text": likely.text, "evidence": list(likely.evidence)} if likely else None,
             "suggested_steps": [] if solved else self._suggestions(case, reading, open_questions),
             "confidence": self._confidence(case, reading, likely),
@@ -97,7 +101,7 @@ class Extractive:
         """What fixed similar cases, what was proposed last and not done, what was never answered."""
         found = [
             *(step for past in self._relevant(case) for step in steps_of_past(past)),
-            *(_open_proposal(each) for each in reversed(reading.proposals) if _is_concrete(each.text)),
+            *(_open_proposal(each) for each in reversed(reading.proposals) if _is_concrete(each)),
             *(_open_question(each) for each in asked[:2]),
         ]
         tried = [attempt.text for attempt in reading.attempts[-COMPARED:]]
@@ -122,7 +126,7 @@ class Extractive:
 def known_facts(reading: Reading) -> list[Statement]:
     """Return the statements that are worth a senior's seconds in their order, without those of do_not_repeat."""
     tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
-    told = [each for each in reading.judged if each.scores.worth >= 0 and each.text not in tried]
+    told = [each for each in reading.judged if each.scores.worth >= WORTH and each.text not in tried]
     chosen = facts.choose(told, facts.value, count=FACT_COUNT)
     return [{"text": excerpt(each.text, FACT_LENGTH), "evidence": [each.sentence.source]} for each in chosen]
 
@@ -174,9 +178,12 @@ def steps_of_past(past: PastCase) -> list[Suggestion]:
     ]
 
 
-def _is_concrete(text: str) -> bool:
-    """Whether a proposal can be followed by somebody who was not there ("try it" and "check these:" cannot)."""
-    return not text.rstrip().endswith((":", ",")) and (len(stems(text)) >= 3 or bool(technical(text)))
+def _is_concrete(each: Judged) -> bool:
+    """Whether a proposal is surely one, and can be followed by somebody who was not there."""
+    if each.scores.proposal < PROPOSED or each.text.rstrip().endswith((":", ",")):
+        return False
+    count = len(stems(each.text))
+    return count >= LEAST_WORDS or (count >= 2 and bool(technical(each.text)))
 
 
 def _open_proposal(each: Judged) -> Suggestion:

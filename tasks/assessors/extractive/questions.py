@@ -15,6 +15,8 @@ QUESTION_LENGTH = 300
 MOST_OPEN = 5
 MOST_OF_A_STEP = 3
 LEAST_WORDS = 2  # that carry meaning, of a question that says what is asked
+SAME = 0.5  # share of a question's words in another one from which on both ask the same
+FEW = 6  # sentences; who has told no more is asked for the basics, and others for nothing that they chose not to tell
 
 
 def unanswered(judged: Sequence[Judged], steps: Sequence[CaseStep]) -> list[Judged]:
@@ -32,8 +34,12 @@ def unanswered(judged: Sequence[Judged], steps: Sequence[CaseStep]) -> list[Judg
 
 
 def _asks(each: Judged, step: CaseStep) -> bool:
-    asks = each.scores.question >= 0 or (step.kind == "question" and each.text.rstrip().endswith("?"))
-    return asks and len(stems(each.text)) >= LEAST_WORDS
+    return says_what_it_asks(each) or (step.kind == "question" and each.text.rstrip().endswith("?"))
+
+
+def says_what_it_asks(each: Judged) -> bool:
+    """Whether the sentence asks for something that can be understood without the ones before it."""
+    return each.scores.question >= 0 and len(stems(each.text)) >= LEAST_WORDS
 
 
 def _answers(step: CaseStep, told: Sequence[Judged], asker: str | None) -> bool:
@@ -49,15 +55,17 @@ def _answers(step: CaseStep, told: Sequence[Judged], asker: str | None) -> bool:
 def _distinct(items: Sequence[Judged]) -> list[Judged]:
     kept: list[Judged] = []
     for item in items:
-        if not any(overlap(item.text, other.text) > 0.7 for other in kept):
+        if not any(overlap(item.text, other.text) > SAME for other in kept):
             kept.append(item)
     return kept
 
 
 def missing(case: Case, reading: Reading) -> list[str]:
-    """The basics that a senior would ask for first and that the session does not hold."""
+    """The basics that a senior would ask for first and that a session with few sentences does not hold."""
     asked: list[str] = []
     told = [each.text for each in reading.judged]
+    if len(told) > FEW:
+        return _missing_outcomes(case, reading)
     faulty = any(map(has_error, told)) or has_error(case.title)
     if faulty and not any(map(has_error_text, told)):
         asked.append("What is the exact error message or code, if there is one?")

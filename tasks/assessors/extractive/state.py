@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.assessment.result import CaseState, Standing
+from tasks.assessors.extractive.questions import says_what_it_asks
 from tasks.assessors.reading.acts import Judged
 
 MARGIN = 0.6  # log-odds above the cut from which on a sentence shows that the problem is over
@@ -26,7 +27,7 @@ def standing(judged: Sequence[Judged]) -> CaseState:
     later: set[str | None] = set()
     for each in reversed([each for each in judged if each.scores.courtesy < 0][-LAST_SENTENCES:]):
         answered = bool(later - {each.author})
-        if each.step >= 0 and each.scores.question >= 0 and not answered:
+        if each.step >= 0 and says_what_it_asks(each) and not answered:
             return {"value": Standing.WAITING.value, "evidence": [each.sentence.source]}
         later.add(each.author)
     return {"value": Standing.OPEN.value, "evidence": []}

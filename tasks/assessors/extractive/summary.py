@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from models.assessment.case import FIRST_STEPS, LAST_STEPS, Case
-from models.assessment.result import CaseState, Standing
+from models.assessment.result import CaseState, Standing, Tried
 from tasks.assessors.extractive import facts
 from tasks.assessors.reading.acts import Judged
-from tasks.assessors.reading.outcomes import Attempt, Reading, unsolved
 from tasks.assessors.reading.similarity import overlap
-from tasks.assessors.reading.text import clip, excerpt, fill, sentences, squeeze
+from tasks.assessors.reading.text import clip, excerpt, fill, has_error_text, sentences, squeeze
 from tasks.assessors.reading.transcript import Transcript
 
 LENGTH = 600
@@ -21,16 +21,25 @@ TITLE_LENGTH = 200
 NAME_LENGTH = 70
 NAMES_LENGTH = 140
 HEAD_START = 0.5  # log-odds
+FIRST_WORDS = 8  # steps among which somebody says what is wrong
+LAST_SENTENCES = 4  # that may be quoted as the last news
+NEWS = -0.5  # log-odds; what tells less of how matters stand is no news
 LEAST_ADDITION = 25  # less room than this holds no sentence worth adding
 LEADS = {Standing.PROBABLY_SOLVED: "Probably solved", Standing.WAITING: "Waiting for an answer"}
+LEAST_WORTH = -1.0  # log-odds; the summary has room for less sure statements than the list of facts
+ERROR_TEXT = 1.0  # log-odds that an error message or a code adds
+NEVER = -99.0
+_LINK = re.compile(r"https?://\S+")
 NOTHING = "No problem description was given."
 
 
-def write(case: Case, transcript: Transcript, reading: Reading, state: CaseState) -> str:
+def write(
+    case: Case, transcript: Transcript, judged: Sequence[Judged], state: CaseState, tried: Sequence[Tried]
+) -> str:
     """At most LENGTH characters, never empty."""
     read = _part_read(transcript)
     longest = LENGTH - len(read) - 1 if read else LENGTH
-    return f"{_write(case, reading, state, longest)} {read}".rstrip()
+    return f"{_write(case, judged, state, tried, longest)} {read}".rstrip()
 
 
 def quote(case: Case, transcript: Transcript, language: str) -> str:
@@ -56,26 +65,35 @@ def _part_read(transcript: Transcript) -> str:
     return "(Of long steps only the beginning and the end were read.)" if transcript.shortened else ""
 
 
-def _write(case: Case, reading: Reading, state: CaseState, longest: int) -> str:
-    problem = _problem(case, reading.judged)
-    stands = _state(reading, state)
+def _write(case: Case, judged: Sequence[Judged], state: CaseState, tried: Sequence[Tried], longest: int) -> str:
+    problem = _problem(case, judged)
+    stands = _state(judged, state, [item["text"] for item in tried if item["outcome"] == "failed"], problem)
     need = _need(case)
     room = longest - sum(len(part) + 1 for part in (problem, stands, need) if part)
-    more = _more(reading, [problem, stands], room)
+    more = _more(judged, [problem, stands], room)
     text = " ".join(part for part in (problem, more, stands, need) if part)
     return clip(text, longest) or NOTHING
 
 
 def _problem(case: Case, judged: Sequence[Judged]) -> str:
-    """Return the title, unless the problem repeats it, and the sentences that say best what is wrong."""
-    told = [each for each in judged if each.step < 0] or [each for each in judged if each.step == 0]
+    """Return the title, unless the problem repeats it, and the sentences that say best what is wrong.
+
+    Where the problem text says nothing of the kind, what who has the problem says at first is looked at too.
+    """
+    told = [each for each in judged if each.step < 0]
+    if not any(_is_telling(each) for each in told):
+        told += [each for each in judged if 0 <= each.step < FIRST_WORDS and each.is_asker is not False]
     title = clip(case.title, TITLE_LENGTH)
     parts = [title] if title and not _covers(case.problem[:3000], title) else []
     room = PROBLEM_LENGTH - sum(len(part) + 2 for part in parts)
-    telling = [each for each in told if each.scores.courtesy < 0]
+    telling = [each for each in told if each.scores.courtesy < 0 and not _LINK.fullmatch(each.text.strip())]
     parts += [each.text for each in facts.choose(telling, _tells_problem, room=room, known=parts)]
     longest = told[0].text if told and not parts else ""
     return fill(parts or [longest], PROBLEM_LENGTH) or clip(case.problem, PROBLEM_LENGTH) or NOTHING
+
+
+def _is_telling(each: Judged) -> bool:
+    return max(each.scores.worth, each.scores.symptom) >= 0
 
 
 def _tells_problem(each: Judged) -> float:
@@ -89,43 +107,56 @@ def _covers(text: str, title: str) -> bool:
     return squeeze(text).lower().startswith(bare.lower()) or overlap(bare, text) > 0.8
 
 
-def _more(reading: Reading, said: Sequence[str], room: int) -> str:
-    """Return what else is worth knowing, as far as there is room."""
+def _more(judged: Sequence[Judged], said: Sequence[str], room: int) -> str:
+    """Return what else is known, as far as there is room: what is most worth knowing, and errors before the rest."""
     if room < LEAST_ADDITION:
         return ""
-    told = [each for each in reading.judged if each.step >= 0 and each.scores.worth >= 0]
+    told = [each for each in judged if _adds(each) >= LEAST_WORTH]
     fresh = [each for each in told if not any(each.text.rstrip(".") in text for text in said)]
-    return fill([each.text for each in facts.choose(fresh, facts.value, room=room - 2, known=said)], room - 1)
+    return fill([each.text for each in facts.choose(fresh, _adds, room=room - 2, known=said)], room - 1)
 
 
-def _state(reading: Reading, state: CaseState) -> str:
-    """Whether the problem is over, how many attempts failed and which, and the last thing that was found out."""
-    failed = [attempt for attempt in reading.attempts if attempt.outcome == "failed" and unsolved(attempt)]
+def _adds(each: Judged) -> float:
+    """By how much a sentence is worth its room in the summary; questions, proposals and courtesy never are."""
+    if max(each.scores.question, each.scores.proposal, each.scores.courtesy) >= 0:
+        return NEVER
+    return each.scores.worth + ERROR_TEXT * has_error_text(each.text)
+
+
+def _state(judged: Sequence[Judged], state: CaseState, failed: Sequence[str], problem: str) -> str:
+    """How many attempts failed and which, and what shows the state or was said last."""
     counted = f"{len(failed)} attempt{'s' if len(failed) != 1 else ''} failed{_named(failed)}." if failed else ""
-    last = _last(reading.judged, state, [attempt.text for attempt in failed])
+    last = _last(judged, state, [*failed, problem])
     return " ".join(part for part in (counted, last) if part)
 
 
-def _named(failed: Sequence[Attempt]) -> str:
+def _named(failed: Sequence[str]) -> str:
     """Return the attempts that can be described in a few words, in brackets."""
     named = ""
-    for attempt in dict.fromkeys(a.text.rstrip(" .,;") for a in failed):
+    for attempt in dict.fromkeys(text.rstrip(" .,;") for text in failed):
         if len(attempt) <= NAME_LENGTH and len(named) + len(attempt) + 2 <= NAMES_LENGTH:
             named += f"; {attempt}" if named else attempt
     return f" ({named})" if named else ""
 
 
 def _last(judged: Sequence[Judged], state: CaseState, said: Sequence[str]) -> str:
-    """Return the sentence that shows the state, or the latest that says how matters stand."""
+    """Return the sentence that shows the state, or of the last ones the one that tells most of how matters stand."""
     steps = [each for each in judged if each.step >= 0]
     if state["value"] != Standing.OPEN:
         shown = [each for each in steps if each.sentence.source in state["evidence"]]
         best = max(shown, key=lambda each: _shows(each, state), default=None)
         if best is not None:
             return fill([f"{LEADS[Standing(state['value'])]}: {excerpt(best.text, LAST_LENGTH)}"], LAST_LENGTH + 20)
-    news = (each for each in reversed(steps) if max(each.scores.worth, each.scores.failed, each.scores.worked) >= 0)
-    latest = next((each for each in news if each.text not in said), None)
-    return fill([f"Last: {excerpt(latest.text, LAST_LENGTH)}"], LAST_LENGTH + 10) if latest else ""
+    final = [each for each in steps if each.scores.courtesy < 0][-LAST_SENTENCES:]
+    news = [each for each in final if _news(each) >= NEWS and not any(each.text.rstrip(".") in text for text in said)]
+    best = max(reversed(news), key=_news, default=None)
+    return fill([f"Last: {excerpt(best.text, LAST_LENGTH)}"], LAST_LENGTH + 10) if best else ""
+
+
+def _news(each: Judged) -> float:
+    """How much a sentence tells of how matters stand."""
+    scores = each.scores
+    return max(scores.worth, scores.failed, scores.worked, scores.report, scores.symptom - 1)
 
 
 def _shows(each: Judged, state: CaseState) -> float:

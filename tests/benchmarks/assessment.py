@@ -5,7 +5,6 @@ python -m tests.benchmarks.assessment [FILE …]   (default: the tickets and cha
 
 from __future__ import annotations
 
-import json
 import random
 import sys
 import time
@@ -21,10 +20,8 @@ from tasks.evaluation.figures import concludes_from_past
 from tasks.evaluation.measures import Said, error_strings, full_text, lines_of, mean, texts_of, whole
 from tests import real_data
 from tests.benchmarks import foresight, measures, rows
-from tests.benchmarks.measures import Hits
 from tests.benchmarks.rows import Row
 
-LABELS = Path(__file__).with_name("labels.json")
 SUMMARY = 600
 LONG = 3000  # characters of a session that nobody reads in ten seconds
 SEED = 20220102
@@ -49,14 +46,6 @@ class Score:
     problem: list[float | None] = field(default_factory=list)
     courtesy: list[float | None] = field(default_factory=list)
     length: list[float | None] = field(default_factory=list)
-
-
-@dataclass
-class Attempts:
-    """The labelled attempts that one method finds."""
-
-    dev: Hits = field(default_factory=Hits)
-    held_out: Hits = field(default_factory=Hits)
 
 
 def first(case: Case, longest: int) -> Output:
@@ -112,13 +101,6 @@ def judge(score: Score, row: Row, case: Case, output: Output) -> None:
     score.length.append(float(len(output.text)))
 
 
-def judge_attempts(found: Attempts, row: Row, output: Output, labels: dict[str, Any]) -> None:
-    for part, hits in (("dev", found.dev), ("held_out", found.held_out)):
-        if row.get("id") in labels[part]:
-            chat = not rows.is_ticket(row)
-            hits.add(labels[part][row["id"]], [measures.seqs(c.sources, chat=chat) for c in output.claims])
-
-
 @dataclass
 class Evidence:
     """The support of the statements by the texts they cite."""
@@ -153,19 +135,16 @@ def abstention(cases: Sequence[Row], foreign: Sequence[Row], score: float) -> fl
     return mean(told)
 
 
-def run(data: Sequence[Row]) -> tuple[dict[str, Score], dict[str, Attempts], Evidence]:
+def run(data: Sequence[Row]) -> tuple[dict[str, Score], Evidence]:
     """Every method over every case."""
-    labels = json.loads(LABELS.read_text("utf-8"))
     evidence = Evidence()
     scores: dict[str, Score] = {}
-    attempts: dict[str, Attempts] = {}
     for row in data:
         case = rows.to_case(row)
         content = _timed(case, evidence)
         for name, output in _outputs(case, content).items():
             judge(scores.setdefault(name, Score()), row, case, output)
-            judge_attempts(attempts.setdefault(name, Attempts()), row, output, labels)
-    return scores, attempts, evidence
+    return scores, evidence
 
 
 def _timed(case: Case, evidence: Evidence) -> dict[str, Any]:
@@ -232,18 +211,9 @@ def _spread(seconds: Sequence[float]) -> str:
     return f"median {middle:.1f} ms, p95 {late:.1f} ms, slowest {told[-1]:.1f} ms"
 
 
-def attempts_table(found: dict[str, Attempts]) -> str:
-    head = ["method"] + [f"{part} {what}" for part in ("dev", "held out") for what in ("P", "R", "F1")]
-    lines = [head, ["---"] * len(head)]
-    for name, score in found.items():
-        figures = [(hits.precision, hits.recall, hits.f1) for hits in (score.dev, score.held_out)]
-        lines.append([name, *(_cell(value) for three in figures for value in three)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def report(name: str, data: Sequence[Row], foreign: Sequence[Row]) -> None:
     """Print one source's table and its evidence line."""
-    scores, _, evidence = run(data)
+    scores, evidence = run(data)
     print(f"\n{name}: {len(data)} sessions\n\n{table(scores)}\n")
     print(f"{duel(scores)}\n")
     unseen = [row for row in data if rows.is_held_out(row)]
@@ -278,14 +248,6 @@ def main(paths: Sequence[str]) -> int:
         others = [row for other, held in loaded.items() if other != path for row in held]
         resolved = [row for row in others if row.get("resolution")] or others or standard
         report(Path(path).name, data, resolved)
-    labels = json.loads(LABELS.read_text("utf-8"))
-    labelled = [
-        row for data in loaded.values() for row in data if row.get("id") in labels["dev"] | labels["held_out"]
-    ]
-    if labelled:
-        _, attempts, _ = run(labelled)
-        attempts.pop("summary", None)  # it makes the same claims as the assessment
-        print(f"\nattempts that failed, in {len(labelled)} labelled sessions\n\n{attempts_table(attempts)}")
     return 0
 
 

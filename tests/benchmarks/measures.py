@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 from tasks.evaluation.measures import Said, even, words
@@ -63,43 +62,6 @@ def is_supported(said: Said, texts: dict[str, str]) -> bool:
 
 def has_courtesy(text: str) -> bool:
     return bool(_COURTESY.search(text))
-
-
-def seqs(sources: Iterable[str], *, chat: bool) -> set[int]:
-    """Evidence ids as the labels count them: a chat's problem is its step 1, a ticket's is 0."""
-    numbers = {int(s.removeprefix("step:")) for s in sources if s.startswith("step:")}
-    return numbers | ({1 if chat else 0} if "problem" in set(sources) else set())
-
-
-@dataclass
-class Hits:
-    """Attempts found against attempts labelled."""
-
-    right: int = 0
-    said: int = 0
-    found: int = 0
-    labelled: int = 0
-
-    def add(self, groups: Sequence[Sequence[int]], claims: Sequence[set[int]]) -> None:
-        labelled = {seq for group in groups for seq in group}
-        self.right += sum(bool(claim & labelled) for claim in claims)
-        self.said += len(claims)
-        self.found += sum(any(claim & set(group) for claim in claims) for group in groups)
-        self.labelled += len(groups)
-
-    @property
-    def precision(self) -> float | None:
-        return self.right / self.said if self.said else None
-
-    @property
-    def f1(self) -> float | None:
-        if not self.precision or not self.recall:
-            return None if self.precision is None or self.recall is None else 0.0
-        return 2 * self.precision * self.recall / (self.precision + self.recall)
-
-    @property
-    def recall(self) -> float | None:
-        return self.found / self.labelled if self.labelled else None
 
 
 def statements(content: dict[str, Any]) -> list[Said]:

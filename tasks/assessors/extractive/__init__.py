@@ -101,7 +101,7 @@ class Extractive:
         """What fixed similar cases, what was proposed last and not done, what was never answered."""
         found = [
             *(step for past in self._relevant(case) for step in steps_of_past(past)),
-            *(_open_proposal(each) for each in reversed(reading.proposals) if _is_concrete(each)),
+            *(_open_proposal(each) for each in reversed(surest(reading.proposals))),
             *(_open_question(each) for each in asked[:2]),
         ]
         tried = [attempt.text for attempt in reading.attempts[-COMPARED:]]
@@ -176,6 +176,15 @@ def steps_of_past(past: PastCase) -> list[Suggestion]:
         }
         for sentence in sentences(past.resolution, "", longest=2000)[:3]
     ]
+
+
+def surest(proposals: Sequence[Judged]) -> list[Judged]:
+    """Return of each step the surest proposal: one of ten clicks helps nobody without the others, and all are too much."""
+    best: dict[int, Judged] = {}
+    for each in filter(_is_concrete, proposals):
+        if each.step not in best or each.scores.proposal > best[each.step].scores.proposal:
+            best[each.step] = each
+    return list(best.values())
 
 
 def _is_concrete(each: Judged) -> bool:

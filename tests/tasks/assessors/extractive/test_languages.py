@@ -93,3 +93,12 @@ def test_english_with_foreign_names_stays_english() -> None:
     assert foreign_language(PRINTER) is None
     mixed = case("The folder is called Geschäftsführung and the share is named Buchhaltung, both on SRV-02.")
     assert foreign_language(mixed) is None
+
+
+def test_a_foreign_problem_that_is_worked_on_in_english_is_read() -> None:
+    title, problem, _ = SPOKEN["de"]
+    replies = (
+        "We restarted the print service on the server and removed the update. The printer still shows the same error."
+    )
+    assert foreign_language(case(title=title, problem=problem)) == "de"
+    assert foreign_language(case(replies, title=title, problem=problem)) is None

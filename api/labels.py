@@ -47,7 +47,7 @@ LABELS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         State.RUNNING: "Being written",
     },
     Standing: {
-        Standing.OPEN: "Open",
+        Standing.OPEN: "Not solved yet",
         Standing.WAITING: "Waiting",
         Standing.PROBABLY_SOLVED: "Probably solved",
     },

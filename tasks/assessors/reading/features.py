@@ -17,7 +17,7 @@ FIRST_TOKENS = 36  # of a long sentence
 LAST_TOKENS = 12
 EDGE_TOKENS = 8  # of the neighbours
 OPENING_TOKENS = 10
-PAIR_REACH = 4  # telling classes
+PAIR_REACH = 3  # telling classes
 
 NUMBER = "0"  # stands for every number
 
@@ -86,10 +86,9 @@ def features(words: Words) -> set[str]:
         *map("+".join, zip(classes, stems[1:], strict=False)),
         *_runs(shape, 2),
         *_runs(shape, 3),
-        *_runs(shape, 4),
         *_order(classes),
         *_ends(found, 3),
-        *_ends(shape, 4),
+        *_ends(shape, 3),
         *_looks(words.text, len(found)),
     }
 
@@ -136,6 +135,6 @@ def _looks(text: str, count: int) -> Iterator[str]:
     seen = text[:300]
     yield f"#length {sum(count >= length for length in _LENGTHS)}"
     yield f"#letters {sum(map(str.isalpha, seen)) * 5 // max(1, len(seen))}"
-    yield f"#code {min(len(_CODE.findall(text[:400])), 3)}"
+    yield f"#code {min(len(_CODE.findall(text[:200])), 3)}"
     if text[:1].isupper():
         yield "#shouts" if text.isupper() else "#capital"

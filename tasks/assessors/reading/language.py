@@ -10,7 +10,7 @@ from models.assessment.case import Case
 from tasks.assessors.reading.text import clean
 
 ENGLISH = "en"
-CHARACTERS_READ = 4_000
+CHARACTERS_READ = 1_500
 LEAST_BYTES = 60  # of a session's text; a few words are too little to tell a language by
 
 

@@ -14,7 +14,6 @@ from tasks.assessors.reading.transcript import Transcript, transcribe
 KNOWN_OUTCOMES = ("worked", "failed", "partial")
 RESULTS_READ = 3  # sentences after an attempt that may tell its outcome
 FILED_AS_ACTION = 1.0  # log-odds that the kind of a step speaks for its first sentence being an attempt
-FAILED_IN_ATTEMPT = 0.3  # log-odds that a sentence that tells of an attempt tells of its failure as well
 SURE_WITHOUT_OUTCOME = 0.5  # log-odds above the cut from which on a deed counts whose outcome nobody tells
 LONGEST_ANSWER = 8  # words; what is longer tells of something else as often
 LEAST_WORDS = 2  # that carry meaning; what has fewer ("try it") describes no action
@@ -105,12 +104,11 @@ def _attempt(judged: Sequence[Judged], at: int, steps: Sequence[CaseStep], turns
 
 def _told(judged: Sequence[Judged], at: int, turns: Sequence[int]) -> Attempt | None:
     """The attempt that a sentence tells of, with the outcome that it or one of the next sentences tells."""
-    each, scores = judged[at], judged[at].scores
+    each = judged[at]
     result = next((one for one in (each, *_after(judged, at, turns)) if _tells_outcome(one)), None)
     if result is None:
-        likely = "failed" if scores.failed >= max(-FAILED_IN_ATTEMPT, scores.worked, scores.solved) else "unknown"
-        sure = scores.attempt >= SURE_WITHOUT_OUTCOME
-        return Attempt(each.text, likely, (each.sentence.source,)) if sure else None
+        sure = each.scores.attempt >= SURE_WITHOUT_OUTCOME
+        return Attempt(each.text, "unknown", (each.sentence.source,)) if sure else None
     ended = "failed" if result.scores.failed >= max(result.scores.worked, result.scores.solved) else "worked"
     return Attempt(each.text, ended, tuple(dict.fromkeys((each.sentence.source, result.sentence.source))))
 

@@ -157,17 +157,21 @@ def train(found: Sequence[Example], *, folds: int = FOLDS) -> acts.Model:
         part, _, feature = name.partition("\t")
         rows.setdefault(part, {})[feature] = row
     nothing = np.zeros((1, right.shape[1]))
-    weights = np.vstack([nothing, np.array([model.coef_[0] for model in models]).T]).astype(np.float32)
-    bias = np.array([model.intercept_[0] for model in models], np.float32)
-    return acts.Model(rows, weights, bias, np.array(cuts, np.float32))
+    weights = np.vstack([nothing, np.array([model.coef_[0] for model in models]).T])
+    bias = np.array([model.intercept_[0] for model in models])
+    return acts.Model(rows, _whole(weights), _whole(bias), _whole(np.array(cuts)))
+
+
+def _whole(log_odds: NDArray[np.float64]) -> acts.Table:
+    """Log-odds in whole hundredths."""
+    return np.rint(log_odds * acts.SCALE).astype(np.int32)
 
 
 def write(model: acts.Model) -> None:
     """Store the weights as text, sorted, in whole hundredths."""
 
-    def row(part: str, name: str, numbers: Iterable[float]) -> str:
-        whole = (round(float(number) * acts.SCALE) for number in numbers)
-        return "\t".join([part, name, *(str(number) if number else "" for number in whole)])
+    def row(part: str, name: str, numbers: Iterable[int]) -> str:
+        return "\t".join([part, name, *(str(number) if number else "" for number in numbers)])
 
     lines = ["\t".join(["read of", "feature", *Scores._fields])]
     lines += [row("constant", "bias", model.bias), row("constant", "cut", model.cut)]
@@ -175,7 +179,7 @@ def write(model: acts.Model) -> None:
         row(part, name, model.weights[number])
         for part, rows in sorted(model.rows.items())
         for name, number in sorted(rows.items())
-        if any(round(float(weight) * acts.SCALE) for weight in model.weights[number])
+        if model.weights[number].any()
     ]
     acts.WEIGHTS.write_text("\n".join(lines) + "\n", "utf-8")
 

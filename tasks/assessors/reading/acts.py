@@ -28,7 +28,7 @@ NOTHING = 0  # the row of the weights that stands for no feature
 OWN, BEFORE, AFTER, PLACE, ASKER, HELPER = "own", "before", "after", "place", "asker", "helper"
 
 
-Table = NDArray[np.float32]
+Table = NDArray[np.int32]  # hundredths of log-odds: whole numbers have the same sum in any order
 Features = list[tuple[str, Iterable[str]]]  # what they are read of, and their names
 
 
@@ -86,7 +86,7 @@ def load(path: Path = WEIGHTS) -> Model:
         part, feature, *numbers = line.split("\t")
         rows[part][feature] = len(weights)
         weights.append([int(number or 0) for number in numbers])
-    table = np.array(weights, np.float32) / np.float32(SCALE)
+    table = np.array(weights, np.int32)
     bias, cut = table[0].copy(), table[1]
     table[NOTHING] = 0
     del rows["constant"]
@@ -104,7 +104,7 @@ def judge(transcript: Transcript, model: Model | None = None) -> list[Judged]:
     sums += _totals(model, map(spoken_by, words, asks)) - model.cut
     return [
         Judged(sentence, step, author, is_asker, Scores(*scores))
-        for (sentence, step, author), is_asker, scores in zip(spoken, asks, sums.tolist(), strict=True)
+        for (sentence, step, author), is_asker, scores in zip(spoken, asks, (sums / SCALE).tolist(), strict=True)
     ]
 
 
@@ -141,7 +141,7 @@ def spoken_by(words: Words, asks: bool | None) -> Features:
 def find_asker(authors: Sequence[str | None], sums: Table) -> str | None:
     """Return who has the problem: the author who describes and reports most and proposes least."""
     points: defaultdict[str, list[float]] = defaultdict(list)
-    for author, share in zip(authors, map(Scores._make, (1 / (1 + np.exp(-sums))).tolist()), strict=True):
+    for author, share in zip(authors, map(Scores._make, (1 / (1 + np.exp(-sums / SCALE))).tolist()), strict=True):
         if author is not None:
             points[author].append(share.symptom + share.failed + share.worked + share.solved - share.proposal)
     return max(points, key=lambda author: sum(points[author]) / (len(points[author]) + 2), default=None)
@@ -158,6 +158,6 @@ def _totals(model: Model, sentences: Iterable[Features]) -> Table:
             rows = model.rows.get(part, {})
             numbers += filter(None, map(rows.get, names))
     if not begins:
-        return np.zeros((0, len(Scores._fields)), np.float32)
+        return np.zeros((0, len(Scores._fields)), np.int32)
     total: Table = np.add.reduceat(model.weights[numbers], begins, axis=0)
     return total

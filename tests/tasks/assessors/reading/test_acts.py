@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from models.assessment.case import CaseStep
@@ -67,6 +71,22 @@ def test_the_neighbours_and_the_speaker_count() -> None:
     assert alone.scores != beside.scores
     spoken = judged(step(1, "Cleared the cache.", author="Ana"))[0]
     assert spoken.scores != alone.scores
+
+
+def test_the_scores_are_the_same_in_every_process() -> None:
+    code = (
+        "from tests.tasks.assessors.cases import PRINTER\nfrom tasks.assessors.reading.acts import judge\n"
+        "from tasks.assessors.reading.transcript import transcribe\n"
+        "print([each.scores for each in judge(transcribe(PRINTER))])"
+    )
+    # Sets are walked through in another order with each seed.
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert told[0] == told[1] != b""
 
 
 def test_an_empty_session_has_no_sentences() -> None:

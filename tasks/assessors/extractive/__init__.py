@@ -157,12 +157,13 @@ def attempts_not_to_repeat(reading: Reading, state: CaseState) -> list[Tried]:
 
 
 def _last_before(reading: Reading, state: CaseState) -> Attempt | None:
-    """Return the last attempt before somebody says that the problem is solved: nobody knows that it failed."""
+    """Return the attempt that is told right before somebody says that the problem is solved: it may have solved it."""
     if state["value"] != Standing.PROBABLY_SOLVED:
         return None
-    sources = [each.sentence.source for each in reading.judged]
-    until = set(sources[: sources.index(state["evidence"][0]) + 1])
-    return next((attempt for attempt in reversed(reading.attempts) if attempt.evidence[0] in until), None)
+    steps = {each.sentence.source: each.step for each in reading.judged}
+    end = steps[state["evidence"][0]]
+    near = [attempt for attempt in reading.attempts if end - 1 <= steps.get(attempt.evidence[0], end + 1) <= end]
+    return near[-1] if near else None
 
 
 def steps_of_past(past: PastCase) -> list[Suggestion]:

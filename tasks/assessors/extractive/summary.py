@@ -24,6 +24,7 @@ HEAD_START = 0.5  # log-odds
 FIRST_WORDS = 8  # steps among which somebody says what is wrong
 LAST_SENTENCES = 4  # that may be quoted as the last news
 NEWS = -0.5  # log-odds; what tells less of how matters stand is no news
+QUOTED = 60  # characters of a sentence by which it is recognised where it is quoted in part
 LEAST_ADDITION = 25  # less room than this holds no sentence worth adding
 LEADS = {Standing.PROBABLY_SOLVED: "Probably solved", Standing.WAITING: "Waiting for an answer"}
 LEAST_WORTH = -1.0  # log-odds; the summary has room for less sure statements than the list of facts
@@ -112,7 +113,7 @@ def _more(judged: Sequence[Judged], said: Sequence[str], room: int) -> str:
     if room < LEAST_ADDITION:
         return ""
     told = [each for each in judged if _adds(each) >= LEAST_WORTH]
-    fresh = [each for each in told if not any(each.text.rstrip(".") in text for text in said)]
+    fresh = [each for each in told if not any(each.text.rstrip(".")[:QUOTED] in text for text in said)]
     return fill([each.text for each in facts.choose(fresh, _adds, room=room - 2, known=said)], room - 1)
 
 

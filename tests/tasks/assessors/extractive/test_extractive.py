@@ -429,6 +429,22 @@ def test_success_said_by_who_has_the_problem_is_the_state_and_what_led_to_it_no_
     assert "Probably solved: Everything works again, thanks a lot." in content["summary"]
 
 
+def test_only_what_was_done_right_before_the_success_may_have_led_to_it() -> None:
+    failed = step(1, "I restarted the gateway service but it did not help.", kind="action", author="Ben")
+    led_to_it = step(2, "I lowered the MTU to 1300 on one laptop.", kind="action", author="Ben")
+    thanks = step(3, "It has been working fine since this morning, thank you very much!", author="Ana")
+    content = assess(case(failed, led_to_it, thanks))
+    assert content["state"]["value"] == "probably_solved"
+    assert [item["evidence"] for item in content["do_not_repeat"]] == [["step:1"]]
+
+
+def test_what_the_summary_quotes_in_part_is_not_said_again() -> None:
+    long = "It has been working fine since this morning on every laptop of Sales, thank you very much for your help, "
+    long += "and the same goes for the three laptops of Accounting and the one at reception that we forgot about!"
+    summary = assess(case(step(1, "Please try again.", author="Ben"), step(2, long, author="Ana")))["summary"]
+    assert summary.count("It has been working fine") == 1
+
+
 def test_a_failure_told_after_it_takes_the_success_back() -> None:
     again = step(3, "It does not work again today, same error as before.", author="Ana")
     assert assess(case(step(1, "Restarted the router.", author="Ben"), THANKS, again))["state"]["value"] == "open"

@@ -438,11 +438,52 @@ def test_only_what_was_done_right_before_the_success_may_have_led_to_it() -> Non
     assert [item["evidence"] for item in content["do_not_repeat"]] == [["step:1"]]
 
 
+def test_a_deed_without_an_outcome_right_before_the_success_is_not_listed() -> None:
+    deed = "Cleared the cache. The laptop is a ThinkPad. It stands at reception. She is back at ten."
+    assert "Cleared the cache." in tried(deed)
+    assert tried(step(1, deed, author="Ben"), THANKS) == {}
+
+
+def test_of_instructions_in_one_step_the_surest_is_suggested() -> None:
+    told = step(1, "I still get the same error on my laptop and on the one of Mia.", author="Ana")
+    offers = [
+        "Please try to disable the antivirus on the laptop for a while.",
+        "You can also try another network cable at the desk.",
+        "You could create a new Windows profile for Mia.",
+    ]
+    each = [step(n, offer, author="Ben") for n, offer in enumerate(offers, 2)]
+    assert len(assess(case(told, *each))["suggested_steps"]) == 3
+    together = step(2, " ".join(offers), author="Ben")
+    assert len(assess(case(told, together))["suggested_steps"]) == 1
+
+
+def test_nothing_is_suggested_any_more_when_the_case_is_solved() -> None:
+    known = past("Renewed the gateway certificate.")
+    done = step(1, "Restarted the router.", author="Ben")
+    assert assess(case(done, past=(known,)))["suggested_steps"]
+    assert assess(case(done, THANKS, past=(known,)))["suggested_steps"] == []
+
+
+def test_who_told_much_is_not_asked_for_basics() -> None:
+    told = "It is slow when we open a file. It is slow when we save it. The others are slow too. It began on Monday."
+    few = assess(case(title="It is slow", problem="Everything is slow today."))["questions"]
+    much = assess(case(told, "We moved the desk. Nobody knows why.", title="It is slow", problem="All is slow."))
+    assert any("error message" in question for question in few)
+    assert not any("error message" in question for question in much["questions"])
+
+
+def test_the_summary_has_room_for_findings_of_the_middle() -> None:
+    finding = "The log of the gateway VPN-01 says error 0x80072746 whenever a client is dropped."
+    later = [f"I restarted the service {n} on VPN-01 but it did not help." for n in range(1, 6)]
+    assert finding in assess(case(finding, *later))["summary"]
+
+
 def test_what_the_summary_quotes_in_part_is_not_said_again() -> None:
-    long = "It has been working fine since this morning on every laptop of Sales, thank you very much for your help, "
-    long += "and the same goes for the three laptops of Accounting and the one at reception that we forgot about!"
-    summary = assess(case(step(1, "Please try again.", author="Ben"), step(2, long, author="Ana")))["summary"]
-    assert summary.count("It has been working fine") == 1
+    long = "The log of the gateway VPN-01 says error 0x80072746 whenever a client of Sales is dropped, and the same"
+    long += " stands in the log of the second gateway VPN-02, which has had the same firmware since the last update."
+    summary = assess(case(long))["summary"]
+    assert "Last: The log of the gateway" in summary
+    assert summary.count("The log of the gateway") == 1
 
 
 def test_a_failure_told_after_it_takes_the_success_back() -> None:

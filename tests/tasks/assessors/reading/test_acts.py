@@ -67,8 +67,9 @@ def test_who_has_the_problem_is_found_by_what_people_say() -> None:
 
 def test_the_neighbours_and_the_speaker_count() -> None:
     (alone,) = judged("Cleared the cache.")
-    beside = judged("Cleared the cache. It did not help.")[0]
-    assert alone.scores != beside.scores
+    beside = judged("Cleared the cache. It did not help.")
+    assert alone.scores != beside[0].scores
+    assert judged("The printer is a HP. It did not help.")[1].scores != beside[1].scores
     spoken = judged(step(1, "Cleared the cache.", author="Ana"))[0]
     assert spoken.scores != alone.scores
 

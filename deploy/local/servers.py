@@ -36,7 +36,7 @@ from models.database import connections
 START_SECONDS = 60.0  # crash recovery on a slow disk may take long; a dead server is noticed at once
 # PostgreSQL refuses to run as root, so root runs it as this user, which exists everywhere.
 UNPRIVILEGED_USER = "nobody"
-FOLDER_FD = 93  # the file descriptor through which PostgreSQL reaches a folder that is passed to it open
+FOLDER_FD = 973  # through which PostgreSQL reaches a folder that is passed to it open; higher than other files get
 
 
 class ServerError(RuntimeError):
@@ -374,8 +374,9 @@ class Postgres(Server):
     def _start(self, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
         if not self._is_closed:
             return super()._start(command, **options)
-        os.dup2(folder := os.open(self.folder, os.O_PATH | os.O_DIRECTORY), FOLDER_FD)
-        os.close(folder)
+        if (folder := os.open(self.folder, os.O_PATH | os.O_DIRECTORY)) != FOLDER_FD:
+            os.dup2(folder, FOLDER_FD)
+            os.close(folder)
         try:
             return super()._start(command, pass_fds=(FOLDER_FD,), **options)
         finally:

@@ -7,6 +7,7 @@ an answer is yes is decided on sessions that the fit did not see (cross-validati
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -42,6 +43,9 @@ AIMS = Scores(
     symptom=0.7,
     courtesy=0.75,
 )
+# What the publishers of the texts put in the place of names: nothing may be learnt of that.
+MASK = re.compile(r"\b(?:ph_\w+|user_\d+)|\[(?:user|email|ip|mac|number)\]", re.I)
+MASKED = "something"
 MOST_FEATURES = 14_000
 LEAST_SENTENCES = 3  # that have a feature
 STRENGTH = 0.03  # of the fit; less means smaller weights
@@ -91,14 +95,14 @@ def examples(session: Session, case: Case, asker_of: acts.Model | None, *, named
     if not named:
         seen = replace(seen, steps=tuple(replace(step, author=None) for step in seen.steps))
     transcript = transcribe(seen)
-    told = acts.told(transcript)
+    spoken = acts.sentences_of(transcript)
     texts = {"problem": (0, case.problem), **{f"step:{step.seq}": (step.seq, step.text) for step in case.steps}}
     first = session.sentences[0].step
     judged = acts.judge(transcript, asker_of) if asker_of else []
     found: list[Example] = []
-    words = [words_of(sentence.text) for sentence, _, _ in told]
-    for at, parts in enumerate(context([step for _, step, _ in told], words)):
-        sentence = told[at][0]
+    words = [words_of(MASK.sub(MASKED, sentence.text)) for sentence, _, _ in spoken]
+    for at, parts in enumerate(context([step for _, step, _ in spoken], words)):
+        sentence = spoken[at][0]
         step, text = texts[sentence.source]
         where = place(sentence.text, text)
         numbers = session.covered(step if (step or first == 0) else 1, *where) if where else []

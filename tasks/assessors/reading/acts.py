@@ -55,7 +55,7 @@ class Judged:
     sentence: Sentence
     step: int
     author: str | None
-    is_asker: bool | None  # whether the one who has the problem speaks; None: nobody is named
+    is_asker: bool | None  # whether the one who has the problem speaks; None: it cannot be known
     scores: Scores
 
     @property
@@ -96,11 +96,14 @@ def load(path: Path = WEIGHTS) -> Model:
 def judge(transcript: Transcript, model: Model | None = None) -> list[Judged]:
     """Judge the sentences of the problem and of the steps, in order."""
     model = model or load()
-    spoken = told(transcript)
+    spoken = sentences_of(transcript)
     words = [words_of(sentence.text) for sentence, _, _ in spoken]
     sums = _totals(model, context([step for _, step, _ in spoken], words)) + model.bias
     asker = find_asker([author for _, _, author in spoken], sums)
-    asks = [True if step < 0 else None if author is None else author == asker for _, step, author in spoken]
+    asks = [
+        True if step < 0 else None if author is None or asker is None else author == asker
+        for _, step, author in spoken
+    ]
     sums += _totals(model, map(spoken_by, words, asks)) - model.cut
     return [
         Judged(sentence, step, author, is_asker, Scores(*scores))
@@ -108,7 +111,7 @@ def judge(transcript: Transcript, model: Model | None = None) -> list[Judged]:
     ]
 
 
-def told(transcript: Transcript) -> list[tuple[Sentence, int, str | None]]:
+def sentences_of(transcript: Transcript) -> list[tuple[Sentence, int, str | None]]:
     """The sentences of the problem and of the steps with the index of their step (-1: the problem) and its author."""
     found: list[tuple[Sentence, int, str | None]] = [(sentence, -1, None) for sentence in transcript.problem]
     for index, (step, spoken) in enumerate(zip(transcript.steps, transcript.spoken, strict=True)):
@@ -139,11 +142,16 @@ def spoken_by(words: Words, asks: bool | None) -> Features:
 
 
 def find_asker(authors: Sequence[str | None], sums: Table) -> str | None:
-    """Return who has the problem: the author who describes and reports most and proposes least."""
+    """Return who has the problem: the author who describes and reports most and proposes least.
+
+    None if fewer than two people are named: whoever is alone may note down both sides.
+    """
     points: defaultdict[str, list[float]] = defaultdict(list)
     for author, share in zip(authors, map(Scores._make, (1 / (1 + np.exp(-sums / SCALE))).tolist()), strict=True):
         if author is not None:
             points[author].append(share.symptom + share.failed + share.worked + share.solved - share.proposal)
+    if len(points) < 2:
+        return None
     return max(points, key=lambda author: sum(points[author]) / (len(points[author]) + 2), default=None)
 
 

@@ -30,7 +30,7 @@ _CLASS = {
     for name, words in reversed(tomllib.loads(Path(__file__).with_name("lexicon.toml").read_text("utf-8")).items())
     for word in words.split()
 }
-OTHER = "_"  # the class of any other word
+OTHER = "WORD"  # the class of any other word
 _TELLING = frozenset(_CLASS.values()) - {"TO", "A", "AND", "HELLO", "AGO", "ANYONE"} | {"DOING", "?"}
 _LENGTHS = (3, 6, 12, 25, 48)  # tokens
 

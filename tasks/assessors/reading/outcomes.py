@@ -164,8 +164,8 @@ def _open_proposals(
     judged: Sequence[Judged], attempts: Sequence[Attempt], steps: Sequence[CaseStep], turns: Sequence[int]
 ) -> list[Judged]:
     """Return what was proposed in the last turn, or to somebody who then said nothing, and was not tried."""
-    answered = max((_turn(turns, each.step) for each in judged if each.is_asker and each.step >= 0), default=-1)
     last = _turn(turns, len(steps) - 1)
+    answered = max((_turn(turns, each.step) for each in judged if each.is_asker and each.step >= 0), default=last)
     done = [attempt.text for attempt in attempts[-COMPARED:]]
     return [
         each

@@ -229,4 +229,4 @@ def test_hostile_text_takes_linear_time(make: Callable[[int], str]) -> None:
         return time.process_time() - started
 
     # Quadratic work grows a hundredfold here; the bound leaves room for a busy machine.
-    assert seconds(40_000) < 30 * max(seconds(4_000), 0.02)
+    assert any(seconds(40_000) < 30 * max(seconds(4_000), 0.01) for _ in range(3))

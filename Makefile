@@ -49,6 +49,8 @@ bench-assessment: .venv/stamp ## how good assessments and the search for past ca
 	$(BIN)/python -m tests.benchmarks.retrieval $(args)
 	$(BIN)/python -m tests.evaluation.agreement
 	$(BIN)/python -m tests.evaluation.reading
+	$(BIN)/python -m tests.evaluation.sentences
+	$(BIN)/python -m tests.evaluation.verdicts
 
 pictures: .venv/stamp ## take the screenshots of the README again
 	@$(BIN)/python -m pytest tests/screens/test_looks.py -k light

@@ -136,13 +136,7 @@ def evaluate(
         _check_plot(plot_path)
     chosen = _named("--assessor", assessor)
     people = _read_judgments(judgments) if judgments else {}
-    sample = Sample()
-    for path in paths:
-        sample.read(path, keep_outcomes=keep_outcomes)
-    if not sample.sessions:
-        raise click.ClickException(
-            f"no resolved session was found ({sample.bad} bad lines, {sample.unresolved} without a resolution)"
-        )
+    sample = _sample(paths, keep_outcomes=keep_outcomes)
     purse = Purse(tokens)
     run = Evaluation(
         list(sample.sessions.values()),
@@ -163,6 +157,17 @@ def evaluate(
         raise click.exceptions.Exit(INTERRUPTED)
     if sample.bad or run.chosen.hopeless or (run.judge and run.judge.hopeless):
         raise click.exceptions.Exit(1)
+
+
+def _sample(paths: Sequence[str], *, keep_outcomes: bool) -> Sample:
+    sample = Sample()
+    for path in paths:
+        sample.read(path, keep_outcomes=keep_outcomes)
+    if not sample.sessions:
+        raise click.ClickException(
+            f"no resolved session was found ({sample.bad} bad lines, {sample.unresolved} without a resolution)"
+        )
+    return sample
 
 
 def _named(option: str, name: str | None) -> Settings:

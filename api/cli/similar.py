@@ -36,7 +36,7 @@ def similar() -> None:
 def embed(account_name: str | None) -> None:
     """Embed the past cases that have no vector of the model, now and on every processor.
 
-    The bulk worker does the same by itself. May be ended and started again at any time.
+    The bulk worker does the same by itself. It can be stopped and started again at any time.
     """
     embedder, within = _embedder(), _account_id(account_name)
     with maintenance() as session:

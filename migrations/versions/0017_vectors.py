@@ -1,4 +1,4 @@
-"""Add vectors of past cases and the thresholds of their models; the search compares as many cases as it is told."""
+"""Add vectors of past cases and the thresholds of their models; the search compares a given number of cases."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def _protect(table: str) -> None:
 
 
 def _add_search() -> None:
-    """Create the search that is told how many cases to compare.
+    """Create the search with a given number of cases to compare.
 
     The one of four parameters stays for processes of the former version; a release later it can be dropped.
     """

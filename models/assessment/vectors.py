@@ -104,11 +104,11 @@ def store(session: Session, model: str, made: Sequence[tuple[PastText, bytes]]) 
         for past, vector in sorted(made, key=lambda each: (each[0].account_id, each[0].handoff_id))
     ]
     if rows:
-        said = upsert(PastCaseVector).values(rows)
+        statement = upsert(PastCaseVector).values(rows)
         session.execute(
-            said.on_conflict_do_update(
+            statement.on_conflict_do_update(
                 index_elements=["account_id", "handoff_id"],
-                set_={"model": said.excluded.model, "vector": said.excluded.vector},
+                set_={"model": statement.excluded.model, "vector": statement.excluded.vector},
             )
         )
 
@@ -127,9 +127,10 @@ def threshold(session: Session, account_id: UUID, model: str) -> float | None:
 
 def set_threshold(session: Session, account_id: UUID, model: str, least: float) -> None:
     """Set the least score that this account shows with this model."""
-    said = upsert(PastCaseThreshold).values(account_id=account_id, model=model, least=least)
+    statement = upsert(PastCaseThreshold).values(account_id=account_id, model=model, least=least)
     session.execute(
-        said.on_conflict_do_update(
-            index_elements=["account_id", "model"], set_={"least": said.excluded.least, "calibrated_at": func.now()}
+        statement.on_conflict_do_update(
+            index_elements=["account_id", "model"],
+            set_={"least": statement.excluded.least, "calibrated_at": func.now()},
         )
     )

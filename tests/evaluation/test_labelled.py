@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.evaluation import verdicts
 from tests.evaluation.agreement import twice
-from tests.evaluation.labelled import LABELS, SOURCES, Session, read
+from tests.evaluation.labelled import LABELS, SOURCES, Labelled, Session, read
+from tests.evaluation.sentences import rows_of
 
 EVERY = [session for source in SOURCES for session in read(LABELS / f"{source}.txt")]
 
@@ -58,3 +60,18 @@ def test_a_line_that_is_no_label_is_refused(line: str, tmp_path: Path) -> None:
 
 def test_a_session_without_labels_of_its_sentences_has_none() -> None:
     assert Session("none").covered(0, 0, 10) == []
+
+
+def test_a_sentence_counts_where_it_is_lost_or_let_through() -> None:
+    worth, quoted = Labelled(1, 0, 10, "R-", True), Labelled(1, 10, 20, "K", False)
+    assert dict(rows_of(worth, is_read=False)) == {"worth it, lost": True, "other than K, X and L, lost": True}
+    assert dict(rows_of(worth, is_read=True)) == {"worth it, lost": False, "other than K, X and L, lost": False}
+    assert dict(rows_of(quoted, is_read=True)) == {"K let through": True}
+
+
+def test_each_output_was_judged_once_and_the_table_adds_the_verdicts_up() -> None:
+    rows = verdicts.read()
+    assert len({row["session"] for row in rows}) == len(rows) == 60
+    assert {row["state"] for row in rows} == {"right", "wrong"}
+    assert all(int(row["attempts right"]) <= int(row["attempts shown"]) for row in rows)
+    assert "| state right | 31 of 40 | 15 of 20 |" in list(verdicts.lines())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,10 +15,12 @@ from tests.evaluation.train import LEAST_ANSWERS, answers, cut_at, examples
 MADE_UP = list(notes.sessions())
 
 
-def session(*acts: str, **rest: object) -> Session:
+def session(*acts: str, **rest: Any) -> Session:
     """A session of sentences with these acts, all in one step."""
-    told = [Labelled(1, at * 10, at * 10 + 10, act.rstrip("!"), act.endswith("!")) for at, act in enumerate(acts)]
-    return Session("one", sentences=told, **rest)  # type: ignore[arg-type]
+    sentences = [
+        Labelled(1, at * 10, at * 10 + 10, act.rstrip("!"), act.endswith("!")) for at, act in enumerate(acts)
+    ]
+    return Session("one", sentences=sentences, **rest)
 
 
 def yes(of: Session, number: int) -> set[str]:

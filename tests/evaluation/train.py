@@ -64,21 +64,21 @@ class Example:
 
 def answers(session: Session, numbers: Sequence[int]) -> tuple[bool, ...]:
     """The right answers to the questions of Scores about a sentence, by the numbers of the labelled ones in it."""
-    told = [session.sentences[number - 1] for number in numbers]
-    codes = {each.act for each in told}
+    covered = [session.sentences[number - 1] for number in numbers]
+    codes = {each.act for each in covered}
     kinds = {code[0] for code in codes}
     actions = {attempt.action for attempt in session.attempts if attempt.outcome != "worked"}
-    # An outcome counts where it is told: of a deed that the next sentence calls a failure, only that one tells it.
-    told_failed = {attempt.result for attempt in session.attempts if attempt.outcome in ("failed", "partial")}
-    told_worked = {attempt.result for attempt in session.attempts if attempt.outcome == "worked"}
+    # An outcome counts in the sentence that states it, not in the one that describes the deed.
+    failures = {attempt.result for attempt in session.attempts if attempt.outcome in ("failed", "partial")}
+    successes = {attempt.result for attempt in session.attempts if attempt.outcome == "worked"}
     happy = codes & {"C", "O+", "R+"}
     late = session.state == "solved" and any(number >= (session.shown_by or 0) for number in numbers)
     right = {
-        "worth": any(each.is_worth_it for each in told),
+        "worth": any(each.is_worth_it for each in covered),
         "attempt": bool(codes & {"R-", "R~", "R?"}) or not actions.isdisjoint(numbers),
         "report": "R" in kinds,
-        "failed": bool(codes & {"O-", "O~"}) or not told_failed.isdisjoint(numbers),
-        "worked": bool(codes & {"C", "O+"}) or not told_worked.isdisjoint(numbers),
+        "failed": bool(codes & {"O-", "O~"}) or not failures.isdisjoint(numbers),
+        "worked": bool(codes & {"C", "O+"}) or not successes.isdisjoint(numbers),
         "proposal": "P" in kinds,
         "question": "Q" in kinds,
         "cause": "D" in kinds,

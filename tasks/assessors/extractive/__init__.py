@@ -62,11 +62,11 @@ class Extractive:
     def _quoted(self, case: Case, transcript: Transcript, reading: Reading, language: str) -> Findings:
         """What can be said of a session whose language is not read: quotations, given outcomes and past cases."""
         likely = cause.from_past(case)
-        told = summary.quote(case, transcript, language)
+        summarised = summary.quote(case, transcript, language)
         return {
             "state": UNKNOWN_STATE,
-            "summary": told,
-            "what_we_know": quotations(transcript, [told, *(attempt.text for attempt in reading.attempts)]),
+            "summary": summarised,
+            "what_we_know": quotations(transcript, [summarised, *(attempt.text for attempt in reading.attempts)]),
             "do_not_repeat": attempts_not_to_repeat(reading, UNKNOWN_STATE),
             "likely_cause": {"text": likely.text, "evidence": list(likely.evidence)} if likely else None,
             "suggested_steps": self._suggestions(case, reading, ()),
@@ -126,15 +126,15 @@ class Extractive:
 def known_facts(reading: Reading) -> list[Statement]:
     """Return the statements that are worth a senior's seconds in their order, without those of do_not_repeat."""
     tried = {attempt.text for attempt in reading.attempts if unsolved(attempt)}
-    told = [each for each in reading.judged if each.scores.worth >= WORTH and each.text not in tried]
-    chosen = facts.choose(told, facts.value, count=FACT_COUNT)
+    worthy = [each for each in reading.judged if each.scores.worth >= WORTH and each.text not in tried]
+    chosen = facts.choose(worthy, facts.value, count=FACT_COUNT)
     return [{"text": excerpt(each.text, FACT_LENGTH), "evidence": [each.sentence.source]} for each in chosen]
 
 
 def quotations(transcript: Transcript, said: Sequence[str]) -> list[Statement]:
     """Return sentences of the session that differ most and that stand nowhere in `said`, whatever they say."""
-    told = [*transcript.problem, *(sentence for spoken in transcript.spoken for sentence in spoken)]
-    long = [sentence for sentence in told if len(sentence.text) >= LEAST_QUOTATION]
+    every = [*transcript.problem, *(sentence for spoken in transcript.spoken for sentence in spoken)]
+    long = [sentence for sentence in every if len(sentence.text) >= LEAST_QUOTATION]
     fresh = [sentence for sentence in long if not any(sentence.text.rstrip(".") in text for text in said)]
     return [
         {"text": excerpt(sentence.text, FACT_LENGTH), "evidence": [sentence.source]}
@@ -157,7 +157,7 @@ def attempts_not_to_repeat(reading: Reading, state: CaseState) -> list[Tried]:
 
 
 def _last_before(reading: Reading, state: CaseState) -> Attempt | None:
-    """Return the attempt that is told right before somebody says that the problem is solved: it may have solved it."""
+    """Return the attempt reported right before somebody says that the problem is solved: it may have solved it."""
     if state["value"] != Standing.PROBABLY_SOLVED:
         return None
     steps = {each.sentence.source: each.step for each in reading.judged}

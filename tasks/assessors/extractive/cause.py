@@ -46,9 +46,9 @@ def stated(judged: Sequence[Judged]) -> Cause | None:
 def from_past(case: Case) -> Cause | None:
     """The root cause of the best conclusive past case that shares words with this one."""
     for past in sorted(case.past, key=lambda item: -item.score):
-        told = (past.root_cause or "").strip()
-        if past.conclusive and told and shares_topic(case, past):
-            return Cause(excerpt(told, CAUSE_LENGTH), (f"handoff:{past.handoff_id}",), False)
+        named_cause = (past.root_cause or "").strip()
+        if past.conclusive and named_cause and shares_topic(case, past):
+            return Cause(excerpt(named_cause, CAUSE_LENGTH), (f"handoff:{past.handoff_id}",), False)
     return None
 
 

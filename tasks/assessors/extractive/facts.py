@@ -16,7 +16,7 @@ T = TypeVar("T", Judged, Sentence)
 
 
 def choose(
-    told: Sequence[T],
+    candidates: Sequence[T],
     worth: Callable[[T], float],
     *,
     count: int = 1000,
@@ -29,12 +29,12 @@ def choose(
     """
     chosen: list[tuple[int, T]] = []
     seen = list(known)
-    for at in sorted(range(len(told)), key=lambda at: (-worth(told[at]), at))[:CONSIDERED]:
-        text = told[at].text
+    for at in sorted(range(len(candidates)), key=lambda at: (-worth(candidates[at]), at))[:CONSIDERED]:
+        text = candidates[at].text
         if len(chosen) == count:
             break
         if len(text) + 2 <= room and not any(overlap(text, other) > REPEATED for other in seen):
-            chosen.append((at, told[at]))
+            chosen.append((at, candidates[at]))
             seen.append(text)
             room -= len(text) + 2
     return [each for _, each in sorted(chosen, key=lambda pair: pair[0])]

@@ -16,7 +16,7 @@ MOST_OPEN = 5
 MOST_OF_A_STEP = 3
 LEAST_WORDS = 2  # that carry meaning, of a question that says what is asked
 SAME = 0.5  # share of a question's words in another one from which on both ask the same
-FEW = 6  # sentences; who has told no more is asked for the basics, and others for nothing that they chose not to tell
+FEW = 6  # sentences; only a session with no more of them is asked for the basics
 
 
 def unanswered(judged: Sequence[Judged], steps: Sequence[CaseStep]) -> list[Judged]:
@@ -26,10 +26,10 @@ def unanswered(judged: Sequence[Judged], steps: Sequence[CaseStep]) -> list[Judg
     for each in judged:
         by_step[each.step].append(each)
     for index, step in enumerate(steps):
-        told = by_step[index]
-        if any(each.scores.courtesy < 0 for each in told):
-            waiting = [each for each in waiting if not _answers(step, told, each.author)]
-        waiting += [each for each in told if _asks(each, step)][:MOST_OF_A_STEP]
+        spoken = by_step[index]
+        if any(each.scores.courtesy < 0 for each in spoken):
+            waiting = [each for each in waiting if not _answers(step, spoken, each.author)]
+        waiting += [each for each in spoken if _asks(each, step)][:MOST_OF_A_STEP]
     return _distinct(list(reversed(waiting)))[:MOST_OPEN]
 
 
@@ -42,11 +42,11 @@ def says_what_it_asks(each: Judged) -> bool:
     return each.scores.question >= 0 and len(stems(each.text)) >= LEAST_WORDS
 
 
-def _answers(step: CaseStep, told: Sequence[Judged], asker: str | None) -> bool:
+def _answers(step: CaseStep, spoken: Sequence[Judged], asker: str | None) -> bool:
     """Somebody found something out, or another person (where names are known) did not just ask back."""
     if step.kind in ("observation", "action"):
         return True
-    asked_back = plain(told[-1].text).rstrip().endswith("?")
+    asked_back = plain(spoken[-1].text).rstrip().endswith("?")
     if asker is not None and step.author is not None:
         return step.author != asker and not asked_back
     return step.kind != "question" and not asked_back
@@ -63,13 +63,13 @@ def _distinct(items: Sequence[Judged]) -> list[Judged]:
 def missing(case: Case, reading: Reading) -> list[str]:
     """The basics that a senior would ask for first and that a session with few sentences does not hold."""
     asked: list[str] = []
-    told = [each.text for each in reading.judged]
-    if len(told) > FEW:
+    spoken = [each.text for each in reading.judged]
+    if len(spoken) > FEW:
         return _missing_outcomes(case, reading)
-    faulty = any(map(has_error, told)) or has_error(case.title)
-    if faulty and not any(map(has_error_text, told)):
+    faulty = any(map(has_error, spoken)) or has_error(case.title)
+    if faulty and not any(map(has_error_text, spoken)):
         asked.append("What is the exact error message or code, if there is one?")
-    if not case.asset and not any(map(technical, told)):
+    if not case.asset and not any(map(technical, spoken)):
         asked.append("Which device, product and version is affected?")
     return asked + _missing_outcomes(case, reading)
 

@@ -15,7 +15,7 @@ LAST_SENTENCES = 3  # among which a question makes the case a waiting one
 
 
 def standing(judged: Sequence[Judged]) -> CaseState:
-    """Return the state with the text that shows it. Success counts unless trouble is told after it."""
+    """Return the state with the text that shows it. Success counts unless a failure is reported after it."""
     for each in reversed(judged):
         if each.step < 0:
             break

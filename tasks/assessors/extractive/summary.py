@@ -47,9 +47,9 @@ def quote(case: Case, transcript: Transcript, language: str) -> str:
     """The title and the beginning of the problem, what is needed, and that the rest was not understood."""
     note = f"(The session is not in English but in “{language}”. Without a model only English is read, so it is quoted and not judged.)"
     need = _need(case)
-    told = [s.text for s in transcript.problem] or [s.text for spoken in transcript.spoken[:1] for s in spoken]
+    candidates = [s.text for s in transcript.problem] or [s.text for spoken in transcript.spoken[:1] for s in spoken]
     title = clip(case.title, TITLE_LENGTH)
-    parts = [title, *told] if title and not _covers(case.problem[:3000], title) else told
+    parts = [title, *candidates] if title and not _covers(case.problem[:3000], title) else candidates
     room = LENGTH - len(note) - len(need) - 2
     text = " ".join(part for part in (fill(parts, room), need, note) if part)
     return clip(text, LENGTH)
@@ -81,15 +81,15 @@ def _problem(case: Case, judged: Sequence[Judged]) -> str:
 
     Where the problem text says nothing of the kind, what who has the problem says at first is looked at too.
     """
-    told = [each for each in judged if each.step < 0]
-    if not any(_is_telling(each) for each in told):
-        told += [each for each in judged if 0 <= each.step < FIRST_WORDS and each.is_asker is not False]
+    candidates = [each for each in judged if each.step < 0]
+    if not any(_is_telling(each) for each in candidates):
+        candidates += [each for each in judged if 0 <= each.step < FIRST_WORDS and each.is_asker is not False]
     title = clip(case.title, TITLE_LENGTH)
     parts = [title] if title and not _covers(case.problem[:3000], title) else []
     room = PROBLEM_LENGTH - sum(len(part) + 2 for part in parts)
-    telling = [each for each in told if each.scores.courtesy < 0 and not _LINK.fullmatch(each.text.strip())]
+    telling = [each for each in candidates if each.scores.courtesy < 0 and not _LINK.fullmatch(each.text.strip())]
     parts += [each.text for each in facts.choose(telling, _tells_problem, room=room, known=parts)]
-    longest = told[0].text if told and not parts else ""
+    longest = candidates[0].text if candidates and not parts else ""
     return fill(parts or [longest], PROBLEM_LENGTH) or clip(case.problem, PROBLEM_LENGTH) or NOTHING
 
 
@@ -112,8 +112,8 @@ def _more(judged: Sequence[Judged], said: Sequence[str], room: int) -> str:
     """Return what else is known, as far as there is room: what is most worth knowing, and errors before the rest."""
     if room < LEAST_ADDITION:
         return ""
-    told = [each for each in judged if _adds(each) >= LEAST_WORTH]
-    fresh = [each for each in told if not any(each.text.rstrip(".")[:QUOTED] in text for text in said)]
+    candidates = [each for each in judged if _adds(each) >= LEAST_WORTH]
+    fresh = [each for each in candidates if not any(each.text.rstrip(".")[:QUOTED] in text for text in said)]
     return fill([each.text for each in facts.choose(fresh, _adds, room=room - 2, known=said)], room - 1)
 
 
@@ -125,7 +125,7 @@ def _adds(each: Judged) -> float:
 
 
 def _state(judged: Sequence[Judged], state: CaseState, failed: Sequence[str], problem: str) -> str:
-    """How many attempts failed and which, and what shows the state or was said last."""
+    """Count and name the failed attempts, and quote what shows the state or the latest news."""
     counted = f"{len(failed)} attempt{'s' if len(failed) != 1 else ''} failed{_named(failed)}." if failed else ""
     last = _last(judged, state, [*failed, problem])
     return " ".join(part for part in (counted, last) if part)
@@ -167,9 +167,9 @@ def _shows(each: Judged, state: CaseState) -> float:
 def _need(case: Case) -> str:
     """The ask in its own words, else why it was handed off."""
     for text, label in ((case.ask, "Needed"), (case.reason, "Handed off because")):
-        told = [s.text for s in sentences(text or "", "")]
-        if told:
-            return f"{label}: {fill(told, NEED_LENGTH)}"
+        candidates = [s.text for s in sentences(text or "", "")]
+        if candidates:
+            return f"{label}: {fill(candidates, NEED_LENGTH)}"
         if text and text.strip():
             return f"{label}: {clip(text, NEED_LENGTH)}"
     return ""

@@ -27,14 +27,15 @@ def build(settings: Settings, redis: Redis) -> ModelAssessor:
     """Build the assessor for ANTHROPIC_MODEL."""
 
     def call(prompt: Prompt, seconds: float) -> Reply:
-        return guarded(anthropic, seconds, lambda http: _ask(settings, prompt, http))
+        return guarded(anthropic, seconds, lambda http: ask(settings, prompt, http, json_schema()))
 
     return assessor(
         "anthropic", settings.anthropic_model, call if settings.anthropic_api_key else None, settings, redis
     )
 
 
-def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:
+def ask(settings: Settings, prompt: Prompt, http: httpx2.Client, schema: dict[str, Any]) -> Reply:
+    """Ask once for a reply of this schema."""
     client = anthropic.Anthropic(
         api_key=settings.anthropic_api_key,
         base_url=settings.anthropic_base_url or "https://api.anthropic.com",
@@ -48,7 +49,7 @@ def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:
         model=settings.anthropic_model,
         system=prompt.system,
         messages=messages,
-        output_config={"format": {"type": "json_schema", "schema": json_schema()}},
+        output_config={"format": {"type": "json_schema", "schema": schema}},
         max_tokens=settings.model_max_output_tokens,
     )
     return _reply(message)

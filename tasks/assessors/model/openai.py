@@ -29,12 +29,13 @@ def build(settings: Settings, redis: Redis) -> ModelAssessor:
     """Build the assessor for OPENAI_MODEL."""
 
     def call(prompt: Prompt, seconds: float) -> Reply:
-        return guarded(openai, seconds, lambda http: _ask(settings, prompt, http))
+        return guarded(openai, seconds, lambda http: ask(settings, prompt, http, json_schema()))
 
     return assessor("openai", settings.openai_model, call if settings.openai_api_key else None, settings, redis)
 
 
-def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:
+def ask(settings: Settings, prompt: Prompt, http: httpx2.Client, schema: dict[str, Any]) -> Reply:
+    """Ask once for a reply of this schema. SchemaRefused: the server takes it inside a prompt at most."""
     client = openai.OpenAI(
         api_key=settings.openai_api_key,
         base_url=settings.openai_base_url or "https://api.openai.com/v1",
@@ -43,8 +44,8 @@ def _ask(settings: Settings, prompt: Prompt, http: httpx2.Client) -> Reply:
         http_client=http,
     )
     messages: Any = [{"role": "system", "content": prompt.system}, *prompt.messages()]
-    schema: Any = {"name": "assessment", "strict": True, "schema": json_schema()}
-    form: Any = {"type": "json_object"} if prompt.spells_schema else {"type": "json_schema", "json_schema": schema}
+    named: Any = {"name": "reply", "strict": True, "schema": schema}
+    form: Any = {"type": "json_object"} if prompt.spells_schema else {"type": "json_schema", "json_schema": named}
     try:
         completion = client.chat.completions.create(
             model=settings.openai_model,

@@ -100,9 +100,10 @@ class Prompt:
         schema = "" if self.spells_schema else _dumped(json_schema())
         return tokens(self.system) + tokens(schema) + sum(tokens(each["content"]) for each in self.messages())
 
-    def with_schema(self) -> Prompt:
-        """The same prompt with the schema in it."""
-        return replace(self, system=f"{self.system}\n\nThe schema: {_dumped(json_schema())}", spells_schema=True)
+    def with_schema(self, schema: dict[str, Any] | None = None) -> Prompt:
+        """The same prompt with a schema in it, by default that of an assessment."""
+        spelled = _dumped(json_schema() if schema is None else schema)
+        return replace(self, system=f"{self.system}\n\nThe schema: {spelled}", spells_schema=True)
 
 
 def tokens(text: str) -> int:

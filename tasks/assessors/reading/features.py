@@ -77,7 +77,7 @@ def words_of(text: str) -> Words:
 
 
 def features(words: Words) -> set[str]:
-    """The features of a sentence by itself."""
+    """The features of the sentence alone."""
     _, found, stems, classes, shape = words
     return {
         *found,

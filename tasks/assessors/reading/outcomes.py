@@ -65,7 +65,7 @@ def given(transcript: Transcript) -> Reading:
 
 
 def unsolved(attempt: Attempt) -> bool:
-    """Whether it is given, told or likely that the attempt did not solve the problem, and what was done is described."""
+    """Whether the attempt probably did not solve the problem, and its text describes what was done."""
     if attempt.is_given:
         return attempt.outcome in ("failed", "partial")
     described = len(stems(attempt.text)) >= LEAST_WORDS or len(attempt.text.split()) > 3 or technical(attempt.text)

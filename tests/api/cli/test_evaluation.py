@@ -429,7 +429,7 @@ def test_a_judge_that_does_not_answer_is_counted_and_ends_nothing(
 def test_a_judge_whose_server_takes_no_schema_finds_it_in_the_prompt(
     run: Run, provider: Provider, write: Callable[..., str]
 ) -> None:
-    provider.behave("good", sequence=["bad_request"])
+    provider.behave("no_json_schema")
     options = ("--assessor", "extractive", "--once", "--judge", "openai:m")
     result = run(write(resolved(1), resolved(2)), *options)
     assert figure(result, "summaries good or fair") == "1.00 of 2"

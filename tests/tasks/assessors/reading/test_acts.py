@@ -71,8 +71,10 @@ def test_the_neighbours_and_the_speaker_count() -> None:
     beside = judged("Cleared the cache. It did not help.")
     assert alone.scores != beside[0].scores
     assert judged("The printer is a HP. It did not help.")[1].scores != beside[1].scores
-    spoken = judged(step(1, "Cleared the cache.", author="Ana"))[0]
-    assert spoken.scores != alone.scores
+    advice = step(1, "Please try to reinstall the client.", author="Ben")
+    by_both = [judged(advice, step(2, "Cleared the cache.", author=name))[-1] for name in ("Ana", "Ben")]
+    assert [each.is_asker for each in by_both] == [True, None]
+    assert by_both[0].scores != by_both[1].scores
 
 
 def test_the_scores_are_the_same_in_every_process() -> None:

@@ -19,7 +19,7 @@ def fill_handoff(page: Page, external_id: str = "T-77") -> None:
     page.get_by_label("Ticket or session").fill(external_id)
     page.get_by_label("Title").fill("Scanner is mute")
     page.get_by_label("What is wrong, as it was reported").fill("It scans and says nothing.")
-    page.get_by_label("What", exact=True).fill("Turned it off and on.")
+    page.get_by_label("Step 1", exact=True).fill("Turned it off and on.")
     page.get_by_label("Outcome").select_option("Failed")
     page.get_by_label("Why you hand it off").fill("Out of ideas.")
     page.get_by_label("What you need from the one").fill("Look at the firmware.")
@@ -60,7 +60,7 @@ def test_a_junior_hands_off_and_sees_who_has_it(team: Team, page_of: PageOf) -> 
         ("The cable is fine.", None),
     ]
     team.senior.call("POST", f"/handoffs/{made['id']}/claim")
-    expect(page.locator("#mine")).to_contain_text(f"with {team.senior.name}")
+    expect(page.locator("#mine")).to_contain_text(f"Taken by {team.senior.name}")
 
 
 def test_a_parked_handoff_is_nobodys_until_it_is_escalated(team: Team, page_of: PageOf) -> None:
@@ -85,7 +85,133 @@ def test_missing_fields_are_named_and_lead_there(team: Team, page_of: PageOf) ->
     expect(errors).not_to_contain_text("Title")
     errors.get_by_role("link", name="Why you hand it off").click()
     expect(page.get_by_label("Why you hand it off")).to_be_focused()
-    expect(page.get_by_label("Why you hand it off")).to_have_attribute("aria-invalid", "true")
+    reason = page.get_by_label("Why you hand it off")
+    expect(reason).to_have_attribute("aria-invalid", "true")
+    expect(reason).to_have_accessible_description("is needed")
+    reason.fill("Out of ideas.")
+    expect(reason).not_to_have_attribute("aria-invalid", "true")
+    expect(page.locator(".field-error")).to_have_count(1)
+
+
+def test_what_the_server_refuses_is_said_at_its_step(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.junior, "/handoffs/new")
+    fill_handoff(page)
+    page.get_by_role("button", name="Add a step").click()
+    page.get_by_label("Step 2", exact=True).evaluate("(field) => { field.value = '\\u0000'; }")
+    page.get_by_role("button", name="Hand it off").click()
+    expect(page.get_by_role("alert").get_by_role("link")).to_have_text("Step 2")
+    expect(page.get_by_label("Step 2", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Title")).to_have_value("Scanner is mute")
+
+
+def test_enter_in_a_line_sends_nothing_and_ctrl_enter_hands_off(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.junior, "/handoffs/new")
+    fill_handoff(page)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    for label in ("Ticket or session", "Title", "Client", "Device or system", "Category"):
+        page.get_by_label(label).press("Enter")
+    assert page.get_by_label("Title").input_value() == "Scanner is mute"
+    assert sent == []
+    page.get_by_label("Title").press("Control+Enter")
+    expect(page.locator("#flash .notice")).to_contain_text("is in the queue")
+    assert len(sent) == 1
+
+
+PASTED = """1. Restarted the spooler
+2. Is the port right?
+2026-03-02 08:11:04 WARN spooler paused
+2026-03-02 08:11:09 ERROR port 9100 refused
+    at Printer.open(port.c:44)
+
+Swapped the cable"""
+
+
+def paste(page: Page, text: str) -> None:
+    page.evaluate(
+        """(text) => {
+            const data = new DataTransfer();
+            data.setData("text/plain", text);
+            const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+            document.activeElement.dispatchEvent(event);
+        }""",
+        text,
+    )
+
+
+def test_a_paste_of_several_lines_becomes_steps_after_a_look(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.junior, "/handoffs/new")
+    page.get_by_label("Step 1", exact=True).focus()
+    paste(page, PASTED)
+    dialog = page.get_by_role("dialog", name="Paste 4 steps?")
+    expect(dialog.get_by_role("listitem")).to_have_count(4)
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#steps textarea")).to_have_count(1)
+    paste(page, PASTED)
+    dialog.get_by_role("button", name="Add 4 steps").click()
+    fields = page.locator("#steps textarea")
+    expect(fields).to_have_count(4)
+    assert [field.input_value() for field in fields.all()] == [
+        "Restarted the spooler",
+        "Is the port right?",
+        "2026-03-02 08:11:04 WARN spooler paused\n2026-03-02 08:11:09 ERROR port 9100 refused\n"
+        "    at Printer.open(port.c:44)",
+        "Swapped the cable",
+    ]
+    kinds = [select.input_value() for select in page.locator("#steps .kind-of").all()]
+    assert kinds == ["action", "question", "observation", "action"]
+    expect(fields.nth(3)).to_be_focused()
+    page.reload()
+    expect(page.locator("#steps textarea")).to_have_count(4)
+
+
+def test_a_paste_can_stay_one_step(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.junior, "/handoffs/new")
+    page.get_by_label("Step 1", exact=True).fill("Log: ")
+    page.keyboard.press("Control+End")
+    paste(page, PASTED)
+    page.get_by_role("button", name="Keep it as one step").click()
+    expect(page.get_by_label("Step 1", exact=True)).to_have_value(f"Log: {PASTED}")
+
+
+def test_a_step_is_one_line_until_it_is_worked_on(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.junior, "/handoffs/new")
+    page.get_by_label("Step 1", exact=True).fill("one\ntwo\nthree\nfour")
+    page.get_by_label("Outcome").select_option("Failed")
+    page.get_by_role("button", name="Add a step").click()
+    expect(page.get_by_label("Step 2", exact=True)).to_be_focused()
+    first = page.locator("#steps li").first
+    expect(first.get_by_label("Outcome")).to_be_hidden()
+    expect(first.locator(".brief")).to_have_text("Action, failed")
+    folded = page.get_by_label("Step 1", exact=True).evaluate("(field) => field.offsetHeight")
+    page.get_by_label("Step 1", exact=True).focus()
+    expect(first.get_by_label("Outcome")).to_be_visible()
+    assert page.get_by_label("Step 1", exact=True).evaluate("(field) => field.offsetHeight") > 2 * folded
+    page.get_by_role("button", name="Remove step 1").click()
+    expect(page.get_by_label("Step 1", exact=True)).to_have_value("")
+
+
+def test_all_that_was_handed_off_can_be_paged_through_with_what_became_of_it(team: Team, page_of: PageOf) -> None:
+    for number in range(22):
+        team.junior.hand_off(f"T-{number}", title=f"Case {number}")
+    solved = team.junior.ready("T-99", title="The last")
+    team.senior.call("POST", f"/handoffs/{solved['id']}/claim")
+    team.senior.call("POST", f"/handoffs/{solved['id']}/resolve", {"resolution": "Set TLS 1.2."})
+    page = page_of(team.junior, "/handoffs/new")
+    mine = page.locator("#mine")
+    expect(mine.get_by_role("listitem")).to_have_count(20)
+    expect(mine.get_by_role("listitem").first).to_contain_text(re.compile("Resolved .*: Set TLS 1.2."))
+    mine.get_by_role("button", name="Show more").click()
+    expect(mine.get_by_role("listitem")).to_have_count(23)
+    expect(mine.get_by_role("button", name="Show more")).to_have_count(0)
+
+
+def test_an_admin_sees_the_drafts_of_all(team: Team, page_of: PageOf) -> None:
+    team.junior.hand_off("T-5", title="Half done", intent="park")
+    parked = page_of(team.admin, "/handoffs/new").locator("#parked")
+    expect(parked).to_contain_text(f"by {team.junior.name}")
+    expect(parked.get_by_role("button", name="Escalate")).to_have_count(0)
+    expect(page_of(team.senior, "/handoffs/new").locator("#parked")).to_contain_text("Nothing is parked.")
 
 
 def test_a_session_that_is_handed_off_already_leads_to_its_handoff(team: Team, page_of: PageOf) -> None:

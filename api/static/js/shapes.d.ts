@@ -134,6 +134,10 @@ interface ParentNode {
   querySelectorAll(selectors: string): NodeListOf<any>;
 }
 
+interface EventTarget {
+  closest(selectors: string): any;
+}
+
 interface Element {
   closest(selectors: string): any;
 }

@@ -64,6 +64,7 @@ TABLE: dict[tuple[str, str], int] = {
     ("GET", "/api/v1/batches"): 200,
     ("POST", "/api/v1/batches"): 200,  # a dry run over everything
     ("GET", BATCH): 404,
+    ("GET", f"{BATCH}/items"): 404,
     ("POST", f"{BATCH}/pause"): 404,
     ("POST", f"{BATCH}/resume"): 404,
     ("POST", f"{BATCH}/cancel"): 404,

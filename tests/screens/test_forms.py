@@ -262,6 +262,40 @@ def test_a_batch_is_tried_dry_then_started_and_shows_how_far_it_is(team: Team, p
     assert batch.locator("progress").evaluate("(bar) => bar.value / bar.max") == 1
 
 
+def test_a_batch_says_what_it_covers_and_how_its_assessments_differ(team: Team, page_of: PageOf) -> None:
+    team.junior.ready("T-1", title="Copier is mute", priority="high")
+    changed = team.junior.ready("T-2", title="Scanner is mute", priority="high")
+    team.junior.call(
+        "POST", "/sessions/T-2/steps", {"kind": "action", "text": "Swapped the cable.", "outcome": "failed"}
+    )
+    page = page_of(team.admin, "/batches")
+    page.get_by_label("Priority").select_option("High")
+    page.get_by_role("button", name="See what it would do").click()
+    page.locator("#estimate button").click()
+    batch = page.locator(".batch")
+    expect(batch).to_contain_text("2 of 2 done")
+    expect(batch).to_contain_text(re.compile(f"High · started .* by {team.admin.name}"))
+    batch.get_by_text("Handoffs, before and after").click()
+    expect(batch.get_by_role("listitem")).to_have_count(2)
+    batch.get_by_label("Only those that changed").check()
+    expect(batch.get_by_role("listitem")).to_have_count(1)
+    item = batch.get_by_role("listitem")
+    expect(item.get_by_role("link", name="Scanner is mute")).to_have_attribute("href", f"/handoffs/{changed['id']}")
+    expect(item).to_contain_text("changed: ")
+    expect(item).to_contain_text("Before, from the session, without AI")
+
+
+def test_a_batch_that_cannot_be_says_so_at_the_field(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.admin, "/batches")
+    page.get_by_label("Spend at most").fill("a lot")
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.locator("#errors")).to_contain_text("Spend at most (optional): Not a valid number.")
+    expect(page.get_by_label("Spend at most")).to_have_accessible_description("Not a valid number.")
+    page.get_by_label("Spend at most").fill("12.50")
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.locator("#estimate")).to_contain_text("0 handoffs would be assessed again")
+
+
 def test_a_batch_is_paused_resumed_and_cancelled(
     team: Team, page_of: PageOf, still_worker: Callable[[], None]
 ) -> None:
@@ -276,6 +310,11 @@ def test_a_batch_is_paused_resumed_and_cancelled(
         ("Cancel", "Cancelled", None),
     ):
         batch.get_by_role("button", name=press).click()
+        if press == "Cancel":
+            dialog = page.get_by_role("dialog", name="Cancel this batch?")
+            expect(dialog).to_contain_text("1 handoff will not be assessed again")
+            expect(dialog.get_by_role("button", name="Let it run")).to_be_focused()
+            dialog.get_by_role("button", name="Cancel the batch").click()
         expect(batch.locator(".badge")).to_have_text(re.compile(f"{state}|Waiting" if state == "Running" else state))
         if then:
             expect(batch.get_by_role("button", name=then)).to_be_visible()

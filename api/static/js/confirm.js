@@ -3,13 +3,14 @@
 import { el } from "./dom.js";
 
 /**
- * Whether the person says yes. Escape and Cancel are a no; the focus goes back to where it was.
+ * Whether the person says yes. Escape is a no; the focus goes back to where it was.
  * @param {string} question
  * @param {string} consequence what happens then
- * @param {string} yes the words on the button
+ * @param {string} yes the words on the buttons
+ * @param {string} no
  * @returns {Promise<boolean>}
  */
-export function confirmed(question, consequence, yes) {
+export function confirmed(question, consequence, yes, no = "Keep it") {
   const dialog = /** @type {HTMLDialogElement} */ (
     el(
       "dialog",
@@ -20,7 +21,7 @@ export function confirmed(question, consequence, yes) {
         "form",
         { className: "buttons", method: "dialog" },
         el("button", { className: "danger", value: "yes" }, yes),
-        el("button", { className: "quiet", value: "", autofocus: true }, "Cancel"),
+        el("button", { className: "quiet", value: "", autofocus: true }, no),
       ),
     )
   );

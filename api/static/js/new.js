@@ -6,12 +6,14 @@ import { byId, el } from "./dom.js";
 import { draftKey } from "./drafts.js";
 import { follow } from "./feed.js";
 import { flash, showFlash } from "./flash.js";
+import { clearErrors, refusedValues, showErrors } from "./form_errors.js";
 import { showHandedOff } from "./handed_off.js";
 import { sending, show } from "./sending.js";
 import { addStep, clearSteps, filledRows, followSteps, read, textOf } from "./step_rows.js";
 import { people } from "./work.js";
 
 const form = /** @type {Form} */ (byId("intake"));
+const box = byId("errors");
 const DRAFT = draftKey("intake");
 const FIELDS = [
   "external_id",
@@ -70,9 +72,14 @@ function body(intent) {
 }
 
 async function send(intent, buttons) {
-  clearErrors();
+  clearErrors(box, form);
   const missing = ["external_id", "title", "reason"].filter((name) => !form.elements[name].value.trim());
-  if (missing.length) return showErrors(missing.map((name) => [[name], "is needed"]));
+  if (missing.length)
+    return showErrors(
+      box,
+      missing.map((name) => [[name], "is needed"]),
+      controlAt,
+    );
   const act = async () =>
     done(await post("/handoffs", body(intent), { headers: { "Idempotency-Key": key } }), intent);
   await sending(buttons, act, explain);
@@ -93,7 +100,6 @@ function done(made, intent) {
 
 function explain(problem) {
   if (problem.code === "already_open") {
-    const box = byId("errors");
     box.replaceChildren(
       el("p", {}, "This session is handed off already. "),
       el("a", { href: `/handoffs/${problem.facts.handoff_id}` }, "See it"),
@@ -104,15 +110,9 @@ function explain(problem) {
   }
   // The same key must not meet another text.
   if (problem.code === "idempotency_mismatch") key = newKey();
-  const errors = problem.status === 422 ? flatten(problem.facts.errors?.json ?? {}) : [];
-  if (errors.length) showErrors(errors);
+  const errors = refusedValues(problem);
+  if (errors.length) showErrors(box, errors, controlAt);
   else show(problem);
-}
-
-// The path of each invalid value with what is wrong with it.
-function flatten(errors, path = []) {
-  if (Array.isArray(errors)) return [[path, errors.join(" ")]];
-  return Object.entries(errors).flatMap(([inner, value]) => flatten(value, [...path, inner]));
 }
 
 // The control in which the value at this path was typed, if there is one.
@@ -120,47 +120,6 @@ function controlAt(path) {
   const [, list, index] = path;
   if (list === "steps") return filledRows()[index] && textOf(filledRows()[index]);
   return form.elements[path.at(-1)];
-}
-
-const nameOf = (control) => control.ariaLabel ?? control.labels[0].firstChild.textContent.trim();
-
-function showErrors(errors) {
-  const items = errors.map(([path, text]) => {
-    const control = controlAt(path);
-    if (!control?.labels) return el("li", {}, `${path.at(-1)}: ${text}`);
-    mark(control, text);
-    const link = el("a", { href: `#${control.id}` }, nameOf(control));
-    link.addEventListener("click", (event) => {
-      event.preventDefault();
-      control.focus();
-    });
-    return el("li", {}, link, `: ${text}`);
-  });
-  const box = byId("errors");
-  box.replaceChildren(el("p", {}, "Please look at these fields:"), el("ul", {}, ...items));
-  box.hidden = false;
-  box.focus();
-}
-
-// Say what is wrong at the field itself, until it is changed.
-function mark(control, text) {
-  const id = `error-${document.querySelectorAll(".field-error").length}`;
-  const note = el("p", { className: "error field-error", id }, text);
-  control.after(note);
-  control.setAttribute("aria-invalid", "true");
-  control.setAttribute("aria-describedby", id);
-  control.addEventListener("input", () => unmark(control), { once: true });
-}
-
-function unmark(control) {
-  byId(control.getAttribute("aria-describedby"))?.remove();
-  control.removeAttribute("aria-invalid");
-  control.removeAttribute("aria-describedby");
-}
-
-function clearErrors() {
-  byId("errors").hidden = true;
-  form.querySelectorAll("[aria-invalid]").forEach(unmark);
 }
 
 const buttons = form.querySelectorAll("button[name=intent]");

@@ -60,6 +60,9 @@ TABLE: dict[tuple[str, str], int] = {
     ("GET", "/api/v1/people"): 200,
     ("GET", "/api/v1/me"): 200,
     ("GET", "/api/v1/analytics/escalations"): 200,
+    ("GET", "/api/v1/analytics/breakdown"): 200,
+    ("GET", "/api/v1/analytics/ratings"): 200,
+    ("GET", "/api/v1/analytics/now"): 200,
     ("GET", "/api/v1/openapi.json"): 200,
     ("GET", "/api/v1/batches"): 200,
     ("POST", "/api/v1/batches"): 200,  # a dry run over everything
@@ -76,7 +79,7 @@ BODIES = {
     "steps": {"kind": "note", "text": "x"},
     "batches": {"kind": "reassess", "filter": {}, "dry_run": True},
 }
-QUERIES = {"escalations": "period=30d"}
+QUERIES = {"escalations": "period=30d", "breakdown": "period=30d&by=author", "ratings": "period=30d"}
 
 
 @dataclass

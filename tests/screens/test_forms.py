@@ -329,7 +329,7 @@ def test_analytics_draw_the_waits_beside_tables_and_a_csv(team: Team, page_of: P
     team.senior.call("POST", "/sessions/T-3/steps", {"kind": "note", "text": "On it."})
     page = page_of(team.senior, "/analytics")
     expect(page.locator(".totals")).to_contain_text("3 ready · 2 claimed · 1 with action")
-    for title in ("Time to ready", "Time to claim", "Time to first action", "Volume", "By assessment"):
+    for title in ("Time to ready", "Time to claim", "Time to first action", "Volume"):
         panel = page.locator("section", has=page.get_by_role("heading", name=title, exact=True))
         expect(panel.locator("svg circle, svg rect").last).to_be_visible()
         panel.get_by_text("As a table").click()
@@ -343,6 +343,45 @@ def test_analytics_draw_the_waits_beside_tables_and_a_csv(team: Team, page_of: P
     page.get_by_text("90 days").click()
     volume = page.locator("section", has=page.get_by_role("heading", name="Volume"))
     expect(volume.locator("tbody tr")).to_have_count(91)
+
+
+def test_a_day_of_a_plot_says_its_values_and_leads_to_its_handoffs(team: Team, page_of: PageOf) -> None:
+    team.junior.ready("T-1")
+    page = page_of(team.senior, "/analytics")
+    panel = page.locator("section", has=page.get_by_role("heading", name="Time to ready", exact=True))
+    expect(panel.locator(".readout")).to_contain_text(re.compile(r"median \d.* s, p95 \d"))
+    day = panel.get_by_role("link")
+    expect(day).to_have_count(1)
+    expect(day).to_have_attribute("href", re.compile(r"^/queue\?view=all&since=.*&until="))
+    day.focus()
+    assert panel.locator(".axis").count() >= 3, "a lone point has lines that say where it is"
+    volume = page.locator("section", has=page.get_by_role("heading", name="Volume"))
+    volume.get_by_role("link").hover()
+    expect(volume.locator(".readout")).to_contain_text("1 handoff")
+
+
+def test_analytics_split_the_waits_and_keep_the_choice_in_the_address(team: Team, page_of: PageOf) -> None:
+    one = team.junior.ready("T-1", client="Northwind")
+    team.junior.ready("T-2", priority="urgent")
+    team.senior.call("POST", f"/handoffs/{one['id']}/claim")
+    team.senior.call("POST", f"/handoffs/{one['id']}/assessments/1/feedback", {"rating": "helpful"})
+    page = page_of(team.admin, "/analytics?period=7d&by=client")
+    expect(page.get_by_label("7 days")).to_be_checked()
+    split = page.locator("section", has=page.get_by_role("heading", name="Split"))
+    expect(split.get_by_role("link", name="Northwind")).to_be_visible()
+    split.get_by_label("By").select_option("Taken by")
+    expect(split.get_by_role("link", name=team.senior.name)).to_be_visible()
+    page.get_by_text("90 days").click()
+    expect(page).to_have_url(re.compile(r"period=90d&by=claimer"))
+    page.reload()
+    expect(page.get_by_label("90 days")).to_be_checked()
+    expect(split.get_by_label("By")).to_have_value("claimer")
+    page.go_back()
+    expect(page.get_by_label("7 days")).to_be_checked()
+    now = page.locator("section", has=page.get_by_role("heading", name="Waiting now"))
+    expect(now.get_by_role("link", name="1 handoff waiting")).to_be_visible()
+    ratings = page.locator("section", has=page.get_by_role("heading", name="Ratings of assessments"))
+    expect(ratings.locator("tbody")).to_contain_text("100 %")
 
 
 def test_an_account_without_handoffs_has_empty_states(team: Team, page_of: PageOf) -> None:

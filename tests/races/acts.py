@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -23,9 +23,21 @@ from models.assessment.leases import Lease
 from models.assessment.result import Result
 from models.batch import work
 from models.database import dump_json, new_id
-from models.handoff import Actor, idempotency, intake, leaving, moves
+from models.handoff import (
+    Actor,
+    assessing,
+    claims,
+    edits,
+    idempotency,
+    intake,
+    leaving,
+    moves,
+    parked,
+    reopening,
+    waiting,
+)
+from models.handoff.assessing import complete
 from models.handoff.intake import Intake
-from models.handoff.moves import complete
 from models.history import Line
 from models.history import load as history_load
 from models.session import SentStep, StepKind
@@ -129,8 +141,11 @@ _RESET = """
     SELECT account_id, id, 1, 'note', 'A thought.', %(claimer)s FROM sessions WHERE draft_of IS NOT NULL;
     UPDATE handoffs AS h SET session_id = draft.id FROM sessions AS draft WHERE draft.draft_of = h.id;
     UPDATE handoffs SET status = s.status, generation = 1, shown_generation = NULL, ready_at = NULL, overdue = false,
-        claimed_by_id = CASE WHEN s.status = 'claimed' THEN %(claimer)s::uuid END, resolved_at = NULL,
-        claimed_at = CASE WHEN s.status = 'claimed' THEN now() - interval '1 day' END, first_action_at = NULL,
+        claimed_by_id = CASE WHEN s.status IN ('claimed', 'resolved', 'withdrawn') THEN %(claimer)s::uuid END,
+        resolved_at = NULL, closed_by_id = NULL, closed_at = now(), waiting_since = now() - interval '1 day',
+        reminders = 0, snoozed_until = CASE WHEN s.status = 'claimed' THEN now() - interval '1 minute' END,
+        snooze_reason = NULL, lease_until = NULL, first_action_at = NULL,
+        claimed_at = CASE WHEN s.status = 'claimed' THEN now() - interval '1 day' END,
         target_id = NULL
     FROM (SELECT handoff, CASE WHEN n %% 2 = 0 THEN %(even_status)s ELSE %(odd_status)s END AS status FROM scene) AS s
     WHERE id = s.handoff;
@@ -209,15 +224,52 @@ def withdraw(scene: Scene, case: Case, side: int) -> None:
     moves.withdraw(scene.account, case.handoff, by=Actor(scene.world.junior.id))
 
 
+def edit(scene: Scene, case: Case, side: int) -> None:
+    changes = {"target_id": scene.people(side)[1].id, "ask": f"ask {next(scene.counter)}"}
+    edits.edit(scene.account, case.handoff, by=scene.admin, changes=changes)
+
+
+def snooze(scene: Scene, case: Case, side: int) -> None:
+    until = datetime.now(UTC) + timedelta(days=1)
+    claims.snooze(scene.account, case.handoff, by=scene.admin, until=until, reason="The client is away.")
+
+
+def end_snooze(scene: Scene, case: Case, side: int) -> None:
+    with maintenance() as session:
+        claims.end_snooze(session, scene.account, case.handoff)
+
+
+def keep(scene: Scene, case: Case, side: int) -> None:
+    claims.keep(scene.account, case.handoff, by=Actor(scene.world.senior.id))
+
+
+def reopen(scene: Scene, case: Case, side: int) -> None:
+    reopening.reopen(scene.account, case.handoff, by=scene.admin)
+
+
+def restore(scene: Scene, case: Case, side: int) -> None:
+    with transaction(scene.account) as session:
+        reopening.restore(session, scene.account, case.handoff, by=scene.admin)
+
+
+def discard(scene: Scene, case: Case, side: int) -> None:
+    parked.discard(scene.account, case.parked, by=Actor(scene.world.junior.id))
+
+
+def remind(scene: Scene, case: Case, side: int) -> None:
+    with maintenance() as session:
+        waiting.remind(session, scene.account, case.handoff)
+
+
 def escalate(scene: Scene, case: Case, side: int) -> None:
     with transaction(scene.account) as session:
-        moves.escalate(session, scene.account, case.parked, by=Actor(scene.world.junior.id))
+        parked.escalate(session, scene.account, case.parked, by=Actor(scene.world.junior.id))
         append_and_represent(session, scene.account, case.parked)
 
 
 def reassess(scene: Scene, case: Case, side: int) -> None:
     with transaction(scene.account) as session:
-        moves.reassess(session, scene.account, case.handoff, by=scene.admin)
+        assessing.reassess(session, scene.account, case.handoff, by=scene.admin)
 
 
 def step(scene: Scene, case: Case, side: int) -> None:
@@ -225,7 +277,7 @@ def step(scene: Scene, case: Case, side: int) -> None:
     with transaction(scene.account) as session:
         row = handoff.find_session(session, scene.account, case.name, seen_by=Actor(by), locked=True)
         sessions.append_step(session, row, body, by=by)
-        moves.note_steps(session, scene.account, row.id, [body], by=by)
+        edits.note_steps(session, scene.account, row.id, [body], by=by)
         append_now(session)
 
 
@@ -236,7 +288,7 @@ def step_of_draft(scene: Scene, case: Case, side: int) -> None:
             session, scene.account, case.name, seen_by=Actor(author), handoff_id=case.parked, locked=True
         )
         sessions.append_step(session, row, body, by=author)
-        moves.note_steps(session, scene.account, row.id, [body], by=author)
+        edits.note_steps(session, scene.account, row.id, [body], by=author)
 
 
 def rate(scene: Scene, case: Case, side: int) -> None:
@@ -312,7 +364,7 @@ def requeue(scene: Scene, case: Case, side: int) -> None:
 
 def return_claim(scene: Scene, case: Case, side: int) -> None:
     with maintenance() as session:
-        moves.return_overdue_claim(session, scene.account, case.handoff)
+        claims.return_overdue_claim(session, scene.account, case.handoff)
 
 
 def lose_access(scene: Scene, case: Case, side: int) -> None:
@@ -348,6 +400,14 @@ ACTS = (
     Act(reassign, status="claimed"),
     Act(resolve, status="claimed"),
     Act(withdraw),
+    Act(edit),
+    Act(snooze, status="claimed"),
+    Act(end_snooze, status="claimed"),
+    Act(keep, status="claimed"),
+    Act(reopen, status="resolved"),
+    Act(restore, status="withdrawn"),
+    Act(discard, status="resolved"),
+    Act(remind),
     Act(escalate, status="resolved"),
     Act(reassess),
     Act(step, status="claimed"),

@@ -18,7 +18,7 @@ from tests.tasks.accepted import a_world, accept, at_once, change, events, row
 from tests.tasks.test_lease import LEASE_RAN_OUT, take
 from tests.world import World
 
-CLAIMED_LONG_AGO = "claimed_at = now() - interval '31 minutes'"
+CLAIMED_LONG_AGO = "lease_until = lease_until - interval '31 minutes'"
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_the_account_s_own_claim_lease_decides(world: World) -> None:
     long, short, default = claimed(patient), claimed(hasty), claimed(world)
     change("handoffs", long, CLAIMED_LONG_AGO)
     for each in (short, default):
-        change("handoffs", each, "claimed_at = now() - interval '2 minutes'")
+        change("handoffs", each, "lease_until = lease_until - interval '2 minutes'")
     return_claims()
     assert [row("handoffs", each).status for each in (long, short, default)] == ["claimed", "ready", "claimed"]
 

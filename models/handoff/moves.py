@@ -140,7 +140,7 @@ def resolve(
     version: int | None = None,
 ) -> Representation:
     """Close the handoff with what fixed it; it becomes a past case that assessments may cite."""
-    fixed = {"resolution": resolution, "root_cause": root_cause}
+    fixed = {"resolution": resolution, "root_cause": root_cause, "note": root_cause}
     fixed |= search.extension_values([resolution, root_cause or ""])
     return make(_RESOLVE, account_id, handoff_id, refuse_unless_claimer, by=by, version=version, **fixed)
 

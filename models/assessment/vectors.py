@@ -105,7 +105,7 @@ def store(session: Session, model: str, made: Sequence[tuple[PastText, bytes]]) 
     """
     of = (PastCaseWords.account_id, PastCaseWords.handoff_id)
     known = select(*of).where(tuple_(*of).in_([(past.account_id, past.handoff_id) for past, _ in made]))
-    past_cases = {tuple(row) for row in session.execute(known.with_for_update(read=True, key_share=True))}
+    past_cases = {tuple(row) for row in session.execute(known.with_for_update(read=True))}
     rows = [
         {"account_id": past.account_id, "handoff_id": past.handoff_id, "model": model, "vector": vector}
         for past, vector in sorted(made, key=lambda each: (each[0].account_id, each[0].handoff_id))

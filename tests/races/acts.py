@@ -17,10 +17,11 @@ from deploy.production import database
 from models import batch, feed, handoff, history
 from models import session as sessions
 from models.account import Caller, CallerChangedError, Role
-from models.assessment import Lane, State, feedback, leases, next_due, unfinished
+from models.assessment import Lane, State, feedback, leases, next_due, unfinished, vectors
 from models.assessment.feedback import Rating
 from models.assessment.leases import Lease
 from models.assessment.result import Result
+from models.assessment.vectors import PastText
 from models.batch import work
 from models.database import dump_json, new_id
 from models.handoff import (
@@ -125,7 +126,8 @@ def build(world: World, owner_url: str, cases: int = CASES) -> Scene:
 
 # What acts need to find, for the cases with even and with odd numbers: a status and the state of the assessment.
 _RESET = """
-    DELETE FROM assessment_feedback; DELETE FROM imported_handoffs; DELETE FROM past_cases;
+    DELETE FROM assessment_feedback; DELETE FROM imported_handoffs;
+    DELETE FROM past_case_vectors; DELETE FROM past_cases;
     DELETE FROM batch_items; DELETE FROM batches; DELETE FROM idempotency_keys;
     DELETE FROM assessments WHERE id NOT IN (SELECT asked FROM scene);
     DELETE FROM handoffs WHERE id NOT IN (SELECT handoff FROM scene UNION SELECT parked FROM scene);
@@ -140,12 +142,13 @@ _RESET = """
     INSERT INTO session_steps (account_id, session_id, seq, kind, text, added_by_id)
     SELECT account_id, id, 1, 'note', 'A thought.', %(claimer)s FROM sessions WHERE draft_of IS NOT NULL;
     UPDATE handoffs AS h SET session_id = draft.id FROM sessions AS draft WHERE draft.draft_of = h.id;
-    UPDATE handoffs SET status = s.status, generation = 1, shown_generation = NULL, ready_at = NULL, overdue = false,
-        claimed_by_id = CASE WHEN s.status IN ('claimed', 'resolved', 'withdrawn') THEN %(claimer)s::uuid END,
+    UPDATE handoffs SET status = CASE s.status WHEN 'snoozed' THEN 'claimed' ELSE s.status END,
+        generation = 1, shown_generation = NULL, ready_at = NULL, overdue = false,
+        claimed_by_id = CASE WHEN s.status NOT IN ('pending', 'ready') THEN %(claimer)s::uuid END,
         resolved_at = NULL, closed_by_id = NULL, closed_at = now(), waiting_since = now() - interval '1 day',
-        reminders = 0, snoozed_until = CASE WHEN s.status = 'claimed' THEN now() - interval '1 minute' END,
-        snooze_reason = NULL, lease_until = NULL, first_action_at = NULL,
-        claimed_at = CASE WHEN s.status = 'claimed' THEN now() - interval '1 day' END,
+        reminders = 0, snoozed_until = CASE WHEN s.status = 'snoozed' THEN now() - interval '1 minute' END,
+        snooze_reason = NULL, lease_until = now() - interval '1 hour', first_action_at = NULL,
+        claimed_at = CASE WHEN s.status IN ('claimed', 'snoozed') THEN now() - interval '1 day' END,
         target_id = NULL
     FROM (SELECT handoff, CASE WHEN n %% 2 = 0 THEN %(even_status)s ELSE %(odd_status)s END AS status FROM scene) AS s
     WHERE id = s.handoff;
@@ -245,6 +248,12 @@ def keep(scene: Scene, case: Case, side: int) -> None:
 
 def reopen(scene: Scene, case: Case, side: int) -> None:
     reopening.reopen(scene.account, case.handoff, by=scene.admin)
+
+
+def store_vector(scene: Scene, case: Case, side: int) -> None:
+    past = [PastText(scene.account, each.handoff, "", "") for each in (case, scene.cases[0])]
+    with maintenance() as session:
+        vectors.store(session, "made-up", [(each, b"\x01") for each in dict.fromkeys(past)])
 
 
 def restore(scene: Scene, case: Case, side: int) -> None:
@@ -402,9 +411,10 @@ ACTS = (
     Act(withdraw),
     Act(edit),
     Act(snooze, status="claimed"),
-    Act(end_snooze, status="claimed"),
+    Act(end_snooze, status="snoozed"),
     Act(keep, status="claimed"),
     Act(reopen, status="resolved"),
+    Act(store_vector, status="resolved"),
     Act(restore, status="withdrawn"),
     Act(discard, status="resolved"),
     Act(remind),

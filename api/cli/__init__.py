@@ -21,7 +21,7 @@ COMMANDS: tuple[click.Command, ...] = (
     feed,
     evaluate,
     *batches.COMMANDS,
-    handoffs.handoffs,
+    *handoffs.COMMANDS,
     similar.similar,
 )
 

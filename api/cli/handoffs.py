@@ -95,9 +95,12 @@ def _print(shown: Representation, as_json: bool) -> None:
 
 
 def _name(person: dict[str, Any] | None) -> str | None:
-    return person and person["name"]
+    return person["name"] if person else None
 
 
 def _in_one_line(value: Any) -> str:
     """Drop what a terminal would obey."""
     return "".join(character if character.isprintable() else " " for character in str(value))
+
+
+COMMANDS: list[click.Command] = [handoffs]

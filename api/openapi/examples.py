@@ -161,6 +161,21 @@ ANSWERS: dict[tuple[str, str], Any] = {
         "seq": 318,
     },
     ("get", "/api/v1/people"): {"items": [{**JO, "role": "engineer"}, {**SAM, "role": "engineer"}]},
+    ("get", "/api/v1/audit"): {
+        "items": [
+            {
+                "seq": 41,
+                "at": "2026-03-02T16:30:11.480000+00:00",
+                "kind": "batch.started",
+                "by": SAM,
+                "handoff_id": None,
+                "subject": "batch:0192f0c1-7a00-7000-8000-00000000003c",
+                "note": "120 handoffs",
+                "hash": "5e" * 32,
+            },
+        ],
+        "next_page": None,
+    },
     ("get", f"{H}/assessments"): {"items": [GENERATION], "next_page": None},
     ("get", f"{H}/timeline"): {
         "items": [

@@ -1,4 +1,4 @@
-"""The timeline of a handoff, read from the feed, the steps and the assessments."""
+"""The timeline of a handoff, read from the feed, the audit, the steps and the assessments."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import BigInteger, Text, and_, cast, func, select
 from sqlalchemy.orm import aliased
 
-from models import assessment
+from models import account, assessment
 from models.account import User
+from models.audit import OF_EVENTS, Audit
 from models.database.executor import Session
 from models.feed import EventType, FeedEvent
 from models.feed.card import rfc3339
@@ -22,11 +23,10 @@ from models.session import SessionStep
 def timeline(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
     """Return every event, later step and assessment attempt of a handoff, oldest first.
 
-    Events older than the feed's retention are gone; the handoff's own times stay. What a step says is long, and is
-    added by with_texts().
+    Events past the feed's retention come from the audit. What a step says is long, and is added by with_texts().
     """
     entries = [*_events(session, handoff), *_steps(session, handoff), *_assessments(session, handoff)]
-    names = _names(session, handoff.account_id, {entry["by"] for entry in entries} - {None})
+    names = account.names(session, handoff.account_id, {entry["by"] for entry in entries} - {None})
     for entry in entries:
         by = entry["by"]
         entry["by"] = None if by is None else {"id": str(by), "name": names.get(by)}
@@ -34,30 +34,26 @@ def timeline(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
     return [entry | {"at": rfc3339(entry["at"])} for entry in ordered]
 
 
-def _names(session: Session, account_id: UUID, ids: set[UUID]) -> dict[UUID, str]:
-    rows = session.execute(select(User.id, User.name).where(User.account_id == account_id, User.id.in_(ids)))
-    return dict(rows.all())
-
-
 def _entry(at: datetime | None, kind: str, by: UUID | None, **more: Any) -> dict[str, Any]:
     return {"at": at, "kind": kind, "by": by} | more
 
 
 def _events(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
-    events = session.execute(
-        select(FeedEvent.seq, FeedEvent.type, FeedEvent.created_at, FeedEvent.actor_id, FeedEvent.note)
-        .where(FeedEvent.account_id == handoff.account_id, FeedEvent.handoff_id == handoff.id)
-        .order_by(FeedEvent.seq)
+    """The events in the feed and those that were pruned, in one statement: pruning moves them at a single moment."""
+    own = FeedEvent.account_id == handoff.account_id, FeedEvent.handoff_id == handoff.id
+    kind = cast(FeedEvent.type, Text)
+    current = select(FeedEvent.seq, kind, FeedEvent.created_at, FeedEvent.actor_id, FeedEvent.note).where(*own)
+    seq = cast(func.split_part(Audit.subject, ":", 2), BigInteger).label("seq")
+    pruned = select(seq, Audit.kind, Audit.at, Audit.actor_id, Audit.note).where(
+        Audit.account_id == handoff.account_id, Audit.handoff_id == handoff.id, Audit.kind.startswith(OF_EVENTS)
     )
-    return [
-        _entry(event.created_at, event.type.value, event.actor_id, seq=event.seq, note=_note(handoff, event))
-        for event in events
-    ]
+    events = session.execute(pruned.union_all(current).order_by("seq"))
+    return [_entry(at, kind, by, seq=seq, note=_note(handoff, kind, note)) for seq, kind, at, by, note in events]
 
 
-def _note(handoff: Handoff, event: Any) -> str | None:
+def _note(handoff: Handoff, kind: str, note: str | None) -> str | None:
     # Events of former versions leave the root cause to the handoff.
-    return event.note or (handoff.root_cause if event.type is EventType.RESOLVED else None)
+    return note or (handoff.root_cause if kind == EventType.RESOLVED else None)
 
 
 def _steps(session: Session, handoff: Handoff) -> list[dict[str, Any]]:

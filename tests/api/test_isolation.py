@@ -72,6 +72,7 @@ TABLE: dict[tuple[str, str], int] = {
     ("GET", "/api/v1/analytics/ratings"): 200,
     ("GET", "/api/v1/analytics/now"): 200,
     ("GET", "/api/v1/openapi.json"): 200,
+    ("GET", "/api/v1/audit"): 200,
     ("GET", "/api/v1/batches"): 200,
     ("POST", "/api/v1/batches"): 200,  # a dry run over everything
     ("GET", BATCH): 404,

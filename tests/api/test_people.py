@@ -19,7 +19,7 @@ from tests.world import Person, World, intake
 
 def delete(world: World, person: Person) -> None:
     """Delete somebody and let 30 seconds pass: nothing is believed for that long."""
-    leaving.delete(world.account_id, person.id)
+    leaving.delete(world.account_id, person.id, by=None)
     auth.forget_verified()
 
 

@@ -341,7 +341,7 @@ def drive(scene: Scene, case: Case, side: int) -> None:
 
 def pause(scene: Scene, case: Case, side: int) -> None:
     with transaction(scene.account) as session:
-        batch.pause(session, scene.account, case.batch)
+        batch.pause(session, scene.account, case.batch, by=None)
 
 
 def take(scene: Scene, case: Case, side: int) -> None:
@@ -384,8 +384,8 @@ def return_claim(scene: Scene, case: Case, side: int) -> None:
 
 def lose_access(scene: Scene, case: Case, side: int) -> None:
     """Make the senior a viewer and then an engineer again; in between their claims go back and their writes fail."""
-    leaving.set_role(scene.account, scene.world.senior.id, Role.VIEWER)
-    leaving.set_role(scene.account, scene.world.senior.id, Role.ENGINEER)
+    leaving.set_role(scene.account, scene.world.senior.id, Role.VIEWER, by=None)
+    leaving.set_role(scene.account, scene.world.senior.id, Role.ENGINEER, by=None)
 
 
 def prune(scene: Scene, case: Case, side: int) -> None:

@@ -32,7 +32,7 @@ DESCRIPTIONS = {
 CODES = {
     400: ["bad_request", "cursor_invalid", "cursor_required", "parameter_invalid"],
     401: ["unauthorized"],
-    403: ["csrf", "forbidden", "not_author", "not_claimer"],
+    403: ["csrf", "forbidden", "not_author", "not_claimer", "not_yours"],
     404: ["not_found"],
     405: ["method_not_allowed"],
     406: ["not_acceptable"],
@@ -61,6 +61,7 @@ CODES = {
         "language_unknown",
         "no_admin",
         "page_invalid",
+        "question_unknown",
         "target_is_author",
         "user_unknown",
     ],
@@ -72,6 +73,7 @@ CODES = {
 
 EVERYWHERE = (400, 401, 403, 413, 415, 422, 429, 500, 503)
 WAITING = (429, 503)
+WRITES = ("post", "patch")
 
 
 class ProblemSchema(Schema):
@@ -160,7 +162,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         content = response.get("content", {}).get("application/json")
         if content is not None and (method, path) in ANSWERS:
             content["example"] = ANSWERS[method, path]
-    if method == "post" and "412" in responses:
+    if method in WRITES and "412" in responses:
         operation.setdefault("parameters", []).append(IF_MATCH)
     if "304" in responses:
         operation.setdefault("parameters", []).append(IF_NONE_MATCH)
@@ -179,7 +181,7 @@ def _headers(path: str, method: str, status: str) -> list[str]:
         return []
     if path.endswith("/feed"):
         return ["ETag", "Poll-Interval"]
-    names = ["Feed-Seq"] if method == "post" and "/batches" not in path and status[0] == "2" else []
+    names = ["Feed-Seq"] if method in WRITES and "/batches" not in path and status[0] == "2" else []
     names += ["ETag"] if method == "get" and path.endswith("/handoffs/{handoff_id}") else []
     names += ["Location"] if status == "202" and path.endswith(("/handoffs", "/escalate")) else []
     return names

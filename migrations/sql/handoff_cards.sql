@@ -3,7 +3,7 @@
 --
 -- OFFSET 0 keeps the lookups of people and state from being made once for each form. They are subqueries so that each
 -- is a lookup by key, whatever the planner's statistics say.
-CREATE VIEW handoff_cards WITH (security_invoker) AS
+CREATE OR REPLACE VIEW handoff_cards WITH (security_invoker) AS
 SELECT h.account_id, h.id, h.version, h.seq,
     shared.keys || jsonb_build_object(
         'session', shared.ticket || jsonb_build_object('problem',
@@ -17,8 +17,14 @@ SELECT h.account_id, h.id, h.version, h.seq,
     ) AS card,
     shared.keys || jsonb_build_object(
         'session', shared.ticket || jsonb_build_object('problem', s.problem),
-        'assessment', shown.body || jsonb_build_object('steps_newer',
-            CASE WHEN shown.steps_seen IS NOT NULL THEN greatest(0, s.steps_count - shown.steps_seen) END)
+        'assessment', shown.body || jsonb_build_object(
+            'steps_newer',
+            CASE WHEN shown.steps_seen IS NOT NULL THEN greatest(0, s.steps_count - shown.steps_seen) END,
+            'retracted_evidence', (SELECT coalesce(jsonb_agg('step:' || r.seq ORDER BY r.seq), '[]')
+                FROM session_steps AS r
+                WHERE r.account_id = h.account_id AND r.session_id = h.session_id AND r.retracted_at IS NOT NULL
+                    AND jsonb_path_exists(shown.content, '$.**.evidence[*] ? (@ == $id)',
+                        jsonb_build_object('id', 'step:' || r.seq))))
     ) AS whole
 FROM handoffs AS h
 JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
@@ -37,6 +43,8 @@ CROSS JOIN LATERAL (
         'created_at', rfc3339(h.created_at), 'ready_at', rfc3339(h.ready_at), 'claimed_at', rfc3339(h.claimed_at),
         'first_action_at', rfc3339(h.first_action_at), 'resolved_at', rfc3339(h.resolved_at),
         'resolution', h.resolution, 'seq', h.seq, 'returns', h.returns, 'overdue', h.overdue,
+        'questions_open', CASE WHEN h.status IN ('pending', 'ready', 'claimed') THEN (SELECT count(*)
+            FROM open_questions AS q WHERE q.account_id = h.account_id AND q.session_id = h.session_id) ELSE 0 END,
         'assessment_state', (SELECT state FROM assessments
             WHERE account_id = h.account_id AND handoff_id = h.id AND generation = h.generation)
     ) AS keys, jsonb_build_object(

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import aliased
 
 from models import assessment
 from models.account import User
 from models.database.executor import Session
 from models.feed import EventType, FeedEvent
-from models.feed.card import rfc3339
+from models.feed.card import people_of, rfc3339
 from models.handoff import Handoff, Status
 from models.session import SessionStep
+
+ROLES = {"by", "to"}  # keys of entries that hold a person
 
 
 def timeline(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
     """Return every event, later step and assessment attempt of a handoff, oldest first.
 
+    A reassignment names who has the claim then (`to`), a resolution says what it was. A step says whom it asks
+    (`to`), which step it `answers` and whether it is `retracted`.
+
     Events older than the feed's retention are gone; the handoff's own times stay. What a step says is long, and is
     added by with_texts().
     """
     entries = [*_events(session, handoff), *_steps(session, handoff), *_assessments(session, handoff)]
-    names = _names(session, handoff.account_id, {entry["by"] for entry in entries} - {None})
+    people = {who for entry in entries for role in ROLES if (who := entry.get(role)) is not None}
+    names = _names(session, handoff.account_id, people)
     for entry in entries:
-        by = entry["by"]
-        entry["by"] = None if by is None else {"id": str(by), "name": names.get(by)}
+        for role in entry.keys() & ROLES:
+            who = entry[role]
+            entry[role] = None if who is None else {"id": str(who), "name": names.get(who)}
     ordered = sorted(entries, key=lambda entry: entry["at"])
     return [entry | {"at": rfc3339(entry["at"])} for entry in ordered]
 
 
-def _names(session: Session, account_id: UUID, ids: set[UUID]) -> dict[UUID, str]:
+def _names(session: Session, account_id: UUID, ids: Collection[UUID]) -> dict[UUID, str]:
     rows = session.execute(select(User.id, User.name).where(User.account_id == account_id, User.id.in_(ids)))
     return dict(rows.all())
 
@@ -44,19 +51,31 @@ def _entry(at: datetime | None, kind: str, by: UUID | None, **more: Any) -> dict
 
 
 def _events(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
+    claimer = case((FeedEvent.type == EventType.REASSIGNED, FeedEvent.card["claimed_by"]["id"].as_string()))
     events = session.execute(
-        select(FeedEvent.seq, FeedEvent.type, FeedEvent.created_at, FeedEvent.actor_id, FeedEvent.note)
+        select(
+            FeedEvent.seq,
+            FeedEvent.type,
+            FeedEvent.created_at,
+            FeedEvent.actor_id,
+            FeedEvent.note,
+            claimer.label("claimer"),
+        )
         .where(FeedEvent.account_id == handoff.account_id, FeedEvent.handoff_id == handoff.id)
         .order_by(FeedEvent.seq)
     )
     return [
-        _entry(event.created_at, event.type.value, event.actor_id, seq=event.seq, note=_note(handoff, event))
+        _entry(event.created_at, event.type.value, event.actor_id, seq=event.seq, **_facts(handoff, event))
         for event in events
     ]
 
 
-def _note(handoff: Handoff, event: Any) -> str | None:
-    return handoff.root_cause if event.type is EventType.RESOLVED else event.note
+def _facts(handoff: Handoff, event: Any) -> dict[str, Any]:
+    if event.type is EventType.RESOLVED:
+        return {"note": handoff.root_cause, "resolution": handoff.resolution}
+    if event.type is EventType.REASSIGNED:
+        return {"note": event.note, "to": UUID(event.claimer) if event.claimer else None}
+    return {"note": event.note}
 
 
 def _steps(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
@@ -69,14 +88,34 @@ def _steps(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
         .scalar_subquery()
     )
     steps = session.execute(
-        select(SessionStep.added_at, SessionStep.added_by_id, SessionStep.seq).where(
+        select(
+            SessionStep.added_at,
+            SessionStep.added_by_id,
+            SessionStep.seq,
+            SessionStep.kind,
+            SessionStep.to_user_id,
+            SessionStep.answers,
+            SessionStep.retracted_at,
+        ).where(
             SessionStep.account_id == handoff.account_id,
             SessionStep.session_id == handoff.session_id,
             SessionStep.added_at > handoff.created_at,
             SessionStep.added_at < func.coalesce(next_began, "infinity"),
         )
     )
-    return [_entry(step.added_at, "step", step.added_by_id, step=step.seq) for step in steps]
+    return [
+        _entry(
+            step.added_at,
+            "step",
+            step.added_by_id,
+            step=step.seq,
+            step_kind=step.kind,
+            to=step.to_user_id,
+            answers=step.answers,
+            retracted=step.retracted_at is not None,
+        )
+        for step in steps
+    ]
 
 
 def with_texts(
@@ -112,13 +151,17 @@ def _assessments(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
 
 def steps_after(
     session: Session, account_id: UUID, session_id: UUID, seq: int, *, most: int
-) -> Sequence[tuple[SessionStep, str | None]]:
-    """Return the next steps after this number, with the names of those who added them."""
-    query = (
-        select(SessionStep, User.name)
-        .outerjoin(User, and_(User.account_id == SessionStep.account_id, User.id == SessionStep.added_by_id))
+) -> tuple[Sequence[SessionStep], Mapping[UUID, str]]:
+    """Return the next steps after this number, with the names of the people whom they name."""
+    steps = session.scalars(
+        select(SessionStep)
         .where(SessionStep.account_id == account_id, SessionStep.session_id == session_id, SessionStep.seq > seq)
         .order_by(SessionStep.seq)
         .limit(most)
-    )
-    return [(row[0], row[1]) for row in session.execute(query)]
+    ).all()
+    return steps, names_of(session, account_id, steps)
+
+
+def names_of(session: Session, account_id: UUID, steps: Collection[SessionStep]) -> Mapping[UUID, str]:
+    """Return the names of the people whom these steps name."""
+    return _names(session, account_id, {person for step in steps for person in people_of(step)})

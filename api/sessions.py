@@ -82,12 +82,13 @@ def _steps(
 def add_step(which: dict[str, Any], step: dict[str, Any], external_id: str) -> Response:
     """Add a step. The first one by the claimer after the claim ends the time to first action."""
     account_id, by, external_id = caller().account_id, caller().user_id, text.ticket_id(external_id)
+    sent = SentStep.of(step)
     with transaction(account_id) as session:
+        # Before the session's row is locked: it may wait for somebody whose access is just being taken away.
+        questions.refuse_unfit_addressees(session, [sent])
         stored = handoff.find_session(
             session, account_id, external_id, seen_by=actor(), handoff_id=which.get("handoff"), locked=True
         )
-        sent = SentStep.of(step)
-        questions.refuse_unfit_addressees(session, [sent])
         added = sessions.append_step(session, stored, sent, by=by)
         moves.note_steps(session, account_id, stored.id, [sent], by=by)
         head = _head_after(session, account_id)
@@ -107,7 +108,7 @@ def _head_after(session: UnitOfWork, account_id: UUID) -> int:
 @blueprint.arguments(SessionQuery, location="query")
 @blueprint.arguments(NothingSchema)
 @blueprint.response(200, StoredStepSchema)
-@problems(404, 409)
+@problems(404, 405)  # with a `seq` that is no number, the path is that of a session whose id has slashes
 def retract_step(which: dict[str, Any], _: dict[str, Any], external_id: str, seq: int) -> Response:
     """Take one's own step back. It stays stored, and assessments rest on it no more."""
     account_id, external_id = caller().account_id, text.ticket_id(external_id)

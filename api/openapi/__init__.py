@@ -17,6 +17,7 @@ DESCRIPTIONS = {
     401: "No valid token",
     403: "Not with this role, or not your claim",
     404: "No such thing in this account",
+    405: "The path has no such method",
     409: "The state does not allow it",
     410: "The feed cannot be continued from this cursor; load the queue",
     412: "If-Match names an older version",

@@ -131,7 +131,7 @@ class IntakeSchema(Schema):
 
 
 class SessionEditSchema(Schema):
-    """What is corrected of a session; what is not named stays, null clears."""
+    """What is corrected of a session. What is not named stays, as what is named with an empty text; null clears."""
 
     title = Filled(most=200)
     problem = Text(most=20_000, least=0)

@@ -104,7 +104,7 @@ def batch(place: Place, state: str = "") -> str:
     return path
 
 
-# A write of every route that would succeed: its path and its body.
+# A write of every route that would succeed: its path and its body. A method other than POST stands before the route.
 Make = Callable[[Place, Person], tuple[str, Any]]
 WRITES: dict[str, Make] = {
     "/handoffs": lambda place, _: ("/handoffs", worlds.intake(f"T-{next(numbers)}")),
@@ -126,6 +126,11 @@ WRITES: dict[str, Make] = {
         {"rating": "helpful"},
     ),
     "/sessions/<path:external_id>/steps": lambda place, _: (with_step(place), {"kind": "note", "text": "x"}),
+    "PATCH /sessions/<path:external_id>": lambda place, _: (
+        with_step(place).removesuffix("/steps"),
+        {"title": "Printer offline"},
+    ),
+    "/sessions/<path:external_id>/steps/<int:seq>/retract": lambda place, _: (f"{with_step(place)}/1/retract", {}),
     "/batches": lambda place, _: ("/batches", BATCH),
     "/batches/<uuid:batch_id>/pause": lambda place, _: (f"{batch(place)}/pause", {}),
     "/batches/<uuid:batch_id>/resume": lambda place, _: (f"{batch(place, 'pause')}/resume", {}),
@@ -157,8 +162,18 @@ CHANGES = {"deleted": (delete, 401), "revoked": (revoke, 401), "expired": (let_e
 
 
 def test_there_is_a_write_for_every_route_that_writes(place: Place) -> None:
-    writing = {rule.rule.removeprefix("/api/v1") for method, rule in routes(place.app) if method != "GET"}
-    assert set(WRITES) == writing
+    writing = {(method, rule.rule.removeprefix("/api/v1")) for method, rule in routes(place.app) if method != "GET"}
+    assert {method_and_path(route) for route in WRITES} == writing
+
+
+def method_and_path(route: str) -> tuple[str, str]:
+    method, _, path = route.rpartition(" ")
+    return method or "POST", path
+
+
+def write(who: Person, route: str, path: str, body: Any) -> int:
+    """Carry out a write of this route; returns the status."""
+    return (who.patch if method_and_path(route)[0] == "PATCH" else who.post)(path, body).status_code
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -169,7 +184,7 @@ def test_nothing_is_written_by_who_has_changed(place: Place, route: str, change:
     make, status = CHANGES[change]
     make(who, place)
     before = place.written()
-    assert who.post(path, body).status_code == status
+    assert write(who, route, path, body) == status
     assert place.written() == before
 
 
@@ -177,7 +192,7 @@ def test_nothing_is_written_by_who_has_changed(place: Place, route: str, change:
 def test_the_same_is_written_by_who_has_not(place: Place, route: str) -> None:
     who = place.person()
     path, body = WRITES[route](place, who)
-    assert who.post(path, body).status_code in (200, 201, 202), route
+    assert write(who, route, path, body) in (200, 201, 202)
 
 
 def test_who_may_do_more_now_need_not_wait(place: Place) -> None:

@@ -300,6 +300,7 @@ def test_an_assessment_says_that_it_rests_on_what_was_retracted_since(world: Wor
     steps = sorted(each for each in cited(before) if each.startswith("step:"))
     assert "step:1" in steps
     assert before["retracted_evidence"] == []
+    assert world.viewer.get(f"/handoffs/{made}/assessments").json["items"] == [before]
     answer = world.junior.post("/sessions/T-1/steps/1/retract")
     now = world.viewer.get(f"/handoffs/{made}").json
     assert now["assessment"] == before | {"retracted_evidence": ["step:1"]}

@@ -159,6 +159,11 @@ WRITES: dict[str, Make] = {
         {"rating": "helpful"},
     ),
     "/sessions/<path:external_id>/steps": lambda place, _: (with_step(place), {"kind": "note", "text": "x"}),
+    "PATCH /sessions/<path:external_id>": lambda place, _: (
+        with_step(place).removesuffix("/steps"),
+        {"title": "Printer offline"},
+    ),
+    "/sessions/<path:external_id>/steps/<int:seq>/retract": lambda place, _: (f"{with_step(place)}/1/retract", {}),
     "/batches": lambda place, _: ("/batches", BATCH),
     "/batches/<uuid:batch_id>/pause": lambda place, _: (f"{batch(place)}/pause", {}),
     "/batches/<uuid:batch_id>/resume": lambda place, _: (f"{batch(place, 'pause')}/resume", {}),

@@ -1,0 +1,100 @@
+"""Give an account that shows something a past: what was just done in it gets the times of a played clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    FromClause,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from models.assessment import Assessment
+from models.database.executor import Session
+from models.feed import FeedEvent
+from models.handoff import Handoff
+from models.session import SessionStep, TroubleshootingSession
+
+_INSTANT = DateTime(timezone=True)
+
+_TIMES: dict[Any, tuple[str, ...]] = {
+    TroubleshootingSession: ("created_at",),
+    SessionStep: ("added_at",),
+    Assessment: ("queued_at", "started_at", "finished_at"),
+    Handoff: ("created_at", "escalated_at", "ready_at", "claimed_at", "first_action_at", "resolved_at"),
+    FeedEvent: ("created_at",),
+}
+_TIMES_OF_CARDS = ("created_at", "ready_at", "claimed_at", "first_action_at", "resolved_at")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What began at `began` by the database's clock is said to have begun at `at`."""
+
+    began: datetime
+    at: datetime
+
+
+def now(session: Session) -> datetime:
+    """Return the time by the database's clock."""
+    return session.execute(select(func.clock_timestamp())).scalar_one()
+
+
+def backdate(session: Session, account_id: UUID, moments: Sequence[Moment]) -> None:
+    """Move every time since the first moment by as much as the latest moment before it; needs maintenance().
+
+    The order of events stays if the moments go forward. Deadlines stay, and so do times from before.
+    """
+    ticks = _table(moments)
+    for table, names in _TIMES.items():
+        times = {name: _played(getattr(table, name), ticks) for name in names}
+        session.execute(
+            update(table).where(table.account_id == account_id).values(times | _inside(table, ticks)),
+            execution_options={"synchronize_session": False},
+        )
+
+
+def _table(moments: Sequence[Moment]) -> FromClause:
+    rows = [{"began": each.began.isoformat(), "at": each.at.isoformat()} for each in moments]
+    columns = (column("began", _INSTANT), column("at", _INSTANT))
+    return func.jsonb_to_recordset(literal(rows, JSONB)).table_valued(*columns).render_derived(with_types=True)
+
+
+def _played(time: ColumnElement[Any], ticks: FromClause) -> ColumnElement[Any]:
+    latest = (
+        select(ticks.c.at + (time - ticks.c.began))
+        .where(ticks.c.began <= time)
+        .order_by(ticks.c.began.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return func.coalesce(latest, time)
+
+
+def _inside(table: Any, ticks: FromClause) -> dict[str, ColumnElement[Any]]:
+    """Return what holds times as JSON: cards, and the log of attempts."""
+    if table is Assessment:
+        first = cast(table.attempt_log[0]["at"].astext, _INSTANT)
+        moved = func.jsonb_set(table.attempt_log, text("'{0,at}'"), func.to_jsonb(_played(first, ticks)), False)
+        return {"attempt_log": func.coalesce(moved, table.attempt_log)}
+    if not hasattr(table, "card"):
+        return {}
+    times = [
+        part
+        for name in _TIMES_OF_CARDS
+        for part in (literal(name), func.rfc3339(_played(cast(table.card[name].astext, _INSTANT), ticks)))
+    ]
+    return {"card": table.card.concat(func.jsonb_build_object(*times))}

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.assessment import Assessment
+from models.assessment.feedback import Feedback
 from models.database.executor import Session
 from models.feed import FeedEvent
 from models.handoff import Handoff
@@ -33,6 +34,7 @@ _INSTANT = DateTime(timezone=True)
 _TIMES: dict[Any, tuple[str, ...]] = {
     TroubleshootingSession: ("created_at",),
     SessionStep: ("added_at",),
+    Feedback: ("created_at",),
     Assessment: ("queued_at", "started_at", "finished_at"),
     Handoff: ("created_at", "escalated_at", "ready_at", "claimed_at", "first_action_at", "resolved_at"),
     FeedEvent: ("created_at",),

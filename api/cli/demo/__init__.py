@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from models.database.executor import Session
 from models.transaction import maintenance
 
 NAME = "Demo MSP"
+UNFINISHED = "Demo MSP (unfinished)"  # until it has its cases; one that was interrupted is left behind and made again
 PEOPLE = {
     "junior": ("Jo Junior", Role.ENGINEER),
     "junior2": ("Nia Junior", Role.ENGINEER),
@@ -26,26 +28,28 @@ PEOPLE = {
 }
 
 
-def create(*, new_tokens: bool = False, empty: bool = False) -> dict[str, Any]:
-    """Create the demo account if it is missing, with its cases unless it shall be empty.
+def create(*, new_tokens: bool = False, empty: bool = False, folder: Path = stories.FOLDER) -> dict[str, Any]:
+    """Create the demo account if it is missing, with the cases of the folder unless it shall be empty.
 
     `tokens` is empty when nothing was issued, `cases` when nothing was filled in.
     """
-    told = [] if empty else stories.read()
     with maintenance() as session:
         found = session.scalars(select(Account).where(Account.name == NAME)).first()
-        people = _people(session, found) if found else {}
-        fresh = found is None
-        if found is None:
-            found = account.create_account(session, NAME)
-            people = {key: account.create_user(session, found.id, name, role) for key, (name, role) in PEOPLE.items()}
-        tokens = {}
-        if fresh or new_tokens:
-            tokens = {key: account.issue_token(session, found.id, user.id)[1] for key, user in people.items()}
-    cases: dict[str, int] = {}
-    if fresh and told:
-        cases = play.fill(found.id, {_first_name(user): user for user in people.values()}, told)
-    return {"account": str(found.id), "tokens": tokens, "cases": cases}
+        if found is not None:
+            people = _people(session, found)
+            return {"account": str(found.id), "tokens": _tokens(session, people) if new_tokens else {}, "cases": {}}
+    told = [] if empty else stories.read(folder)
+    with maintenance() as session:
+        made = account.create_account(session, UNFINISHED)
+        people = {key: account.create_user(session, made.id, name, role) for key, (name, role) in PEOPLE.items()}
+    cases = play.fill(made.id, {_first_name(user): user for user in people.values()}, told) if told else {}
+    with maintenance() as session:
+        session.get_one(Account, made.id).name = NAME
+        return {"account": str(made.id), "tokens": _tokens(session, people), "cases": cases}
+
+
+def _tokens(session: Session, people: dict[str, User]) -> dict[str, str]:
+    return {key: account.issue_token(session, user.account_id, user.id)[1] for key, user in people.items()}
 
 
 def _people(session: Session, found: Account) -> dict[str, User]:
@@ -63,7 +67,7 @@ def _first_name(user: User) -> str:
 def summary(cases: dict[str, int]) -> str:
     """Say in a line what the account was filled with."""
     shown = ", ".join(f"{count} {status}" for status, count in cases.items())
-    return f"The demo account has {sum(cases.values())} cases of the last weeks: {shown}."
+    return f"{NAME} was filled with {sum(cases.values())} cases of the last weeks: {shown}."
 
 
 @click.command("demo")
@@ -74,13 +78,14 @@ def summary(cases: dict[str, int]) -> str:
 def make_demo(as_json: bool, new_tokens: bool, empty: bool) -> None:
     """Create a demo account: people, tokens, and the cases of a month. A second run changes nothing."""
     made: dict[str, Any] = create(new_tokens=new_tokens, empty=empty)
+    said = summary(made["cases"]) if made["cases"] else None
     if as_json:
-        click.echo(json.dumps(made))
+        click.echo(json.dumps(made | {"summary": said}))
         return
     click.echo(f"account {made['account']}")
     for name, token in made["tokens"].items():
         click.echo(f"{name:8} {token}")
-    if made["cases"]:
-        click.echo(summary(made["cases"]))
+    if said:
+        click.echo(said)
     if not made["tokens"]:
         click.echo("it exists already; --new-tokens issues new tokens")

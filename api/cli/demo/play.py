@@ -18,7 +18,8 @@ from api.schemas import IntakeSchema, StepSchema
 from models import account, batch, handoff, history
 from models import session as sessions
 from models.account import Account, User
-from models.assessment import Lane, vocabulary
+from models.assessment import Lane, feedback, vocabulary
+from models.assessment.feedback import Rating
 from models.batch.selection import Selection
 from models.database.executor import Session
 from models.handoff import Actor, Handoff, Status, intake, moves
@@ -154,7 +155,11 @@ class _Player:
     def _remember(self, line: Line) -> None:
         if line.verb == "lapses":
             self._backdate()  # so that the claim is as old as its story says
-        self._moments.append(Moment(self._clock(), self.now - line.ago))
+        began, at = self._clock(), self.now - line.ago
+        if self._moments:
+            last = self._moments[-1]
+            at = max(at, last.at + (began - last.began))  # of two at the same time one is the first
+        self._moments.append(Moment(began, at))
 
     def _backdate(self) -> None:
         with maintenance() as session:
@@ -222,6 +227,20 @@ class _Player:
 
     def _withdraws(self, handoff_id: UUID, line: Line, by: Actor) -> None:
         moves.withdraw(self.account_id, handoff_id, by=by)
+
+    def _rates(self, handoff_id: UUID, line: Line, by: Actor) -> None:
+        with transaction(self.account_id) as session:
+            shown = handoff.find(session, self.account_id, handoff_id, seen_by=by).shown_generation
+            rating, said = Rating(line.how), line.text or None
+            feedback.give(
+                session,
+                self.account_id,
+                handoff_id,
+                shown or 1,
+                by=self.people[line.who].id,
+                rating=rating,
+                comment=said,
+            )
 
     def _lapses(self, handoff_id: UUID, line: Line) -> None:
         with transaction(self.account_id) as session:

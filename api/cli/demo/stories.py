@@ -24,7 +24,7 @@ STEPS = {
 }
 BEGINNINGS = ("escalates", "parks")
 ENDS = ("resolves", "withdraws")
-MOVES = (*BEGINNINGS, "takes", *ENDS, "releases", "gives", "lapses")
+MOVES = (*BEGINNINGS, "takes", *ENDS, "releases", "gives", "rates", "lapses")
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _LENGTH = re.compile(r"(\d+)([dhms])")

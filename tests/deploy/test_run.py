@@ -76,8 +76,8 @@ class Stack:
                 start_new_session=True,
             )
 
-    def start(self, *arguments: str, **variables: str) -> None:
-        self.main = self.run(*arguments, **variables)
+    def start(self, *arguments: str, with_cases: bool = False, **variables: str) -> None:
+        self.main = self.run(*arguments, *["--empty"] * (not with_cases), **variables)
         until(lambda: "Ready: " in self.output or self.main is None or self.main.poll() is not None)
         assert "Ready: " in self.output, self.output
 
@@ -182,7 +182,7 @@ def test_all_of_it_runs_and_ends_with_the_main_process(stack: Stack) -> None:
 
 
 def test_the_terminal_shows_five_lines_and_what_has_died_unless_the_logs_are_asked_for(stack: Stack) -> None:
-    stack.start()
+    stack.start(with_cases=True)
     until(stack.ready)
     starting, filled, ready, sign_in, stop = stack.output.splitlines()
     assert starting.startswith("Starting")
@@ -201,7 +201,7 @@ def test_the_terminal_shows_five_lines_and_what_has_died_unless_the_logs_are_ask
 
 
 def test_the_demo_account_may_be_empty(stack: Stack) -> None:
-    stack.start("--empty")
+    stack.start()
     assert "was filled" not in stack.output
     request = urllib.request.Request(f"{stack.facts['url']}/api/v1/handoffs")
     request.add_header("Authorization", f"Bearer {stack.facts['tokens']['admin']}")

@@ -87,7 +87,7 @@ def filled(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             account = Demo(demo.create())
             with running(stack):
                 worker = stack.worker("interactive,bulk,maintenance")
-                wait_for(lambda: is_assessed(account), "the batch and what was pending", seconds=60, process=worker)
+                wait_for(lambda: is_assessed(account), "the batch and what was pending", seconds=150, process=worker)
             yield account
     finally:
         servers.drop_database(database)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     FromClause,
+    and_,
     cast,
     column,
     func,
@@ -60,13 +61,23 @@ def backdate(session: Session, account_id: UUID, moments: Sequence[Moment]) -> N
 
     The order of events stays if the moments go forward. Deadlines stay, and so do times from before.
     """
+    for table in _TIMES:
+        _move_times(session, table, table.account_id == account_id, moments)
+
+
+def backdate_handoff(session: Session, account_id: UUID, handoff_id: UUID, moments: Sequence[Moment]) -> None:
+    """Move only the handoff's own times, which decide what may happen next. backdate() moves the rest later."""
+    own = and_(Handoff.account_id == account_id, Handoff.id == handoff_id)
+    _move_times(session, Handoff, own, moments)
+
+
+def _move_times(session: Session, table: Any, which: ColumnElement[bool], moments: Sequence[Moment]) -> None:
     ticks = _table(moments)
-    for table, names in _TIMES.items():
-        times = {name: _played(getattr(table, name), ticks) for name in names}
-        session.execute(
-            update(table).where(table.account_id == account_id).values(times | _inside(table, ticks)),
-            execution_options={"synchronize_session": False},
-        )
+    times = {name: _played(getattr(table, name), ticks) for name in _TIMES[table]}
+    session.execute(
+        update(table).where(which).values(times | _inside(table, ticks)),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def _table(moments: Sequence[Moment]) -> FromClause:

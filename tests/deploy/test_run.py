@@ -78,7 +78,7 @@ class Stack:
 
     def start(self, *arguments: str, with_cases: bool = False, **variables: str) -> None:
         self.main = self.run(*arguments, *["--empty"] * (not with_cases), **variables)
-        until(lambda: "Ready: " in self.output or self.main is None or self.main.poll() is not None)
+        until(lambda: "Ready: " in self.output or self.main is None or self.main.poll() is not None, seconds=200)
         assert "Ready: " in self.output, self.output
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:

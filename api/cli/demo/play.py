@@ -150,21 +150,15 @@ class _Player:
             else:
                 self._remember(line)
                 self._move(line, story)
-        self._backdate()
+        with maintenance() as session:
+            backdate.backdate(session, self.account_id, self._moments)
 
     def _remember(self, line: Line) -> None:
-        if line.verb == "lapses":
-            self._backdate()  # so that the claim is as old as its story says
         began, at = self._clock(), self.now - line.ago
         if self._moments:
             last = self._moments[-1]
             at = max(at, last.at + (began - last.began))  # of two at the same time one is the first
         self._moments.append(Moment(began, at))
-
-    def _backdate(self) -> None:
-        with maintenance() as session:
-            backdate.backdate(session, self.account_id, self._moments)
-        self._moments.clear()
 
     def _move(self, line: Line, story: Story) -> None:
         if line.is_step:
@@ -243,5 +237,7 @@ class _Player:
             )
 
     def _lapses(self, handoff_id: UUID, line: Line) -> None:
+        with maintenance() as session:  # so that the claim is as old as its story says
+            backdate.backdate_handoff(session, self.account_id, handoff_id, self._moments)
         with transaction(self.account_id) as session:
             moves.return_overdue_claim(session, self.account_id, handoff_id)

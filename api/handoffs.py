@@ -13,11 +13,12 @@ from flask_smorest import Blueprint
 
 from api.auth import actor, caller, requires
 from api.http.answers import answer, in_pieces, page_position, page_token, versioned, wanted_versions
+from api.http.errors import Problem
 from api.http.parsing import StrictParser, read_json
 from api.openapi import problems
 from api.schemas import (
     AssessmentPageSchema,
-    CardPageSchema,
+    EditSchema,
     FeedbackAnswer,
     FeedbackSchema,
     HandoffSchema,
@@ -25,10 +26,13 @@ from api.schemas import (
     IntakeSchema,
     ListQuery,
     NothingSchema,
+    ReadSchema,
     ReasonSchema,
     ReassessedSchema,
     ReassignSchema,
     ResolveSchema,
+    RowPageSchema,
+    SnoozeSchema,
     TimelineSchema,
 )
 from models import handoff
@@ -36,11 +40,26 @@ from models.assessment import Lane, feedback
 from models.assessment.feedback import Rating
 from models.feed import card
 from models.feed.card import Representation
-from models.handoff import Handoff, Priority, Status, idempotency, intake, listing, moves
+from models.handoff import (
+    Priority,
+    Status,
+    assessing,
+    claims,
+    edits,
+    idempotency,
+    intake,
+    listing,
+    moves,
+    parked,
+    reading,
+    reopening,
+)
 from models.handoff.intake import Intake
-from models.handoff.listing import Filter
+from models.handoff.listing import Filter, PlaceError
+from models.handoff.matched import matched
 from models.handoff.timeline import timeline, with_texts
-from models.transaction import append_and_represent, transaction
+from models.handoff.views import Sort, View
+from models.transaction import append_and_represent, one_message, transaction
 from tasks.wake import wake
 
 TIMELINE_PAGE = 50  # entries whose texts are read at once
@@ -94,30 +113,40 @@ def _wake(assessment_id: UUID | None) -> None:
 @blueprint.get("")
 @requires("viewer")
 @blueprint.arguments(ListQuery, location="query")
-@blueprint.response(200, CardPageSchema)
+@blueprint.response(200, RowPageSchema)
 @problems()
 def index(query: dict[str, Any]) -> Response:
-    """The account's handoffs, the newest first."""
+    """The account's handoffs, without `view` and `sort` the newest first."""
     limit, page = query.pop("limit"), query.pop("page", None)
-    wanted = Filter(
-        **query
-        | {
-            "status": tuple(Status(value) for value in query.get("status", [])),
-            "priority": tuple(Priority(value) for value in query.get("priority", [])),
-        }
-    )
-    account_id = caller().account_id
-    before = UUID(page_position(account_id, "handoffs", query, page)[0]) if page else None
+    account_id, words = caller().account_id, query.get("q")
+    after = page_position(account_id, "handoffs", query, page) if page else None
+    how = {"sort": Sort(query["sort"]) if "sort" in query else None, "after": after, "limit": limit}
     with transaction(account_id) as session:
-        ids = (
-            listing.listed(session, account_id, wanted, seen_by=actor()).order_by(Handoff.id.desc()).limit(limit + 1)
-        )
-        if before:
-            ids = ids.where(Handoff.id < before)
-        found = list(session.scalars(ids))
-        cards = card.cards(session, {(account_id, each) for each in found[:limit]})
-    more = page_token(account_id, "handoffs", query, [str(found[limit - 1])]) if len(found) > limit else None
-    return answer({"items": [cards[account_id, each] for each in found[:limit]], "next_page": more})
+        try:
+            rows = listing.page(session, account_id, _filter(query), seen_by=actor(), **how)
+        except PlaceError as error:
+            raise Problem(422, "page_invalid", "This page token belongs to another list.") from error
+        shown = rows[:limit]
+        cards = card.cards(session, {(account_id, row.id) for row in shown})
+        places = matched(session, account_id, [row.id for row in shown], words) if words else None
+    items = [
+        cards[account_id, row.id]
+        | {"unread": row.is_unread}
+        | ({} if places is None else {"matched": places[row.id]})
+        for row in shown
+    ]
+    more = page_token(account_id, "handoffs", query, rows[limit - 1].place) if len(rows) > limit else None
+    return answer({"items": items, "next_page": more})
+
+
+def _filter(query: dict[str, Any]) -> Filter:
+    narrowing = {name: value for name, value in query.items() if name != "sort"}
+    kinds = {
+        "status": tuple(Status(value) for value in query.get("status", [])),
+        "priority": tuple(Priority(value) for value in query.get("priority", [])),
+        "view": View(query["view"]) if "view" in query else None,
+    }
+    return Filter(**narrowing | kinds)
 
 
 @blueprint.get("/<uuid:handoff_id>")
@@ -131,6 +160,35 @@ def read(handoff_id: UUID) -> Response:
         handoff.find(session, caller().account_id, handoff_id, seen_by=actor())
         shown = card.representation(session, caller().account_id, handoff_id)
     return versioned(shown)
+
+
+@blueprint.put("/<uuid:handoff_id>/read")
+@requires("viewer")
+@blueprint.arguments(ReadSchema)
+@blueprint.response(200, ReadSchema)
+@problems(404)
+def mark_read(body: dict[str, Any], handoff_id: UUID) -> Response:
+    """Note that you have read the handoff up to the event `seq`, which is the handoff's own as you loaded it.
+
+    Never backwards; the answer has the number that counts from now on.
+    """
+    account_id = caller().account_id
+    with one_message(account_id) as message:
+        seq = reading.mark_read(message, account_id, handoff_id, body["seq"], by=actor())
+    return answer({"seq": seq})
+
+
+@blueprint.patch("/<uuid:handoff_id>")
+@requires("engineer")
+@blueprint.arguments(EditSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def edit(body: dict[str, Any], handoff_id: UUID) -> Response:
+    """Correct an open or parked handoff: its author, the one who took it, or an admin. What is left out stays."""
+    changes = {"target_id" if name == "target_user_id" else name: value for name, value in body.items()}
+    if "priority" in changes:
+        changes["priority"] = Priority(changes["priority"])
+    return _moved(handoff_id, edits.edit, changes=changes)
 
 
 def _wanted_version(handoff_id: UUID) -> int | None:
@@ -201,6 +259,71 @@ def withdraw(_: dict[str, Any], handoff_id: UUID) -> Response:
     return _moved(handoff_id, moves.withdraw)
 
 
+@blueprint.post("/<uuid:handoff_id>/reopen")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def reopen(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """Give a resolved handoff back to who had taken it. By the one who resolved it, or an admin."""
+    return _moved(handoff_id, reopening.reopen)
+
+
+@blueprint.post("/<uuid:handoff_id>/keep")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def keep(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """Begin the lease of one's claim anew."""
+    return _moved(handoff_id, claims.keep)
+
+
+@blueprint.post("/<uuid:handoff_id>/unsnooze")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def unsnooze(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """End a snooze early; the lease begins anew."""
+    return _moved(handoff_id, claims.unsnooze)
+
+
+@blueprint.post("/<uuid:handoff_id>/discard")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def discard(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """Discard a parked handoff and every word of it. By its author, or an admin."""
+    return _moved(handoff_id, parked.discard)
+
+
+@blueprint.post("/<uuid:handoff_id>/snooze")
+@requires("engineer")
+@blueprint.arguments(SnoozeSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def snooze(body: dict[str, Any], handoff_id: UUID) -> Response:
+    """Stop the lease of a claim until a time, and say why."""
+    return _moved(handoff_id, claims.snooze, until=body["until"], reason=body["reason"])
+
+
+@blueprint.post("/<uuid:handoff_id>/restore")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def restore(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """Undo a withdrawal within ten minutes. By the one who withdrew it, or an admin."""
+    account_id, version = caller().account_id, _wanted_version(handoff_id)
+    with transaction(account_id) as session:
+        assessment_id = reopening.restore(session, account_id, handoff_id, by=actor(), version=version)
+        shown = append_and_represent(session, account_id, handoff_id)
+    _wake(assessment_id)
+    return answer(shown.text, Feed_Seq=shown.seq)
+
+
 @blueprint.post("/<uuid:handoff_id>/escalate")
 @requires("engineer")
 @blueprint.arguments(NothingSchema)
@@ -210,7 +333,7 @@ def escalate(_: dict[str, Any], handoff_id: UUID) -> Response:
     """Put a parked handoff into the queue."""
     account_id, version = caller().account_id, _wanted_version(handoff_id)
     with transaction(account_id) as session:
-        assessment_id = moves.escalate(session, account_id, handoff_id, by=actor(), version=version)
+        assessment_id = parked.escalate(session, account_id, handoff_id, by=actor(), version=version)
         shown = append_and_represent(session, account_id, handoff_id)
     _wake(assessment_id)
     return _accepted(shown.text, handoff_id, shown.seq)
@@ -226,7 +349,7 @@ def reassess(_: dict[str, Any], handoff_id: UUID) -> Response:
     """Ask for a new generation; the last good one stays shown until it has ended."""
     account_id, version = caller().account_id, _wanted_version(handoff_id)
     with transaction(account_id) as session:
-        found, assessment_id = moves.reassess(session, account_id, handoff_id, by=actor(), version=version)
+        found, assessment_id = assessing.reassess(session, account_id, handoff_id, by=actor(), version=version)
         shown = card.representation(session, account_id, handoff_id)
     _wake(assessment_id)
     body = json.loads(shown.text) | {"generation": found.generation}

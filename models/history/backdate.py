@@ -37,7 +37,7 @@ _TIMES: dict[Any, tuple[str, ...]] = {
     SessionStep: ("added_at",),
     Feedback: ("created_at",),
     Assessment: ("queued_at", "started_at", "finished_at"),
-    Handoff: ("created_at", "escalated_at", "ready_at", "claimed_at", "first_action_at", "resolved_at"),
+    Handoff: ("created_at", "escalated_at", "ready_at", "claimed_at", "first_action_at", "resolved_at", "closed_at"),
     FeedEvent: ("created_at",),
 }
 _TIMES_OF_CARDS = ("created_at", "ready_at", "claimed_at", "first_action_at", "resolved_at")
@@ -59,7 +59,8 @@ def now(session: Session) -> datetime:
 def backdate(session: Session, account_id: UUID, moments: Sequence[Moment]) -> None:
     """Move every time since the first moment by as much as the latest moment before it; needs maintenance().
 
-    The order of events stays if the moments go forward. Deadlines stay, and so do times from before.
+    The order of events stays if the moments go forward. Deadlines stay, as do times from before, and the
+    wait after which reminders are sent: a past is no reason for many of them at once.
     """
     for table in _TIMES:
         _move_times(session, table, table.account_id == account_id, moments)
@@ -105,9 +106,17 @@ def _inside(table: Any, ticks: FromClause) -> dict[str, ColumnElement[Any]]:
         return {"attempt_log": func.coalesce(moved, table.attempt_log)}
     if not hasattr(table, "card"):
         return {}
-    times = [
-        part
-        for name in _TIMES_OF_CARDS
-        for part in (literal(name), func.rfc3339(_played(cast(table.card[name].astext, _INSTANT), ticks)))
-    ]
-    return {"card": table.card.concat(func.jsonb_build_object(*times))}
+    shown = {name: cast(table.card[name].astext, _INSTANT) for name in (*_TIMES_OF_CARDS, "lease_until")}
+    times = {name: _played(shown[name], ticks) for name in _TIMES_OF_CARDS}
+    times["lease_until"] = _leased(shown["lease_until"], shown["claimed_at"], ticks)
+    parts = [part for name, time in times.items() for part in (literal(name), func.rfc3339(time))]
+    card = {"card": table.card.concat(func.jsonb_build_object(*parts))}
+    if table is FeedEvent:
+        return card
+    return card | {"lease_until": _leased(table.lease_until, table.claimed_at, ticks)}
+
+
+def _leased(until: ColumnElement[Any], claimed_at: ColumnElement[Any], ticks: FromClause) -> ColumnElement[Any]:
+    """Keep the length of a lease."""
+    moved: ColumnElement[Any] = until + (_played(claimed_at, ticks) - claimed_at)
+    return moved

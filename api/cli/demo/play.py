@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from api.cli.demo.stories import BEGINNINGS, ENDS, STEPS, Line, Story
+from api.cli.demo.stories import BEGINNINGS, ENDS, STEPS, Line, Story, length
 from api.cli.history_lines import SCHEMA as HISTORY
 from api.schemas import IntakeSchema, StepSchema
 from models import account, batch, handoff, history
@@ -22,12 +22,12 @@ from models.assessment import Lane, feedback, vocabulary
 from models.assessment.feedback import Rating
 from models.batch.selection import Selection
 from models.database.executor import Session
-from models.handoff import Actor, Handoff, Status, intake, moves
+from models.handoff import Actor, Handoff, Status, claims, edits, intake, moves, parked, reading
 from models.handoff.intake import Intake
 from models.history import backdate, load
 from models.history.backdate import Moment
 from models.session import SentStep
-from models.transaction import maintenance, transaction
+from models.transaction import maintenance, one_message, transaction
 from tasks import assess
 from tasks import batch as batches
 from tasks.wake import wake
@@ -199,15 +199,29 @@ class _Player:
         with transaction(self.account_id) as session:
             stored = handoff.find_session(session, self.account_id, story.ticket, seen_by=Actor(by), locked=True)
             sessions.append_step(session, stored, step, by=by)
-            moves.note_steps(session, self.account_id, stored.id, [step], by=by)
+            edits.note_steps(session, self.account_id, stored.id, [step], by=by)
 
     def _escalates(self, handoff_id: UUID, line: Line, by: Actor) -> None:
         with transaction(self.account_id) as session:
-            asked = moves.escalate(session, self.account_id, handoff_id, by=by)
+            asked = parked.escalate(session, self.account_id, handoff_id, by=by)
         self._assess(line, asked)
 
     def _takes(self, handoff_id: UUID, line: Line, by: Actor) -> None:
+        self._reads(handoff_id, line, by)
         moves.claim(self.account_id, handoff_id, by=by)
+
+    def _reads(self, handoff_id: UUID, line: Line, by: Actor) -> None:
+        with transaction(self.account_id) as session:
+            seen = handoff.find(session, self.account_id, handoff_id, seen_by=by).seq
+        with one_message(self.account_id) as message:
+            reading.mark_read(message, self.account_id, handoff_id, seen or 0, by=by)
+
+    def _snoozes(self, handoff_id: UUID, line: Line, by: Actor) -> None:
+        until = self.now + length(line.how)
+        claims.snooze(self.account_id, handoff_id, by=by, until=until, reason=line.text)
+
+    def _discards(self, handoff_id: UUID, line: Line, by: Actor) -> None:
+        parked.discard(self.account_id, handoff_id, by=by)
 
     def _releases(self, handoff_id: UUID, line: Line, by: Actor) -> None:
         moves.release(self.account_id, handoff_id, by=by, reason=line.text)
@@ -240,4 +254,4 @@ class _Player:
         with maintenance() as session:  # so that the claim is as old as its story says
             backdate.backdate_handoff(session, self.account_id, handoff_id, self._moments)
         with transaction(self.account_id) as session:
-            moves.return_overdue_claim(session, self.account_id, handoff_id)
+            claims.return_overdue_claim(session, self.account_id, handoff_id)

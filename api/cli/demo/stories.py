@@ -23,13 +23,13 @@ STEPS = {
     "unclear": ("action", "unknown"),
 }
 BEGINNINGS = ("escalates", "parks")
-ENDS = ("resolves", "withdraws")
-MOVES = (*BEGINNINGS, "takes", *ENDS, "releases", "gives", "rates", "lapses")
+ENDS = ("resolves", "withdraws", "discards")
+MOVES = (*BEGINNINGS, "takes", *ENDS, "releases", "gives", "reads", "rates", "snoozes", "lapses")
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _LENGTH = re.compile(r"(\d+)([dhms])")
 _LINE = re.compile(
-    r"(?P<when>\+?\d+[dhms](?: \d+[dhms])*) +(?P<who>[a-z]+) +(?P<verb>[a-z]+)(?P<how>[a-z ]*)(?:: (?P<text>.*))?"
+    r"(?P<when>\+?\d+[dhms](?: \d+[dhms])*) +(?P<who>[a-z]+) +(?P<verb>[a-z]+)(?P<how>[a-z0-9 ]*)(?:: (?P<text>.*))?"
 )
 _EXTRA = re.compile(r"^(Needs|Cause): ", re.MULTILINE)
 
@@ -116,11 +116,16 @@ def _apart(text: str) -> tuple[str, str | None]:
 
 def _ago(when: str, before: timedelta | None) -> timedelta:
     """`3d 2h` is that long ago; `+5m` is that long after the line above."""
-    length = timedelta(**{_UNITS[unit]: int(count) for count, unit in _LENGTH.findall(when)})
+    given = length(when)
     if not when.startswith("+"):
-        return length
+        return given
     if before is None:
         raise StoryError("the first line says how long ago it was")
-    if length > before:
+    if given > before:
         raise StoryError(f"{when} is in the future")
-    return before - length
+    return before - given
+
+
+def length(given: str) -> timedelta:
+    """Return the length of “3d 2h”."""
+    return timedelta(**{_UNITS[unit]: int(count) for count, unit in _LENGTH.findall(given)})

@@ -35,6 +35,7 @@ from tests.servers import Servers
 from tests.stack import Stack, running, wait_for
 
 STORIES = stories.read()
+NOT_PLAYED = {EventType.REASSESSED, EventType.REOPENED, EventType.RESTORED, EventType.WAITING}
 PAIRS = {story.ticket: story.resembles for story in STORIES if story.resembles}
 SMALL = """
 [[case]]
@@ -109,11 +110,14 @@ def test_it_has_a_case_in_every_state(filled: Demo) -> None:
     claimed = [row for row in rows if row.status is Status.CLAIMED]
     assert {row.first_action_at is not None for row in claimed} == {True, False}
     assert any(row.returns for row in claimed)
+    assert any(row.snoozed_until and row.snooze_reason for row in claimed)
+    now = datetime.now(UTC)
+    assert [row.lease_until > now for row in claimed if row.first_action_at is None] == [True]
     lengths = sorted(row.steps_count for row in filled.rows(TroubleshootingSession))
     assert lengths[-1] >= 120
     assert lengths[-2] >= 60
     seen = {event.type for event in filled.rows(FeedEvent)}
-    assert seen >= set(EventType) - {EventType.RELEASED, EventType.REASSESSED}
+    assert seen >= set(EventType) - NOT_PLAYED
 
 
 def test_two_engineers_hand_off_and_two_seniors_take(filled: Demo) -> None:
@@ -155,7 +159,7 @@ def test_times_go_forward_and_are_those_of_the_stories(filled: Demo) -> None:
         begun = [line for line in story.lines if line.verb in stories.BEGINNINGS]
         for line, row in zip(begun, filled.handoffs()[story.ticket], strict=True):
             assert abs(now - line.ago - row.created_at) < timedelta(minutes=5), story.ticket
-            times = [row.created_at, row.ready_at, row.claimed_at, row.first_action_at, row.resolved_at]
+            times = [row.created_at, row.ready_at, row.claimed_at, row.first_action_at, row.closed_at]
             assert sorted(filter(None, times)) == list(filter(None, times)), story.ticket
 
 
@@ -164,7 +168,7 @@ def test_cards_and_attempts_have_the_times_of_their_handoffs(filled: Demo) -> No
     with transaction(filled.account_id) as session:
         shown = cards(session, [(filled.account_id, row.id) for row in rows])
         stored = dict(session.execute(select(Handoff.id, Handoff.card)).all())
-    names = ("created_at", "ready_at", "claimed_at", "first_action_at", "resolved_at")
+    names = ("created_at", "ready_at", "claimed_at", "first_action_at", "resolved_at", "lease_until")
     for row in rows:
         if stored[row.id] is not None:
             card = shown[filled.account_id, row.id]
@@ -172,7 +176,11 @@ def test_cards_and_attempts_have_the_times_of_their_handoffs(filled: Demo) -> No
     for event in filled.rows(FeedEvent):
         for name in names:
             time = event.card[name]
-            assert time is None or datetime.fromisoformat(time) <= event.created_at + timedelta(seconds=1)
+            assert (
+                name == "lease_until"
+                or time is None
+                or datetime.fromisoformat(time) <= event.created_at + timedelta(seconds=1)
+            )
     for row in filled.rows(Assessment):
         for attempt in row.attempt_log:
             assert abs(datetime.fromisoformat(attempt["at"]) - row.finished_at) < timedelta(seconds=5)

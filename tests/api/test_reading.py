@@ -12,7 +12,7 @@ from sqlalchemy import text, update
 from models.feed import EventType
 from models.feed.unit_of_work import EVERYBODY
 from models.handoff import Handoff
-from models.handoff.moves import return_overdue_claim
+from models.handoff.claims import return_overdue_claim
 from models.transaction import maintenance, transaction
 from tests import world as worlds
 from tests.world import Person, World
@@ -224,3 +224,11 @@ def test_readings_at_the_same_moment_keep_the_highest(committed: str) -> None:
             thread.join()
         assert answers == [200] * 3
         assert read(world.viewer, made, 0) == last
+
+
+def test_a_discarded_draft_is_there_for_nobody(world: World) -> None:
+    draft = world.junior.hand_off("T-1", intent="park")["id"]
+    assert world.junior.put(f"/handoffs/{draft}/read", {"seq": 1}).status_code == 200
+    world.junior.post(f"/handoffs/{draft}/discard")
+    for person in (world.junior, world.admin):
+        assert person.put(f"/handoffs/{draft}/read", {"seq": 1}).status_code == 404

@@ -139,6 +139,7 @@ class _Player:
         self._moments: list[Moment] = []
         self._clock = _database_clock()
         self._handoffs: dict[str, UUID] = {}  # parked or open, by ticket
+        self._asked: dict[tuple[str, str], int] = {}  # the question to a person that waits, by ticket
         self._before: dict[str, list[Line]] = {}  # steps of a ticket that nobody has handed off yet
 
     def play(self, stories: Sequence[Story]) -> None:
@@ -195,11 +196,18 @@ class _Player:
 
     def _add_step(self, line: Line, story: Story) -> None:
         by = self.people[line.who].id
-        step = SentStep.of(StepSchema().load(_step(line, self.now)))
+        body = _step(line, self.now)
+        if line.verb == "asks":
+            body["to_user_id"] = str(self.people[line.how].id)
+        elif line.verb == "answers":
+            body["answers"] = self._asked.pop((story.ticket, line.who))
+        step = SentStep.of(StepSchema().load(body))
         with transaction(self.account_id) as session:
             stored = handoff.find_session(session, self.account_id, story.ticket, seen_by=Actor(by), locked=True)
-            sessions.append_step(session, stored, step, by=by)
+            seq = sessions.append_step(session, stored, step, by=by).seq
             edits.note_steps(session, self.account_id, stored.id, [step], by=by)
+        if line.verb == "asks":
+            self._asked[story.ticket, line.how] = seq
 
     def _escalates(self, handoff_id: UUID, line: Line, by: Actor) -> None:
         with transaction(self.account_id) as session:

@@ -16,6 +16,8 @@ STEPS = {
     "saw": ("observation", None),
     "note": ("note", None),
     "asked": ("question", None),
+    "asks": ("question", None),
+    "answers": ("note", None),
     "did": ("action", None),
     "worked": ("action", "worked"),
     "failed": ("action", "failed"),

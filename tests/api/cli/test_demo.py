@@ -27,8 +27,8 @@ from models.batch import Batch, BatchState
 from models.database import Base
 from models.feed import EventType, FeedEvent
 from models.feed.card import cards
-from models.handoff import Handoff, Priority, Status
-from models.session import TroubleshootingSession
+from models.handoff import Handoff, Priority, Status, questions
+from models.session import SessionStep, TroubleshootingSession
 from models.transaction import maintenance, transaction
 from tests.conftest import environment
 from tests.servers import Servers
@@ -184,6 +184,15 @@ def test_cards_and_attempts_have_the_times_of_their_handoffs(filled: Demo) -> No
     for row in filled.rows(Assessment):
         for attempt in row.attempt_log:
             assert abs(datetime.fromisoformat(attempt["at"]) - row.finished_at) < timedelta(seconds=5)
+
+
+def test_people_ask_each_other_and_one_question_waits(filled: Demo) -> None:
+    with transaction(filled.account_id) as session:
+        people = dict(session.execute(select(User.name, User.id).where(User.account_id == filled.account_id)).all())
+        waiting = {name: questions.waiting_for(session, filled.account_id, person) for name, person in people.items()}
+    steps = filled.rows(SessionStep)
+    assert len([step for step in steps if step.answers]) >= 10
+    assert {name: len(found) for name, found in waiting.items() if found} == {"Jo Junior": 1}
 
 
 def test_the_metrics_of_thirty_days_have_a_curve(filled: Demo) -> None:

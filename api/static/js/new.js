@@ -7,9 +7,9 @@ import { byId, el, refill } from "./dom.js";
 import { draftKey } from "./drafts.js";
 import { follow } from "./feed.js";
 import { flash, showFlash } from "./flash.js";
+import { people } from "./people.js";
 import { sending, show } from "./sending.js";
 import { ago, KIND, OUTCOME, PRIORITY, returns, STATUS } from "./words.js";
-import { people } from "./work.js";
 
 const form = /** @type {Form} */ (byId("intake"));
 const steps = byId("steps");

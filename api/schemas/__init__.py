@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from models import text as words
+from models.analytics import Attribute
 from models.assessment import State
 from models.assessment.feedback import Rating
 from models.feed import EventType
@@ -449,6 +450,12 @@ class PeriodQuery(Schema):
     period = fields.String(required=True, validate=validate.OneOf(["7d", "30d", "90d"]))
 
 
+class BreakdownQuery(PeriodQuery):
+    """How far back, and by what."""
+
+    by = one_of(Attribute, required=True)
+
+
 class SpreadSchema(Schema):
     """Seconds; null when nobody had this time."""
 
@@ -490,3 +497,50 @@ class EscalationsSchema(MetricsSchema):
     by_assessment_state = fields.List(fields.Nested(StateMetricsSchema))
     by_day = fields.List(fields.Nested(DayMetricsSchema))
     metric_definition = fields.String()
+
+
+class ValueMetricsSchema(MetricsSchema):
+    """The handoffs with one value of an attribute; null: with none. For people it is their id."""
+
+    value = fields.String(allow_none=True)
+    name = fields.String(allow_none=True)
+
+
+class BreakdownSchema(Schema):
+    """The metrics of a period for each value of an attribute, the most frequent first, at most 50."""
+
+    period = fields.String()
+    by = one_of(Attribute)
+    items = fields.List(fields.Nested(ValueMetricsSchema))
+
+
+class SourceRatingsSchema(Schema):
+    """How often the assessments of one assessor were given each rating."""
+
+    source = fields.String(allow_none=True)
+    helpful = fields.Integer()
+    wrong = fields.Integer()
+    incomplete = fields.Integer()
+
+
+class RatingsSchema(Schema):
+    """The ratings that were given in a period."""
+
+    period = fields.String()
+    items = fields.List(fields.Nested(SourceRatingsSchema))
+
+
+class OpenNowSchema(Schema):
+    """What is open of one priority. `waiting_since` is when the oldest of those that wait began to."""
+
+    priority = one_of(Priority)
+    waiting = fields.Integer()
+    waiting_since = _time()
+    claimed = fields.Integer()
+    without_action = fields.Integer()
+
+
+class NowSchema(Schema):
+    """What is open at this moment, the most urgent priority first."""
+
+    items = fields.List(fields.Nested(OpenNowSchema))

@@ -60,10 +60,14 @@ TABLE: dict[tuple[str, str], int] = {
     ("GET", "/api/v1/people"): 200,
     ("GET", "/api/v1/me"): 200,
     ("GET", "/api/v1/analytics/escalations"): 200,
+    ("GET", "/api/v1/analytics/breakdown"): 200,
+    ("GET", "/api/v1/analytics/ratings"): 200,
+    ("GET", "/api/v1/analytics/now"): 200,
     ("GET", "/api/v1/openapi.json"): 200,
     ("GET", "/api/v1/batches"): 200,
     ("POST", "/api/v1/batches"): 200,  # a dry run over everything
     ("GET", BATCH): 404,
+    ("GET", f"{BATCH}/items"): 404,
     ("POST", f"{BATCH}/pause"): 404,
     ("POST", f"{BATCH}/resume"): 404,
     ("POST", f"{BATCH}/cancel"): 404,
@@ -75,7 +79,7 @@ BODIES = {
     "steps": {"kind": "note", "text": "x"},
     "batches": {"kind": "reassess", "filter": {}, "dry_run": True},
 }
-QUERIES = {"escalations": "period=30d"}
+QUERIES = {"escalations": "period=30d", "breakdown": "period=30d&by=author", "ratings": "period=30d"}
 
 
 @dataclass

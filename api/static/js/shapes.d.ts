@@ -107,8 +107,10 @@ interface Batch {
   note: string | null;
   created_at: string;
   started_by: Person | null;
+  filter: Record<string, any>;
   total: number;
   done: number;
+  in_flight: number;
   fallback: number;
   failed: number;
   skipped: number;
@@ -116,6 +118,16 @@ interface Batch {
   eta_seconds: number | null;
   cost: number;
   cost_ceiling: number | null;
+}
+
+interface BatchItem {
+  handoff_id: string;
+  session: { external_id: string; title: string };
+  state: "waiting" | "dispatched" | "succeeded" | "fallback" | "failed" | "skipped";
+  reason: string | null;
+  before: Assessment | null;
+  after: Assessment | null;
+  differs: string[] | null;
 }
 
 /** What is known of the connection to the feed; times are milliseconds of the server's clock. */
@@ -132,6 +144,10 @@ type Form = Omit<HTMLFormElement, "elements"> & HTMLElement & { elements: Record
 interface ParentNode {
   querySelector(selectors: string): any;
   querySelectorAll(selectors: string): NodeListOf<any>;
+}
+
+interface EventTarget {
+  closest(selectors: string): any;
 }
 
 interface Element {

@@ -20,6 +20,7 @@ LABELS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         Status.CLAIMED: "Taken",
         Status.RESOLVED: "Resolved",
         Status.WITHDRAWN: "Withdrawn",
+        Status.DISCARDED: "Discarded",
     },
     Priority: {
         Priority.URGENT: "Urgent",

@@ -39,6 +39,8 @@ class Settings:
     worker_grace_seconds: float
     worker_deaf_seconds: float
     claim_lease_seconds: int
+    waiting_reminder_seconds: int
+    urgent_reminder_seconds: int
     feed_retention_days: int
     feed_retention_events: int
     idempotency_hours: int
@@ -175,6 +177,8 @@ def _read(env: Env) -> Settings:
         worker_grace_seconds=env.float("WORKER_GRACE_SECONDS", 5, validate=positive),
         worker_deaf_seconds=env.float("WORKER_DEAF_SECONDS", 60, validate=positive),
         claim_lease_seconds=env.int("CLAIM_LEASE_SECONDS", 1800, validate=positive),
+        waiting_reminder_seconds=env.int("WAITING_REMINDER_SECONDS", 900, validate=positive),
+        urgent_reminder_seconds=env.int("URGENT_REMINDER_SECONDS", 300, validate=positive),
         feed_retention_days=env.int("FEED_RETENTION_DAYS", 14, validate=positive),
         feed_retention_events=env.int("FEED_RETENTION_EVENTS", 50_000, validate=positive),
         idempotency_hours=env.int("IDEMPOTENCY_HOURS", 24, validate=positive),

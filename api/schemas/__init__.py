@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
@@ -145,6 +145,30 @@ class ResolveSchema(Schema):
 
     resolution = Filled(most=20_000, required=True)
     root_cause = Text(most=2000, allow_none=True)
+
+
+class EditSchema(Schema):
+    """What changes of a handoff. Null clears the target and the ask."""
+
+    priority = one_of(Priority)
+    target_user_id = fields.UUID(allow_none=True)
+    reason = Filled(most=2000)
+    ask = Text(most=2000, allow_none=True)
+
+
+MOST_SNOOZED_DAYS = 30
+
+
+def _is_soon(time: datetime) -> None:
+    if not datetime.now(UTC) < time <= datetime.now(UTC) + timedelta(days=MOST_SNOOZED_DAYS):
+        raise ValidationError(f"Must be in the future, at most {MOST_SNOOZED_DAYS} days ahead.")
+
+
+class SnoozeSchema(Schema):
+    """Until when a claim waits for something, and for what."""
+
+    until = Time(required=True, validate=_is_soon)
+    reason = Filled(most=500, required=True)
 
 
 class FeedbackSchema(Schema):
@@ -293,6 +317,15 @@ class CardSchema(Schema):
     ready_at = _time()
     claimed_at = _time()
     first_action_at = _time()
+    lease_until = fields.String(
+        allow_none=True,
+        metadata={
+            "format": "date-time",
+            "description": "A claim without a first action goes back to the queue at this time. Null: no lease runs.",
+        },
+    )
+    snoozed_until = _time()
+    snooze_reason = fields.String(allow_none=True)
     resolved_at = _time()
     resolution = fields.String(allow_none=True)
     seq = fields.Integer(allow_none=True)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ColumnElement,
     ForeignKey,
@@ -55,10 +56,16 @@ class Account(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(200))
     claim_lease_seconds: Mapped[int | None]  # None: the installation's setting
+    # Until the first reminder of a handoff that nobody takes, and of an urgent one; None: likewise.
+    waiting_reminder_seconds: Mapped[int | None] = mapped_column(BigInteger)
+    urgent_reminder_seconds: Mapped[int | None] = mapped_column(BigInteger)
     language: Mapped[str | None] = mapped_column(Text)  # of assessments, BCP 47; None: the language of each case
     created_at: Mapped[CreatedAt]
 
-    __table_args__ = (CheckConstraint("claim_lease_seconds > 0", name="claim_lease_seconds"),)
+    __table_args__ = tuple(
+        CheckConstraint(f"{name} > 0", name=name)
+        for name in ("claim_lease_seconds", "waiting_reminder_seconds", "urgent_reminder_seconds")
+    )
 
 
 class User(Base):
@@ -278,12 +285,17 @@ def active_user(session: Session, account_id: UUID, user_id: UUID) -> User:
     return user
 
 
+def can_work(session: Session, user_id: UUID) -> bool:
+    """Whether this person can be given work. They keep their access until the transaction has ended."""
+    return bool(session.scalar(select(func.may_work(user_id))))
+
+
 def refuse_who_cannot_work(session: Session, user_id: UUID) -> None:
     """Raise Invalid if this person cannot be given work: unknown in the account, deleted, or a viewer.
 
     They keep their access until the transaction has ended.
     """
-    if not session.scalar(select(func.may_work(user_id))):
+    if not can_work(session, user_id):
         raise Invalid("user_unknown", "There is no such engineer in this account.", user_id=str(user_id))
 
 

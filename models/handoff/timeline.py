@@ -66,7 +66,8 @@ def receivers(session: Session, account_id: UUID, handoff_ids: Sequence[UUID]) -
 
 
 def _note(handoff: Handoff, event: Any) -> str | None:
-    return handoff.root_cause if event.type is EventType.RESOLVED else event.note
+    # Events of former versions leave the root cause to the handoff.
+    return event.note or (handoff.root_cause if event.type is EventType.RESOLVED else None)
 
 
 def _steps(session: Session, handoff: Handoff) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ interface Assessment {
 }
 
 type AssessmentState = "queued" | "running" | "succeeded" | "fallback" | "failed";
-type Status = "parked" | "pending" | "ready" | "claimed" | "resolved" | "withdrawn";
+type Status = "parked" | "pending" | "ready" | "claimed" | "resolved" | "withdrawn" | "discarded";
 
 /** A handoff in full, or as a card, which carries less text of the session and the assessment. */
 interface Handoff {
@@ -68,6 +68,9 @@ interface Handoff {
   ready_at: string | null;
   claimed_at: string | null;
   first_action_at: string | null;
+  lease_until: string | null;
+  snoozed_until: string | null;
+  snooze_reason: string | null;
   resolved_at: string | null;
   resolution: string | null;
   seq: number;

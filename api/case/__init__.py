@@ -23,7 +23,7 @@ from models.account import Caller, Role
 from models.assessment import feedback
 from models.database.executor import Session
 from models.feed import card
-from models.handoff import Actor, Handoff, Status, listing, timeline
+from models.handoff import Actor, Handoff, Status, listing, reopening, timeline
 from models.handoff.listing import Filter
 from models.session import MAX_STEPS
 from models.transaction import transaction
@@ -73,7 +73,7 @@ def page(who: Caller, handoff_id: UUID, *, zone: str | None, tail: int | None = 
         "history": column,
         "newest": newest,
         "rating": rating,
-        "bar": _bar(shown, viewer),
+        "bar": _bar(found, shown, viewer, clock),
         "given": _given(shown, viewer, timelines, steps),
         "receivers": _receivers(shown, people),
         "people": [{"id": str(each.id), "name": each.name} for each in people],
@@ -124,7 +124,7 @@ def _rating(session: Session, who: Caller, handoff_id: UUID, shown: Row) -> Row 
     return {"rating": given.rating.value, "comment": given.comment or ""} if given else None
 
 
-def _bar(shown: Row, viewer: Row) -> dict[str, Any]:
+def _bar(found: Handoff, shown: Row, viewer: Row, clock: Clock) -> dict[str, Any]:
     """Say what this reader can do: the state of the bar, and which of its moves are there."""
     status = Status(shown["status"])
     own = shown["handed_off_by"]["id"] == viewer["id"]
@@ -135,6 +135,9 @@ def _bar(shown: Row, viewer: Row) -> dict[str, Any]:
     meant = not target or target["id"] == viewer["id"] or viewer["is_admin"]
     waits = status in handoff.WAITING
     is_open = status in handoff.OPEN
+    involved = own or bool(claimer) or viewer["is_admin"]
+    closer = writes and (viewer["is_admin"] or viewer["id"] == str(found.closed_by_id or found.claimed_by_id))
+    restorable = found.closed_at is not None and clock.now < found.closed_at + reopening.RESTORED_WITHIN
     return {
         "status": status.value,
         "own": own,
@@ -144,6 +147,12 @@ def _bar(shown: Row, viewer: Row) -> dict[str, Any]:
         "not_for_me": waits and writes and not own and not meant,
         "withdraw": is_open and writes and own,
         "escalate": status is Status.PARKED and own and writes,
+        "discard": status is Status.PARKED and writes,
+        "edit": (is_open or status is Status.PARKED) and writes and involved,
+        "reopen": status is Status.RESOLVED and closer,
+        "restore": status is Status.WITHDRAWN and closer and restorable,
+        "lease_until": works and shown["lease_until"],
+        "snoozed_until": status is Status.CLAIMED and shown["snoozed_until"],
         "add": writes and (status is Status.PARKED or is_open) and (own or works),
         "mode": "session" if works else "context",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -30,8 +31,14 @@ MOVES = {
     "handoff.reopened": "opened it again",
     "handoff.restored": "brought it back",
     "handoff.discarded": "discarded it",
-    "handoff.updated": "changed",
 }
+UPDATES = {
+    "kept": "kept the claim",
+    "snooze ended": "waits no longer",
+    "snooze is over": "The time of waiting is over",
+}
+SNOOZED = re.compile(r"snoozed until (?P<until>\d{4}-\d\d-\d\d \d\d:\d\d) UTC: (?P<reason>.*)", re.DOTALL)
+RETRACTED = re.compile(r"step (?P<seq>\d+) retracted")
 LAPSED = "claim lease ran out"
 
 
@@ -105,7 +112,7 @@ def history(
     begin = min(begin, tail) if tail else begin
     entries = [*_steps(handoff, steps, cited, begin, viewer)]
     for owner, rows in timelines:
-        entries += _moves(owner, rows, receivers, is_this=owner["id"] == handoff["id"])
+        entries += _moves(owner, rows, receivers, clock, is_this=owner["id"] == handoff["id"])
     entries.sort(key=lambda entry: entry.order)
     return History(
         list(_days(entries, clock)),
@@ -144,10 +151,12 @@ def _may_retract(step: Row, viewer: Row) -> bool:
     return own and viewer["may_write"] and step.get("retracted_at", "") is None
 
 
-def _moves(owner: Row, rows: Sequence[Row], receivers: Mapping[int, str], *, is_this: bool) -> Iterator[Entry]:
+def _moves(
+    owner: Row, rows: Sequence[Row], receivers: Mapping[int, str], clock: Clock, *, is_this: bool
+) -> Iterator[Entry]:
     claimer = ""
     for number, row in enumerate(rows):
-        made = _move(row, receivers, claimer)
+        made = _move(row, receivers, claimer, clock)
         kind = row["kind"]
         if kind in ("handoff.claimed", "handoff.reassigned"):
             claimer = receivers.get(row.get("seq", 0), "")
@@ -160,7 +169,7 @@ def _moves(owner: Row, rows: Sequence[Row], receivers: Mapping[int, str], *, is_
         yield replace(made, id=name, order=(moment(row["at"]), 1, number))
 
 
-def _move(row: Row, receivers: Mapping[int, str], claimer: str) -> Entry | None:
+def _move(row: Row, receivers: Mapping[int, str], claimer: str, clock: Clock) -> Entry | None:
     kind, who, note = row["kind"], (row["by"] or {}).get("name") or "", row.get("note") or ""
     made = Entry("", row["at"], who, "move", note=note, by_person=bool(who))
     if kind.startswith("assessment."):
@@ -176,9 +185,18 @@ def _move(row: Row, receivers: Mapping[int, str], claimer: str) -> Entry | None:
     if kind == "handoff.resolved":
         return replace(made, words=MOVES[kind], about="Root cause" if note else "")
     if kind == "handoff.updated":
-        changed = note if not note.endswith(" retracted") else ""
-        return replace(made, words="kept the claim" if note == "kept" else f"changed {changed}", note="")
+        return _updated(made, note, clock)
     return replace(made, words=MOVES[kind]) if kind in MOVES else None
+
+
+def _updated(made: Entry, note: str, clock: Clock) -> Entry:
+    """Say what changed; the note of an update is in the words of the API."""
+    if snoozed := SNOOZED.fullmatch(note):
+        until = clock.moment(f"{snoozed['until'].replace(' ', 'T')}:00+00:00")
+        return replace(made, words=f"waits until {until}", note=snoozed["reason"])
+    if retracted := RETRACTED.fullmatch(note):
+        return replace(made, words=f"retracted step {retracted['seq']}", note="")
+    return replace(made, words=UPDATES.get(note, f"changed {note}"), note="")
 
 
 def _assessment(made: Entry, row: Row) -> Entry | None:

@@ -30,7 +30,16 @@ export function toggle(opener) {
   if (!open) return;
   panel.hidden = false;
   opener.setAttribute("aria-expanded", "true");
-  panel.querySelector("textarea, select, input").focus();
+  suggestTime(panel.querySelector('[type="datetime-local"]'));
+  panel.querySelector("textarea, select, input, button").focus();
+}
+
+// Tomorrow morning, which is when most of those who are waited for are back.
+function suggestTime(field) {
+  if (!field || field.value) return;
+  const now = new Date();
+  const morning = new Date(now.getFullYear(), now.getMonth(), now.getDate() + 1, 9);
+  field.value = new Date(morning.getTime() - morning.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
 }
 
 // Close what is open. What was written in it stays; the focus goes back to the button that opened it.

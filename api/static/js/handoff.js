@@ -1,7 +1,7 @@
 // One handoff: readable as the server sent it; here it becomes live, and its buttons and forms work.
 
 import { announce } from "./announce.js";
-import { Problem } from "./api.js";
+import { now, Problem } from "./api.js";
 import { showConnection } from "./connection.js";
 import { startDock } from "./dock.js";
 import { byId, calm, say } from "./dom.js";
@@ -12,10 +12,11 @@ import { startMoves } from "./moves.js";
 import { pageNow, renew } from "./renew.js";
 import { startFilters } from "./steps.js";
 import { strand } from "./stranded.js";
-import { age } from "./words.js";
+import { age, span } from "./words.js";
 import { zone } from "./zone.js";
 
 const TICK_MS = 1000;
+const WARN_MS = 5 * 60 * 1000;
 const AGAIN_MS = 2000;
 
 const article = byId("handoff");
@@ -86,7 +87,20 @@ function onEvents(events) {
 setInterval(() => {
   for (const node of document.querySelectorAll("[data-age]"))
     say(node, `${age(node.dataset.age)}${node.dataset.bare ? "" : " ago"}`);
+  watchLease();
 }, TICK_MS);
+
+let warned = null;
+
+// Five minutes before a claim goes back, its line becomes a warning, which is also spoken, once for each end.
+function watchLease() {
+  const lease = byId("lease");
+  const left = lease ? Date.parse(lease.dataset.lease) - now() : Infinity;
+  byId("start").classList.toggle("ending", left < WARN_MS);
+  if (left >= WARN_MS || warned === lease.dataset.lease) return;
+  warned = lease.dataset.lease;
+  announce(`This goes back to the queue in ${span(left / 1000)}. Add a step or keep it.`);
+}
 
 startDock();
 startPlaces(article);

@@ -6,12 +6,14 @@ import { claim } from "./claim.js";
 import { closePanels, toggle } from "./dock.js";
 import { byId } from "./dom.js";
 import { keepDraft } from "./drafts.js";
+import { edit } from "./edit.js";
 import { showAll } from "./evidence.js";
-import { flashLater } from "./flash.js";
+import { flash, flashLater } from "./flash.js";
 import { sending } from "./sending.js";
 
 const article = byId("handoff");
 const path = (verb) => `/handoffs/${article.dataset.id}/${verb}`;
+const undo = (verb) => ({ path: path(verb), page: location.pathname });
 const title = () => byId("heading").textContent;
 const value = (form, name) => form.elements[name].value.trim() || null;
 
@@ -20,7 +22,15 @@ const ACTS = {
   take: async (_, changed) => {
     if (await claim({ id: article.dataset.id, session: { title: title() } })) await changed();
   },
-  withdraw: (_, changed) => move("withdraw", {}, changed, "Withdrawn."),
+  withdraw: async (_, changed) => {
+    await post(path("withdraw"));
+    await changed();
+    flash("Withdrawn.", "info", undo("restore")).focus();
+  },
+  restore: (_, changed) => move("restore", {}, changed, "It is back as it was."),
+  reopen: (_, changed) => move("reopen", {}, changed, "Open again."),
+  keep: (_, changed) => move("keep", {}, changed, "Kept: the time begins anew."),
+  unsnooze: (_, changed) => move("unsnooze", {}, changed, "It waits no longer."),
   escalate: (_, changed) => move("escalate", {}, changed, "It is in the queue now."),
   again: (_, changed) => move("reassess", {}, changed, "A new assessment is being written."),
 };
@@ -38,6 +48,7 @@ const FORMS = {
     const sent = { resolution: form.elements.resolution.value, root_cause: value(form, "root_cause") };
     await post(path("resolve"), sent);
     await finish(form, changed, "Resolved.");
+    flash("Resolved.", "info", undo("reopen")).focus();
   },
   reassign: async (form, changed) => {
     await post(path("reassign"), { user_id: value(form, "user_id"), reason: value(form, "reason") });
@@ -46,9 +57,22 @@ const FORMS = {
   release: async (form) => {
     await post(path("release"), { reason: value(form, "reason") });
     forget(form);
-    flashLater(`“${title()}” is back in the queue.`);
+    flashLater(`“${title()}” is back in the queue.`, "info", undo("claim"));
     location.assign("/queue");
   },
+  snooze: async (form, changed) => {
+    await post(path("snooze"), {
+      until: new Date(value(form, "until")).toISOString(),
+      reason: value(form, "reason"),
+    });
+    await finish(form, changed, "It waits.");
+  },
+  discard: async () => {
+    await post(path("discard"));
+    flashLater(`“${title()}” is discarded.`);
+    location.assign("/handoffs/new");
+  },
+  edit: (form, changed) => edit(form, () => finish(form, changed, "Saved.")),
   step: async (form, changed) => {
     await addStep(form);
     await finish(form, changed, "Step added.");

@@ -55,7 +55,7 @@ function renewAttributes(old, fresh) {
     if (!fresh.hasAttribute(name) && !own.includes(name) && name !== "class") old.removeAttribute(name);
   for (const { name, value } of [...fresh.attributes])
     if (!own.includes(name) && name !== "class" && old.getAttribute(name) !== value) old.setAttribute(name, value);
-  const marks = ["pointed", "whole", "open"].filter((mark) => old.classList.contains(mark));
+  const marks = ["pointed", "whole", "ending"].filter((mark) => old.classList.contains(mark));
   if (old.className !== fresh.className) old.className = fresh.className;
   old.classList.add(...marks);
 }
@@ -99,10 +99,12 @@ function skipKept(node, fresh) {
 
 const stays = (node) => node.matches("[data-scripted]") || (node.matches("[data-keep]") && holdsWords(node));
 
-// Whether somebody has written something here, or has the focus in it.
+// Whether somebody has written or chosen something here, or has the focus in it.
 export function holdsWords(form) {
   if (form.contains(document.activeElement)) return true;
-  return [...form.querySelectorAll("textarea, input:not([type=radio], [type=checkbox])")].some(
-    (control) => control.value !== control.defaultValue,
+  return [...form.querySelectorAll("textarea, input:not([type=radio], [type=checkbox]), option")].some((control) =>
+    control.tagName === "OPTION"
+      ? control.selected !== control.defaultSelected
+      : control.value !== control.defaultValue,
   );
 }

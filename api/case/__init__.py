@@ -13,7 +13,7 @@ from flask import Blueprint, url_for
 from api import labels
 from api.case import prose, words
 from api.case.history import history
-from api.case.summary import Said, Summary, cited_steps, summary
+from api.case.summary import Said, Summary, cited_steps, retracted, summary
 from api.case.words import Clock
 from api.feed import cursor as cursors
 from api.feed.cursor import Cursor
@@ -25,7 +25,7 @@ from models.database.executor import Session
 from models.feed import card
 from models.handoff import Actor, Handoff, Status, listing, reopening, timeline
 from models.handoff.listing import Filter
-from models.session import MAX_STEPS
+from models.session import MAX_STEPS, StepKind
 from models.transaction import transaction
 
 EARLIER = 5  # handoffs of the same session whose moves are shown, too
@@ -77,7 +77,7 @@ def page(who: Caller, handoff_id: UUID, *, zone: str | None, tail: int | None = 
         "given": _given(shown, viewer, timelines, steps),
         "receivers": _receivers(shown, people),
         "people": [{"id": str(each.id), "name": each.name} for each in people],
-        "assessment": _assessment(shown, lines),
+        "assessment": _assessment(shown, lines, steps),
         "evidence_of": partial(_link, similar=(shown["assessment"] or {}).get("similar") or []),
         "why": labels.why,
         "words": words,
@@ -148,6 +148,7 @@ def _bar(found: Handoff, shown: Row, viewer: Row, clock: Clock) -> dict[str, Any
         "withdraw": is_open and writes and own,
         "escalate": status is Status.PARKED and own and writes,
         "discard": status is Status.PARKED and writes,
+        "ask": _asked_first(shown, viewer) if is_open and writes and involved else None,
         "edit": (is_open or status is Status.PARKED) and writes and involved,
         "reopen": status is Status.RESOLVED and closer,
         "restore": status is Status.WITHDRAWN and closer and restorable,
@@ -156,6 +157,13 @@ def _bar(found: Handoff, shown: Row, viewer: Row, clock: Clock) -> dict[str, Any
         "add": writes and (status is Status.PARKED or is_open) and (own or works),
         "mode": "session" if works else "context",
     }
+
+
+def _asked_first(shown: Row, viewer: Row) -> Row | None:
+    """Return whom this reader would ask: the author, and the author who has it now."""
+    author, claimer = shown["handed_off_by"], shown["claimed_by"]
+    other = author if author["id"] != viewer["id"] else claimer
+    return None if other is None or other["id"] == viewer["id"] else other
 
 
 def _given(shown: Row, viewer: Row, timelines: Timelines, steps: Sequence[Row]) -> Row | None:
@@ -176,13 +184,14 @@ def _receivers(shown: Row, people: Sequence[account.User]) -> list[Row]:
     return [{"id": str(each.id), "name": each.name} for each in people if str(each.id) not in out]
 
 
-def _assessment(shown: Row, lines: Summary) -> dict[str, Any] | None:
+def _assessment(shown: Row, lines: Summary, steps: Sequence[Row]) -> dict[str, Any] | None:
     """Return what the assessment says beyond the four lines, without a sentence that the page has shown."""
     content = shown["assessment"]
     if not content:
         return None
     said: Said = lines.said
     cause = content.get("likely_cause")
+    asked = {step["text"]: step["seq"] for step in steps if step["kind"] == StepKind.QUESTION and not retracted(step)}
     if cause:
         said.add(cause["text"])
     suggested = [_with_new(said, each, "why", "quote") for each in said.fresh(content["suggested_steps"])]
@@ -192,7 +201,9 @@ def _assessment(shown: Row, lines: Summary) -> dict[str, Any] | None:
         "suggested_steps": suggested,
         "what_we_know": [_with_new(said, each, "quote") for each in said.fresh(content["what_we_know"])],
         "similar": [_with_new(said, each, "digest") for each in content["similar"]],
-        "questions": [each for each in content["questions"] if said.is_new(each)],
+        "questions": [
+            {"text": each, "asked_in": asked.get(each)} for each in content["questions"] if said.is_new(each)
+        ],
     }
 
 

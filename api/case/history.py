@@ -10,8 +10,10 @@ from itertools import groupby
 from typing import Any
 
 from api.case import words
+from api.case.summary import retracted
 from api.case.words import Clock, moment
 from api.labels import LABELS
+from models.handoff import OPEN
 from models.session import Outcome, StepKind
 
 FOLDED_BEYOND = 20  # steps
@@ -59,6 +61,8 @@ class Entry:
     is_later: bool = False
     is_open: bool = True
     may_retract: bool = False
+    is_asked: bool = False  # a question to somebody that waits for an answer
+    answered_by: int | None = None  # the number of the step that answers it
     by_person: bool = False
     order: tuple[datetime, int, int] | tuple[()] = ()
 
@@ -125,10 +129,11 @@ def history(
 
 
 def _steps(handoff: Row, steps: Sequence[Row], cited: set[int], begin: int, viewer: Row) -> Iterator[Entry]:
-    answered = {step.get("answers") for step in steps}
+    answers = {step.get("answers"): step["seq"] for step in reversed(steps) if not retracted(step)}
+    is_open = handoff["status"] in OPEN
     for step in steps:
         seq = step["seq"]
-        asks = step["kind"] == StepKind.QUESTION and step.get("to") is not None and seq not in answered
+        asks = is_open and step.get("to") is not None and seq not in answers and not retracted(step)
         kept = seq == 1 or seq >= begin or seq in cited or asks
         yield Entry(
             f"step-{seq}",
@@ -141,14 +146,16 @@ def _steps(handoff: Row, steps: Sequence[Row], cited: set[int], begin: int, view
             is_later=moment(step["added_at"]) > moment(handoff["created_at"]),
             is_open=kept or len(steps) <= FOLDED_BEYOND,
             may_retract=_may_retract(step, viewer),
+            is_asked=asks,
+            answered_by=answers.get(seq),
             order=(moment(step["added_at"]), 0, seq),
         )
 
 
 def _may_retract(step: Row, viewer: Row) -> bool:
-    """Whether this reader may take the step back; None in a step: the service cannot do it."""
+    """Whether this reader may take the step back."""
     own = step["added_by"]["id"] == viewer["id"] or viewer["is_admin"]
-    return own and viewer["may_write"] and step.get("retracted_at", "") is None
+    return own and viewer["may_write"] and not retracted(step)
 
 
 def _moves(

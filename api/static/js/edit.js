@@ -6,16 +6,22 @@ import { byId, el } from "./dom.js";
 import { flash } from "./flash.js";
 import { pageNow } from "./renew.js";
 
-const CLEARED = ["target_user_id", "ask"]; // an empty one is none
+const CLEARED = ["target_user_id", "ask", "client", "asset", "category"]; // an empty one is none
 
 /** @param {Form} form @param {() => Promise<void>} finish */
 export async function edit(form, finish) {
-  const changes = changed(form);
+  const { id, session } = byId("handoff").dataset;
   try {
-    if (Object.keys(changes).length)
-      await patch(`/handoffs/${byId("handoff").dataset.id}`, changes, {
-        headers: { "If-Match": `"${form.dataset.version}"` },
-      });
+    await send(
+      form,
+      `/handoffs/${id}`,
+      changed(form, (control) => !control.dataset.of),
+    );
+    await send(
+      form,
+      `/sessions/${encodeURIComponent(session)}?handoff=${id}`,
+      changed(form, (control) => control.dataset.of),
+    );
   } catch (problem) {
     if (problem.status !== 412) throw problem;
     await showWhatStands(form);
@@ -25,10 +31,18 @@ export async function edit(form, finish) {
   await finish();
 }
 
+// What was sent counts as read; the next part is sent with the version that it made.
+async function send(form, path, changes) {
+  if (!Object.keys(changes).length) return;
+  const answer = await patch(path, changes, { headers: { "If-Match": `"${form.dataset.version}"` } });
+  form.dataset.version = (answer.handoff ?? answer).version;
+  for (const name of Object.keys(changes)) setBefore(form.elements[name], changes[name] ?? "");
+}
+
 // What differs from what was on the page.
-function changed(form) {
+function changed(form, isMeant) {
   const changes = {};
-  for (const control of controls(form)) {
+  for (const control of controls(form).filter(isMeant)) {
     const { name, value } = control;
     if (value !== before(control)) changes[name] = value || (CLEARED.includes(name) ? null : value);
   }

@@ -50,7 +50,7 @@ function take(page) {
   const fresh = page.getElementById("handoff");
   const before = { ...article.dataset, generation: byId("assessment").dataset.generation };
   renew(article, fresh);
-  document.title = page.title;
+  document.title = `${byId("heading").textContent} · Escalation`;
   strand(fresh, { changed: read });
   startDock();
   tell(before);

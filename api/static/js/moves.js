@@ -13,6 +13,8 @@ import { sending } from "./sending.js";
 
 const article = byId("handoff");
 const path = (verb) => `/handoffs/${article.dataset.id}/${verb}`;
+const steps = () => `/sessions/${encodeURIComponent(article.dataset.session)}/steps`;
+const here = () => `?handoff=${article.dataset.id}`;
 const undo = (verb) => ({ path: path(verb), page: location.pathname });
 const title = () => byId("heading").textContent;
 const value = (form, name) => form.elements[name].value.trim() || null;
@@ -32,6 +34,17 @@ const ACTS = {
   keep: (_, changed) => move("keep", {}, changed, "Kept: the time begins anew."),
   unsnooze: (_, changed) => move("unsnooze", {}, changed, "It waits no longer."),
   escalate: (_, changed) => move("escalate", {}, changed, "It is in the queue now."),
+  retract: async (button, changed) => {
+    await post(`${steps()}/${button.dataset.seq}/retract${here()}`);
+    await changed();
+    announce(`Step ${button.dataset.seq} is retracted.`);
+  },
+  ask: async (button, changed) => {
+    const text = button.closest("li").querySelector(".ticket").textContent;
+    await post(`${steps()}${here()}`, { kind: "question", text, to_user_id: button.dataset.to });
+    await changed();
+    announce("Asked.");
+  },
   again: (_, changed) => move("reassess", {}, changed, "A new assessment is being written."),
 };
 
@@ -73,6 +86,16 @@ const FORMS = {
     location.assign("/handoffs/new");
   },
   edit: (form, changed) => edit(form, () => finish(form, changed, "Saved.")),
+  ask: async (form, changed) => {
+    const { text, to_user_id: to } = form.elements;
+    await post(`${steps()}${here()}`, { kind: "question", text: text.value, to_user_id: to.value });
+    await finish(form, changed, "Asked.");
+  },
+  answer: async (form, changed) => {
+    const answers = Number(form.dataset.seq);
+    await post(`${steps()}${here()}`, { kind: "observation", text: form.elements.text.value, answers });
+    await finish(form, changed, "Answered.");
+  },
   step: async (form, changed) => {
     await addStep(form);
     await finish(form, changed, "Step added.");
@@ -92,7 +115,7 @@ const FORMS = {
 
 // Send what stands in the form for steps.
 export function addStep(form) {
-  return post(`/sessions/${encodeURIComponent(article.dataset.session)}/steps?handoff=${article.dataset.id}`, {
+  return post(`${steps()}${here()}`, {
     kind: form.elements.kind.value,
     text: form.elements.text.value,
     outcome: form.elements.outcome.value || null,
@@ -132,12 +155,15 @@ export function startMoves(root, { changed }) {
   root.addEventListener("submit", (event) => {
     event.preventDefault();
     const form = /** @type {Form} */ (event.target);
+    if (form.querySelector("button[aria-busy]")) return; // it is on its way
     sending([form.querySelector("button")], () => FORMS[form.dataset.form](form, changed));
   });
   root.addEventListener("keydown", (event) => {
     const form = /** @type {Element} */ (event.target).closest("form");
     if (event.key === "Escape" && form?.matches(".panel-form")) closePanels();
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form?.requestSubmit();
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.stopPropagation();
+    form?.requestSubmit();
   });
   keepDrafts();
 }

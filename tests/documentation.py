@@ -61,6 +61,12 @@ MEANINGS: dict[str, dict[str, str]] = {
         "comes after four times as long; accounts may differ",
         "URGENT_REMINDER_SECONDS": "the same for an urgent one",
     },
+    "Age of a waiting handoff": {
+        "AMBER_MINUTES": "when its age warns; accounts may differ, as in the other three",
+        "RED_MINUTES": "when its age alarms",
+        "URGENT_AMBER_MINUTES": "when the age of an urgent one warns",
+        "URGENT_RED_MINUTES": "when the age of an urgent one alarms",
+    },
     "Assessments": {
         "ASSESSOR": "`extractive` (offline), `openai` or `anthropic`",
         "ASSESS_DEADLINE_SECONDS": "from acceptance; then the offline assessor writes it, with the reason `deadline`",

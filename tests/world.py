@@ -40,6 +40,10 @@ class Person:
         """POST JSON below /api/v1 as this person."""
         return self._call("post", path, json={} if body is None else body, **more)
 
+    def put(self, path: str, body: Any, **more: Any) -> TestResponse:
+        """PUT JSON below /api/v1 as this person."""
+        return self._call("put", path, json=body, **more)
+
     def patch(self, path: str, body: Any = None, **more: Any) -> TestResponse:
         """PATCH with JSON below /api/v1 as this person."""
         return self._call("patch", path, json={} if body is None else body, **more)

@@ -29,8 +29,10 @@ from models.database import Base, CreatedAt, MaybeTime, new_id, sql_file, stored
 from models.database.executor import Executor, Session
 from models.database.prepared import Prepared
 from models.errors import Invalid, NotFound
+from models.settings import settings
 
 TOKEN_PREFIX = "rf_"  # noqa: S105 - what every token begins with
+AGE_LIMITS = ("amber_minutes", "red_minutes", "urgent_amber_minutes", "urgent_red_minutes")
 
 Named = TypeVar("Named")
 
@@ -60,11 +62,16 @@ class Account(Base):
     waiting_reminder_seconds: Mapped[int | None] = mapped_column(BigInteger)
     urgent_reminder_seconds: Mapped[int | None] = mapped_column(BigInteger)
     language: Mapped[str | None] = mapped_column(Text)  # of assessments, BCP 47; None: the language of each case
+    # When the age of a waiting handoff warns, and when it alarms. None: the installation's settings.
+    amber_minutes: Mapped[int | None] = mapped_column(BigInteger)
+    red_minutes: Mapped[int | None] = mapped_column(BigInteger)
+    urgent_amber_minutes: Mapped[int | None] = mapped_column(BigInteger)
+    urgent_red_minutes: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
 
     __table_args__ = tuple(
         CheckConstraint(f"{name} > 0", name=name)
-        for name in ("claim_lease_seconds", "waiting_reminder_seconds", "urgent_reminder_seconds")
+        for name in ("claim_lease_seconds", "waiting_reminder_seconds", "urgent_reminder_seconds", *AGE_LIMITS)
     )
 
 
@@ -297,6 +304,14 @@ def refuse_who_cannot_work(session: Session, user_id: UUID) -> None:
     """
     if not can_work(session, user_id):
         raise Invalid("user_unknown", "There is no such engineer in this account.", user_id=str(user_id))
+
+
+def age_limits(session: Session, account_id: UUID) -> dict[str, int]:
+    """Return the minutes after which the age of a waiting handoff warns (amber) and alarms (red)."""
+    own = session.execute(
+        select(*(getattr(Account, name) for name in AGE_LIMITS)).where(Account.id == account_id)
+    ).one()
+    return {name: minutes or getattr(settings(), name) for name, minutes in zip(AGE_LIMITS, own, strict=True)}
 
 
 def set_claim_lease(account: Account, lease: timedelta | None) -> None:

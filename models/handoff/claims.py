@@ -18,7 +18,7 @@ from models.database.executor import Session
 from models.errors import Forbidden
 from models.feed import EventType
 from models.feed.card import Representation
-from models.feed.unit_of_work import UnitOfWork
+from models.feed.unit_of_work import EVERYBODY, UnitOfWork
 from models.handoff import Actor, Handoff, Status
 from models.handoff.conditional import BY, IS_MINE, make, move, refuse_unless_claimer
 from models.settings import settings
@@ -166,6 +166,6 @@ def return_overdue_claim(session: UnitOfWork, account_id: UUID, handoff_id: UUID
     ).first()
     if won is None:
         return False
-    session.collect(account_id, handoff_id, EventType.OVERDUE, by=None)
+    session.collect(account_id, handoff_id, EventType.OVERDUE, by=None, unread_for=EVERYBODY)
     session.collect(account_id, handoff_id, EventType.RELEASED, by=None, note="claim lease ran out")
     return True

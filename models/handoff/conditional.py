@@ -79,7 +79,8 @@ def make(
     with transaction(account_id) as session:
         lock(session, account_id, handoff_id)
         if event := what(session, values)[0].event:
-            session.collect(account_id, handoff_id, EventType(event), by=by.user_id, note=values["note"])
+            about = {"note": values["note"], "unread_for": values["unread_for"]}
+            session.collect(account_id, handoff_id, EventType(event), by=by.user_id, **about)
         elif not explain(session, find(session, account_id, handoff_id, seen_by=by), by, version):
             raise AssertionError("a move was refused without a reason")
         return append_and_represent(session, account_id, handoff_id)
@@ -88,7 +89,7 @@ def make(
 def values_of(account_id: UUID, handoff_id: UUID, by: Actor, version: int | None, **more: Any) -> dict[str, Any]:
     """Return the values of a move's statement."""
     who = {"by": by.user_id, "admin": by.is_admin}
-    own = {"note": None, "lease": settings().claim_lease_seconds}
+    own = {"note": None, "unread_for": None, "lease": settings().claim_lease_seconds}
     return {"account": account_id, "handoff": handoff_id, "version": version, **own, **who, **more}
 
 

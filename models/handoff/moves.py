@@ -126,7 +126,7 @@ def reassign(
         refuse_unless_claimer(session, found, by, version)
         account.refuse_who_cannot_work(session, to)
 
-    how = {"note": reason, "to": to}
+    how = {"note": reason, "to": to, "unread_for": str(to)}
     return make(_REASSIGN, account_id, handoff_id, explain, by=by, version=version, **how)
 
 

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 
 # A tsvector holds at most 1 MiB; these bounds keep every document below that.
 MOST_WORDS = 8_000
@@ -137,6 +140,17 @@ class Term:
         *others, last = self.words
         return " <-> ".join([*(_operand(word, is_last=False) for word in others), _operand(last, is_last=True)])
 
+    def pattern(self) -> re.Pattern[str]:
+        """Compile what finds the term in a Folded text, with the rest of its last word.
+
+        Nothing in it is tried twice, so that it takes linear time on any text.
+        """
+        *others, last = self.words
+        if self.is_common:
+            return re.compile(rf"(?<!\S){' +'.join(map(re.escape, self.words))}(?!\S)")
+        rest = "" if _IS_SPACELESS.match(last) else r"\S*+"
+        return re.compile("".join([*(_pattern(word) + _between(word) for word in others), _pattern(last), rest]))
+
     def is_in(self, name: str) -> bool:
         """Whether a name contains these words, or words beginning with them, next to each other."""
         begins = str.__eq__ if self.is_common else _begins
@@ -190,6 +204,58 @@ def _beginning(word: str) -> str:
     forms = [_cut(form) for form in _forms(word)]
     either = " | ".join(f"'{form}':*" if len(form) >= SHORTEST_BEGINNING else f"'{form}'" for form in forms)
     return f"({either})" if len(forms) > 1 else either
+
+
+def _pattern(word: str) -> str:
+    """What _operand() finds, as a regular expression."""
+    if _IS_SPACELESS.match(word):
+        return re.escape(_plain(word))
+    parts = _parts(word)
+    if len(parts) == 1 and not word.isdigit():
+        either = "|".join(_begun(form) for form in _forms(word))
+    else:
+        either = " *+".join(re.escape(_plain(part)) for part in parts)
+    return rf"{_AFTER_NO_DIGIT if word[0].isdigit() else _AFTER_NO_LETTER}(?:{either})"
+
+
+_AFTER_NO_DIGIT, _AFTER_NO_LETTER = r"(?<!\d)", r"(?<![^\s\d])"
+
+
+def _begun(form: str) -> str:
+    return re.escape(_plain(form)) + ("" if len(form) >= SHORTEST_BEGINNING else r"(?!\S)")
+
+
+def _between(word: str) -> str:
+    """What may stand between a word that is not the last of its term and the next: its own rest, and separators."""
+    if _IS_SPACELESS.match(word):
+        return " *+"
+    return r"(?!\d) *+" if word[-1].isdigit() else r"[^\s\d]*+ *+"
+
+
+class Folded:
+    """A text as words are compared, with spaces for what separates them."""
+
+    def __init__(self, text: str) -> None:
+        self._original = text
+        self._text = text.lower().translate(_FOLDS) if text.isascii() else _plain_text(text)
+
+    def find(self, pattern: re.Pattern[str]) -> tuple[int, int] | None:
+        """Return start and end of the first match in the original; None: there is none."""
+        found = pattern.search(self._text)
+        if found is None or self._original.isascii():
+            return found and found.span()
+        # Character by character, to know where each comes from: that is slow, and most texts have no match.
+        pieces = [_plain(character) for character in self._original]
+        ends = list(accumulate(map(len, pieces)))
+        found = pattern.search("".join(pieces))
+        return found and (bisect_right(ends, found.start()), bisect_right(ends, found.end() - 1) + 1)
+
+
+def _plain_text(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).casefold().translate(_FOLDS)
+
+
+_plain = lru_cache(maxsize=16_384)(_plain_text)  # of characters and of the words of a query
 
 
 def _forms(word: str) -> list[str]:

@@ -58,7 +58,15 @@ class Place:
 
     def written(self) -> list[Any]:
         """Return the content of every table that people write into."""
-        tables = ("handoffs", "session_steps", "sessions", "batches", "assessments", "assessment_feedback")
+        tables = (
+            "handoffs",
+            "session_steps",
+            "sessions",
+            "batches",
+            "assessments",
+            "assessment_feedback",
+            "handoff_reads",
+        )
         return [self.ask(f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in (*tables, "feed_events")]
 
 
@@ -144,6 +152,7 @@ WRITES: dict[str, Make] = {
     ),
     "/handoffs/<uuid:handoff_id>/withdraw": lambda place, _: (f"{open_one(place)}/withdraw", {}),
     "/handoffs/<uuid:handoff_id>/escalate": lambda place, who: (f"{parked(place, who)}/escalate", {}),
+    "PUT /handoffs/<uuid:handoff_id>/read": lambda place, _: (f"{open_one(place)}/read", {"seq": 1}),
     "/handoffs/<uuid:handoff_id>/reassess": lambda place, _: (f"{open_one(place)}/reassess", {}),
     "/handoffs/<uuid:handoff_id>/assessments/<int:generation>/feedback": lambda place, _: (
         f"{open_one(place)}/assessments/1/feedback",
@@ -155,6 +164,9 @@ WRITES: dict[str, Make] = {
     "/batches/<uuid:batch_id>/resume": lambda place, _: (f"{batch(place, 'pause')}/resume", {}),
     "/batches/<uuid:batch_id>/cancel": lambda place, _: (f"{batch(place)}/cancel", {}),
 }
+
+
+FOR_VIEWERS = {"PUT /handoffs/<uuid:handoff_id>/read"}
 
 
 def write(who: Person, route: str, path: str, body: Any) -> TestResponse:
@@ -202,6 +214,9 @@ def test_nothing_is_written_by_who_has_changed(place: Place, route: str, change:
     make, status = CHANGES[change]
     make(who, place)
     before = place.written()
+    if route in FOR_VIEWERS and change == "demoted":
+        assert write(who, route, path, body).status_code == 200
+        return
     assert write(who, route, path, body).status_code == status
     assert place.written() == before
 

@@ -78,6 +78,10 @@ interface Handoff {
   overdue: boolean;
   assessment_state: AssessmentState | null;
   assessment: Assessment | null;
+  /** In rows of the queue and of lists: whether the reader has not read it (again). */
+  unread?: boolean;
+  /** In rows of a search: where its words were found. */
+  matched?: { field: string; text: string; start: number; end: number }[];
 }
 
 interface Step {

@@ -173,8 +173,9 @@ def queue() -> str:
 def handoff(handoff_id: UUID) -> Any:
     """One handoff: its context before the claim, its session after it."""
     zone, tail = request.cookies.get("zone"), request.args.get("tail", type=int)
+    is_seen = "unseen" not in request.args and "prefetch" not in request.headers.get("Sec-Purpose", "")
     try:
-        shown = case.page(g.caller, handoff_id, zone=zone, tail=tail)
+        shown = case.page(g.caller, handoff_id, zone=zone, tail=tail, is_seen=is_seen)
     except NotFound:
         detail = "It does not exist, or it is parked by somebody else."
         return _message(404, "This handoff is not here", detail)

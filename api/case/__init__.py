@@ -23,7 +23,7 @@ from models.account import Caller, Role
 from models.assessment import feedback
 from models.database.executor import Session
 from models.feed import card
-from models.handoff import Actor, Handoff, Status, listing, reopening, timeline
+from models.handoff import Actor, Handoff, Status, listing, reading, reopening, timeline
 from models.handoff.listing import Filter
 from models.session import MAX_STEPS, StepKind
 from models.transaction import transaction
@@ -41,10 +41,13 @@ def add_filters(blueprint: Blueprint) -> None:
     blueprint.add_app_template_filter(lambda ref, link: link(ref), "evidence_link")
 
 
-def page(who: Caller, handoff_id: UUID, *, zone: str | None, tail: int | None = None) -> dict[str, Any]:
+def page(
+    who: Caller, handoff_id: UUID, *, zone: str | None, tail: int | None = None, is_seen: bool = True
+) -> dict[str, Any]:
     """Return what the templates show of a handoff to this person; NotFound if it is not theirs to see.
 
     `zone` is where the reader's clock is, `tail` the first step of the end that their page has open.
+    Whoever sees it has read it.
     """
     actor = Actor(who.user_id, who.is_admin)
     with transaction(who.account_id) as session:
@@ -56,6 +59,8 @@ def page(who: Caller, handoff_id: UUID, *, zone: str | None, tail: int | None = 
             for step, name in timeline.steps_after(session, who.account_id, found.session_id, 0, most=MAX_STEPS)
         ]
         timelines, receivers = _timelines(session, found, shown, actor)
+        if is_seen and shown["seq"] is not None:
+            reading.mark_read(session, who.account_id, handoff_id, shown["seq"], by=actor)
         newest = _newest(session, who.account_id, handoff_id, shown)
         rating = _rating(session, who, handoff_id, shown)
         people = account.people(session, who.account_id) if who.role.covers(Role.ENGINEER) else []

@@ -15,7 +15,8 @@ from tests.screens.conftest import build_folder
 from tests.screens.service import Team
 from tests.screens.test_accessibility import RULES
 from tests.screens.test_looks import MODES, fits, keep, whole
-from tests.screens.test_queue import live
+from tests.screens.test_queue import hide, live
+from tests.stack import wait_for
 
 PageOf = Callable[..., Page]
 Open = Callable[..., BrowserContext]
@@ -304,3 +305,22 @@ def test_long_texts_and_long_sessions_have_no_axe_violation_and_fit(
     assert [(each["id"], [node["target"] for node in each["nodes"]][:3]) for each in violations] == []
     page.screenshot(path=build_folder() / f"long-resolve-{mode}.png")
     fits(page, "long, unfolded")
+
+
+def test_opening_it_reads_it_and_what_comes_while_nobody_looks_does_not(team: Team, page_of: PageOf) -> None:
+    handoff = team.junior.ready()
+
+    def unread(somebody: Any) -> bool:
+        rows = somebody.call("GET", "/handoffs")["items"]
+        return bool(next(row["unread"] for row in rows if row["id"] == handoff["id"]))
+
+    assert unread(team.senior2)
+    page = opened(page_of, team.senior2, handoff)
+    assert not unread(team.senior2)
+    hide(page, True)
+    team.senior.call("POST", f"/handoffs/{handoff['id']}/claim")
+    team.senior.call("POST", f"/handoffs/{handoff['id']}/reassign", {"user_id": team.senior2.id})
+    expect(page.locator("#given")).to_be_visible()
+    assert unread(team.senior2)
+    hide(page, False)
+    wait_for(lambda: page.evaluate("1") and not unread(team.senior2), "it to be read")

@@ -1,7 +1,7 @@
 // One handoff: readable as the server sent it; here it becomes live, and its buttons and forms work.
 
 import { announce } from "./announce.js";
-import { now, Problem } from "./api.js";
+import { call, now, Problem } from "./api.js";
 import { showConnection } from "./connection.js";
 import { startDock } from "./dock.js";
 import { byId, calm, say } from "./dom.js";
@@ -23,6 +23,7 @@ const article = byId("handoff");
 const { id } = article.dataset;
 let asked = null; // the answer that is on its way
 let first = true;
+let isUnseen = false; // what came while nobody looked is not read yet
 
 // The page came with everything it shows and the cursor read before it; later it is read again.
 async function load() {
@@ -34,9 +35,11 @@ async function load() {
 // Show the handoff as it is now. Whoever asks while an answer is on its way waits for the next one.
 async function read() {
   while (asked) await asked.catch(() => null);
-  asked = pageNow({ tail: byId("days").dataset.tail });
+  const unseen = document.hidden;
+  asked = pageNow({ tail: byId("days").dataset.tail, ...(unseen && { unseen: "1" }) });
   try {
     take(await asked);
+    isUnseen = unseen;
   } catch (problem) {
     if (problem.status === 404) gone();
     throw problem;
@@ -101,6 +104,13 @@ function watchLease() {
   warned = lease.dataset.lease;
   announce(`This goes back to the queue in ${span(left / 1000)}. Add a step or keep it.`);
 }
+
+// What the server renders for somebody who looks at it, it marks as read itself.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden || !isUnseen) return;
+  isUnseen = false;
+  call("PUT", `/handoffs/${id}/read`, { body: { seq: Number(article.dataset.seq) } }).catch(() => null);
+});
 
 startDock();
 startPlaces(article);

@@ -48,9 +48,7 @@ def within(view: View, by: ColumnElement[UUID]) -> ColumnElement[bool]:
         View.WAITING: _IS_WAITING,
         View.FOR_ME: and_(_IS_OPEN, or_(*concerns_me)),
         View.MINE: is_mine,
-        View.HANDED_OFF: and_(
-            Handoff.handed_off_by_id == by, Handoff.status.not_in((Status.WITHDRAWN, Status.DISCARDED))
-        ),
+        View.HANDED_OFF: and_(Handoff.handed_off_by_id == by, Handoff.status != Status.WITHDRAWN),
         View.RESOLVED: Handoff.status == Status.RESOLVED,
         View.ALL: true(),
     }

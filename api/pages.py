@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -19,9 +20,9 @@ from api.http import errors
 from models.account import Caller, Role, login
 from models.assessment.feedback import Rating
 from models.errors import NotFound
-from models.handoff import COVERED, OPEN, Priority, Status
+from models.handoff import COVERED, OPEN, Priority, Status, questions
 from models.session import Outcome, StepKind
-from models.transaction import maintenance
+from models.transaction import maintenance, one_message
 
 blueprint = Blueprint("pages", __name__)
 case.add_filters(blueprint)
@@ -205,7 +206,15 @@ def batches() -> str:
 
 @blueprint.context_processor
 def _common() -> dict[str, Any]:
-    return {"me": g.get("caller"), "csrf": cookie.csrf_token(), "labels": labels.for_scripts(), **SELECTS}
+    shared = {"me": g.get("caller"), "csrf": cookie.csrf_token(), "labels": labels.for_scripts(), **SELECTS}
+    return {"asked_of_me": _asked_of_me, **shared}
+
+
+def _asked_of_me() -> list[dict[str, Any]]:
+    """Return what somebody asks the reader; nothing while the database is away."""
+    with suppress(OperationalError, PoolTimeout), one_message(g.caller.account_id) as message:
+        return questions.waiting_for(message, g.caller.account_id, g.caller.user_id)
+    return []
 
 
 @blueprint.after_request

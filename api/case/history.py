@@ -109,7 +109,8 @@ def history(
 ) -> History:
     """Build the column from a session's steps and the timelines of its handoffs, each with its handoff.
 
-    `tail` keeps open at least the steps from that number on, so that nothing folds away under a reader when more arrive.
+    `tail` keeps open at least the steps from that number on, so that nothing folds away under a reader when more
+    arrive.
     """
     begin = max(1, len(steps) - TAIL + 1)
     begin = min(begin, tail) if tail else begin

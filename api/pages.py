@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -13,16 +14,18 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from api import auth, labels
+from api import auth, case, labels
 from api.auth import cookie, jwts
 from api.http import errors
 from models.account import Caller, Role, login
 from models.assessment.feedback import Rating
-from models.handoff import COVERED, OPEN, Priority, Status
+from models.errors import NotFound
+from models.handoff import COVERED, OPEN, Priority, Status, questions
 from models.session import Outcome, StepKind
-from models.transaction import maintenance
+from models.transaction import maintenance, one_message
 
 blueprint = Blueprint("pages", __name__)
+case.add_filters(blueprint)
 
 # Only our own files; no inline script or style. Trusted Types refuse what would turn text into markup.
 POLICY = "; ".join(
@@ -168,9 +171,16 @@ def queue() -> str:
 
 @blueprint.get("/handoffs/<uuid:handoff_id>")
 @page(Role.VIEWER)
-def handoff(handoff_id: UUID) -> str:
+def handoff(handoff_id: UUID) -> Any:
     """One handoff: its context before the claim, its session after it."""
-    return render_template("handoff.html", handoff_id=handoff_id)
+    zone, tail = request.cookies.get("zone"), request.args.get("tail", type=int)
+    is_seen = "unseen" not in request.args and "prefetch" not in request.headers.get("Sec-Purpose", "")
+    try:
+        shown = case.page(g.caller, handoff_id, zone=zone, tail=tail, is_seen=is_seen)
+    except NotFound:
+        detail = "It does not exist, or it is parked by somebody else."
+        return _message(404, "This handoff is not here", detail)
+    return render_template("handoff.html", **shown)
 
 
 @blueprint.get("/handoffs/new")
@@ -196,7 +206,15 @@ def batches() -> str:
 
 @blueprint.context_processor
 def _common() -> dict[str, Any]:
-    return {"me": g.get("caller"), "csrf": cookie.csrf_token(), "labels": labels.for_scripts(), **SELECTS}
+    shared = {"me": g.get("caller"), "csrf": cookie.csrf_token(), "labels": labels.for_scripts(), **SELECTS}
+    return {"asked_of_me": _asked_of_me, **shared}
+
+
+def _asked_of_me() -> list[dict[str, Any]]:
+    """Return what somebody asks the reader; nothing while the database is away."""
+    with suppress(OperationalError, PoolTimeout), one_message(g.caller.account_id) as message:
+        return questions.waiting_for(message, g.caller.account_id, g.caller.user_id)
+    return []
 
 
 @blueprint.after_request

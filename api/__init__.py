@@ -9,14 +9,29 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from api import analytics, assessments, assets, batches, cli, feed, handoffs, health, openapi, pages, people, sessions
+from api import (
+    analytics,
+    assessments,
+    assets,
+    batches,
+    cli,
+    feed,
+    handoffs,
+    health,
+    openapi,
+    pages,
+    people,
+    sessions,
+    settings,
+    tokens,
+)
 from api.auth import cookie
 from api.http import answers, cors, errors
 from api.http.retry import RetryingFlask
 from api.openapi import page
 from models import logs
 from models.errors import NotFound
-from models.settings import settings
+from models.settings import settings as of_installation
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_FORM_BYTES = 16 * 1024  # for people who have not signed in yet
@@ -60,7 +75,7 @@ def create_app() -> Flask:
     api = OnceApi(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [openapi.Completion()]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": BEARER})
-    parts = (handoffs, assessments, sessions, feed, people, batches, analytics)
+    parts = (handoffs, assessments, sessions, feed, people, tokens, settings, batches, analytics)
     for blueprint in (part.blueprint for part in parts):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
@@ -79,7 +94,7 @@ def create_app() -> Flask:
 def _begin() -> None:
     logs.clear()
     logs.bind(request=request.headers.get("X-Request-Id", "")[:64] or uuid4().hex)
-    if (request.environ["SERVER_PORT"] == str(settings().metrics_port)) != (request.path == "/metrics"):
+    if (request.environ["SERVER_PORT"] == str(of_installation().metrics_port)) != (request.path == "/metrics"):
         raise NotFound
     if request.headers.get("X-Forwarded-Prefix", "").strip("/ "):  # every link would lead past the proxy's prefix
         raise errors.Problem(

@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 from api import auth, labels
 from api.auth import cookie, jwts
 from api.http import errors
-from models.account import Caller, Role, login
+from models.account import Caller, Kind, Role, login
 from models.assessment.feedback import Rating
 from models.handoff import COVERED, OPEN, Priority, Status
 from models.transaction import maintenance
@@ -125,6 +125,8 @@ def begin() -> Any:
     who = auth.verify(secret, request.remote_addr or "")
     if who is None:
         return _sign_in_form(target, "This token is unknown, expired or revoked."), 401
+    if who.kind is Kind.SERVICE:
+        return _sign_in_form(target, "This token is of a service account, which uses the API alone."), 403
     with maintenance() as session:
         key = login.begin(session, who)
     cookie.begin(key)

@@ -40,6 +40,14 @@ class Person:
         """POST JSON below /api/v1 as this person."""
         return self._call("post", path, json={} if body is None else body, **more)
 
+    def patch(self, path: str, body: Any = None, **more: Any) -> TestResponse:
+        """PATCH JSON below /api/v1 as this person."""
+        return self._call("patch", path, json={} if body is None else body, **more)
+
+    def delete(self, path: str, **more: Any) -> TestResponse:
+        """DELETE below /api/v1 as this person."""
+        return self._call("delete", path, **more)
+
     def _call(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> TestResponse:
         call = getattr(self.client, method)
         answer: TestResponse = call(f"/api/v1{path}", headers={**self.headers, **(headers or {})}, **more)

@@ -96,6 +96,7 @@ class Case:
     steps_left_out: int = 0
     author: str | None = None  # who handed it off
     language: str | None = None  # that the account's readers want (BCP 47); None: the language of the case
+    tokens_per_day: int | None = None  # the most that models may use for the account; None: the installation's
 
     @property
     def steps_count(self) -> int:
@@ -158,6 +159,7 @@ def load(
         steps_left_out=max(0, found.steps_count - len(steps)),
         author=found.author,
         language=found.language,
+        tokens_per_day=found.tokens_per_day,
     )
 
 

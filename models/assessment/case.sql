@@ -6,7 +6,8 @@
 WITH subject AS MATERIALIZED (
     SELECT s.title, s.problem, h.reason, h.ask, s.category, s.client, s.asset, s.steps_count,
         (SELECT name FROM users WHERE account_id = h.account_id AND id = h.handed_off_by_id) AS author,
-        (SELECT language FROM accounts WHERE id = h.account_id) AS language, (
+        (SELECT language FROM accounts WHERE id = h.account_id) AS language,
+        (SELECT model_tokens_per_day FROM accounts WHERE id = h.account_id) AS tokens_per_day, (
         SELECT json_agg(json_build_array(t.seq, t.kind, t.text, t.outcome, t.at, t.author) ORDER BY t.seq)
         FROM session_steps AS t
         WHERE t.account_id = s.account_id AND t.session_id = s.id AND (

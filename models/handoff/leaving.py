@@ -6,10 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select
 
-from models.account import Account, Role, User, active_user
+from models.account import Account, Kind, Role, User, active_user
 from models.database.conflicts import repeated
 from models.database.executor import Session
 from models.errors import Conflict
+from models.feed.unit_of_work import UnitOfWork
 from models.handoff import Handoff, Status, moves
 from models.transaction import maintenance
 
@@ -17,39 +18,30 @@ LEFT = "the claimer has left"
 VIEWS_ONLY = "the claimer may take no work any more"
 
 
-def delete(account_id: UUID, user_id: UUID, *, force: bool = False) -> int:
-    """Revoke a person's access; returns how many claims went back. Their handoffs and steps keep their name.
+def end_access(session: UnitOfWork, account_id: UUID, user_id: UUID, *, force: bool) -> int:
+    """Revoke an active person's access; returns how many claims went back, as many as one transaction may.
 
-    Conflict `last_admin`: nobody could manage the account afterwards. `force` does it all the same.
+    The rest is for `release_all`. Their handoffs and steps keep their name. Conflict `last_admin`: nobody could
+    manage the account afterwards; `force` does it all the same. Needs administration(), as the next.
     """
-    return _end_access(account_id, user_id, force=force) + release_all(account_id, user_id, note=LEFT)
+    user = _when_silent(session, account_id, user_id)
+    _refuse_last_admin(session, user, force=force)
+    user.deleted_at = func.now()
+    return moves.release_claims_of(session, account_id, user_id, note=LEFT)
 
 
-@repeated
-def _end_access(account_id: UUID, user_id: UUID, *, force: bool) -> int:
-    with maintenance() as session:
-        user = _when_silent(session, account_id, user_id)
+def change_role(session: UnitOfWork, account_id: UUID, user_id: UUID, role: Role, *, force: bool) -> int:
+    """Change an active person's role; returns how many claims went back, if they became a viewer.
+
+    Conflict as above.
+    """
+    user = _when_silent(session, account_id, user_id)
+    if role is not Role.ADMIN:
         _refuse_last_admin(session, user, force=force)
-        user.deleted_at = func.now()
-        return moves.release_claims_of(session, account_id, user_id, note=LEFT)
-
-
-def set_role(account_id: UUID, user_id: UUID, role: Role, *, force: bool = False) -> int:
-    """Change a person's role; returns how many claims went back, if they became a viewer. Conflict as above."""
-    returned = _change_role(account_id, user_id, role, force=force)
-    return returned + release_all(account_id, user_id, note=VIEWS_ONLY) if returned else 0
-
-
-@repeated
-def _change_role(account_id: UUID, user_id: UUID, role: Role, *, force: bool) -> int:
-    with maintenance() as session:
-        user = _when_silent(session, account_id, user_id)
-        if role is not Role.ADMIN:
-            _refuse_last_admin(session, user, force=force)
-        user.role = role
-        if role.covers(Role.ENGINEER):
-            return 0
-        return moves.release_claims_of(session, account_id, user_id, note=VIEWS_ONLY)
+    user.role = role
+    if role.covers(Role.ENGINEER):
+        return 0
+    return moves.release_claims_of(session, account_id, user_id, note=VIEWS_ONLY)
 
 
 def release_all(account_id: UUID, user_id: UUID, *, note: str = LEFT) -> int:
@@ -90,8 +82,14 @@ def _when_silent(session: Session, account_id: UUID, user_id: UUID) -> User:
 
 
 def _refuse_last_admin(session: Session, user: User, *, force: bool) -> None:
+    if force or user.role is not Role.ADMIN or user.kind is not Kind.PERSON:
+        return
     others = select(User.id).where(
-        User.account_id == user.account_id, User.id != user.id, User.role == Role.ADMIN, User.deleted_at.is_(None)
+        User.account_id == user.account_id,
+        User.id != user.id,
+        User.role == Role.ADMIN,
+        User.kind == Kind.PERSON,  # a program cannot sign in and give somebody else a token
+        User.deleted_at.is_(None),
     )
-    if user.role is Role.ADMIN and not force and session.execute(others.limit(1)).first() is None:
-        raise Conflict("last_admin", f"{user.name!r} is the account's last admin; --force overrides this.")
+    if session.execute(others.limit(1)).first() is None:
+        raise Conflict("last_admin", f"{user.name!r} is the account's last admin.")

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from deploy.production import database
-from models import batch, feed, handoff, history
+from models import batch, feed, handoff, history, people
 from models import session as sessions
 from models.account import Caller, CallerChangedError, Role
 from models.assessment import Lane, State, feedback, leases, next_due, unfinished
@@ -23,7 +23,7 @@ from models.assessment.leases import Lease
 from models.assessment.result import Result
 from models.batch import work
 from models.database import dump_json, new_id
-from models.handoff import Actor, idempotency, intake, leaving, moves
+from models.handoff import Actor, idempotency, intake, moves
 from models.handoff.intake import Intake
 from models.handoff.moves import complete
 from models.history import Line
@@ -317,8 +317,8 @@ def return_claim(scene: Scene, case: Case, side: int) -> None:
 
 def lose_access(scene: Scene, case: Case, side: int) -> None:
     """Make the senior a viewer and then an engineer again; in between their claims go back and their writes fail."""
-    leaving.set_role(scene.account, scene.world.senior.id, Role.VIEWER)
-    leaving.set_role(scene.account, scene.world.senior.id, Role.ENGINEER)
+    people.change(scene.account, scene.world.senior.id, role=Role.VIEWER)
+    people.change(scene.account, scene.world.senior.id, role=Role.ENGINEER)
 
 
 def prune(scene: Scene, case: Case, side: int) -> None:

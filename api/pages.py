@@ -16,10 +16,14 @@ from werkzeug.exceptions import HTTPException
 from api import auth, labels
 from api.auth import cookie, jwts
 from api.http import errors
-from models.account import Caller, Kind, Role, login
+from models import account
+from models.account import Account, Caller, Kind, Role, login
+from models.account.settings import FIXED, SETTINGS
 from models.assessment.feedback import Rating
 from models.handoff import COVERED, OPEN, Priority, Status
-from models.transaction import maintenance
+from models.people import everybody
+from models.settings import settings as of_installation
+from models.transaction import administration, maintenance, transaction
 
 blueprint = Blueprint("pages", __name__)
 
@@ -46,6 +50,8 @@ SELECTS = {
     "priorities": labels.options(Priority),
     "open_statuses": labels.options(Status, *OPEN),
     "covered_statuses": labels.options(Status, *COVERED),
+    "roles": labels.options(Role),
+    "kinds": labels.options(Kind),
     "ratings": labels.options(Rating, Rating.WRONG, Rating.INCOMPLETE, Rating.HELPFUL),
 }
 
@@ -191,6 +197,38 @@ def analytics() -> str:
 def batches() -> str:
     """Re-assessments in bulk."""
     return render_template("batches.html")
+
+
+@blueprint.get("/people")
+@page(Role.ADMIN)
+def people() -> str:
+    """Who is in the account, and their tokens."""
+    account_id = g.caller.account_id
+    with administration(account_id) as session:
+        found = everybody(session, account_id)
+    here = [each for each in found if each.deactivated_at is None]
+    return render_template(
+        "people.html",
+        persons=[each for each in here if each.kind is Kind.PERSON],
+        services=[each for each in here if each.kind is Kind.SERVICE],
+        gone=[each for each in found if each.deactivated_at is not None],
+    )
+
+
+@blueprint.get("/settings")
+@page(Role.ADMIN)
+def settings() -> str:
+    """How the account works."""
+    account_id = g.caller.account_id
+    with transaction(account_id) as session:
+        found = account.find_account(session, str(account_id))
+    usual = Account()  # one that has set nothing
+    own = [
+        (name, each, each.value(found), each.effective(found), each.effective(usual))
+        for name, each in SETTINGS.items()
+    ]
+    fixed = [(name, each, each.value(of_installation())) for name, each in FIXED.items()]
+    return render_template("settings.html", own=own, fixed=fixed)
 
 
 @blueprint.context_processor

@@ -100,7 +100,7 @@ def _colleagues(account_id: UUID) -> Select[Any]:
 
 
 def _colleague(row: Row[Any]) -> Colleague:
-    return Colleague(**row._mapping)
+    return Colleague(**{**row._mapping, "kind": Kind(row.kind)})
 
 
 def add(account_id: UUID, name: str, role: Role, kind: Kind = Kind.PERSON) -> Colleague:

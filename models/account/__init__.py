@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ColumnElement,
     ForeignKey,
@@ -63,7 +64,8 @@ class Account(Base):
     name: Mapped[str] = mapped_column(String(200))
     claim_lease_seconds: Mapped[int | None]  # None: the installation's setting
     language: Mapped[str | None] = mapped_column(Text)  # of assessments, BCP 47; None: the language of each case
-    model_tokens_per_day: Mapped[int | None]  # None: the installation's setting, which it cannot exceed
+    # None: the installation's setting, which it cannot exceed
+    model_tokens_per_day: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (CheckConstraint("claim_lease_seconds > 0", name="claim_lease_seconds"),)
@@ -78,11 +80,11 @@ class User(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(200))
     role: Mapped[Role] = mapped_column(stored_enum(Role, name="role"))
-    kind: Mapped[Kind] = mapped_column(
-        stored_enum(Kind, name="kind"), default=Kind.PERSON, server_default=Kind.PERSON.value
-    )
+    kind: Mapped[str] = mapped_column(Text, default=Kind.PERSON.value, server_default=Kind.PERSON.value)
     created_at: Mapped[CreatedAt]
     deleted_at: Mapped[MaybeTime]
+
+    __table_args__ = (CheckConstraint("kind IN ('person', 'service')", name="kind"),)
 
 
 class ApiToken(Base):
@@ -93,7 +95,7 @@ class ApiToken(Base):
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID]
-    name: Mapped[str | None] = mapped_column(String(200))  # what it is for
+    name: Mapped[str | None] = mapped_column(Text)  # what it is for
     prefix: Mapped[str] = mapped_column(String(16))
     digest: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[CreatedAt]
@@ -136,7 +138,7 @@ def create_account(session: Session, name: str) -> Account:
 
 def create_user(session: Session, account_id: UUID, name: str, role: Role, kind: Kind = Kind.PERSON) -> User:
     """Create a person in the account. Invalid `name_invalid`: nothing to be seen, or too much."""
-    user = User(account_id=account_id, name=usable(name), role=role, kind=kind)
+    user = User(account_id=account_id, name=usable(name), role=role, kind=kind.value)
     session.add(user)
     session.flush()
     return user
@@ -214,7 +216,7 @@ def caller_of(session: Session, account_id: UUID, user_id: UUID) -> Caller | Non
     if found is None:
         return None
     user, account = found
-    return Caller(account.id, account.name, user.id, user.name, user.role, token_id=user.id, kind=user.kind)
+    return Caller(account.id, account.name, user.id, user.name, user.role, token_id=user.id, kind=Kind(user.kind))
 
 
 class CallerChangedError(Exception):
@@ -308,7 +310,7 @@ def people(session: Session, account_id: UUID) -> list[User]:
         session.scalars(
             select(User)
             .where(User.account_id == account_id, User.deleted_at.is_(None))
-            .where(User.role.in_([Role.ENGINEER, Role.ADMIN]), User.kind == Kind.PERSON)
+            .where(User.role.in_([Role.ENGINEER, Role.ADMIN]), User.kind == Kind.PERSON.value)
             .order_by(User.name, User.id)
         )
     )

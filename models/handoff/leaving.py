@@ -82,13 +82,13 @@ def _when_silent(session: Session, account_id: UUID, user_id: UUID) -> User:
 
 
 def _refuse_last_admin(session: Session, user: User, *, force: bool) -> None:
-    if force or user.role is not Role.ADMIN or user.kind is not Kind.PERSON:
+    if force or user.role is not Role.ADMIN or user.kind != Kind.PERSON:
         return
     others = select(User.id).where(
         User.account_id == user.account_id,
         User.id != user.id,
         User.role == Role.ADMIN,
-        User.kind == Kind.PERSON,  # a program cannot sign in and give somebody else a token
+        User.kind == Kind.PERSON.value,  # a program cannot sign in and give somebody else a token
         User.deleted_at.is_(None),
     )
     if session.execute(others.limit(1)).first() is None:

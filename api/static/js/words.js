@@ -14,6 +14,8 @@ export const ASSESSMENT = labels.State;
 export const STANDING = labels.Standing;
 export const BATCH = labels.BatchState;
 export const RATING = labels.Rating;
+export const ROLE = labels.Role;
+export const TOKEN = labels.TokenState;
 
 // Why there is no answer of a model, as the end of a sentence.
 export const why = (kind) =>

@@ -57,7 +57,9 @@ def state_of(token: ApiToken, person: User) -> TokenState:
 
 def everybody(session: Session, account_id: UUID) -> list[Colleague]:
     """List everybody of the account, viewers, services and deactivated ones too, by name. Needs administration()."""
-    rows = session.execute(_colleagues(account_id).order_by(User.deleted_at.is_not(None), User.name, User.id))
+    rows = session.execute(
+        _colleagues(account_id).order_by(User.deleted_at.is_not(None), func.lower(User.name), User.id)
+    )
     return [_colleague(row) for row in rows]
 
 

@@ -92,4 +92,4 @@ def _refuse_last_admin(session: Session, user: User, *, force: bool) -> None:
         User.deleted_at.is_(None),
     )
     if session.execute(others.limit(1)).first() is None:
-        raise Conflict("last_admin", f"{user.name!r} is the account's last admin.")
+        raise Conflict("last_admin", f"{user.name} is the account's last admin.")

@@ -136,11 +136,9 @@ def test_the_last_admin_reads_at_the_role_why_not(team: Team, page_of: PageOf, a
     own.get_by_label("Role").select_option("engineer")
     own.get_by_role("button", name=act).click()
     if act != "Save":
-        expect(page.get_by_role("dialog")).to_contain_text("This is you: you lose access yourself.")
+        expect(page.get_by_role("dialog")).to_contain_text("You are signed out and your tokens stop working.")
         page.get_by_role("dialog").get_by_role("button", name="Deactivate").click()
-    expect(own.get_by_label("Role")).to_have_accessible_description(
-        f"'{team.admin.name}' is the account's last admin."
-    )
+    expect(own.get_by_label("Role")).to_have_accessible_description(f"{team.admin.name} is the account's last admin.")
     assert people(team)[team.admin.name]["role"] == "admin"
 
 
@@ -243,3 +241,10 @@ def test_what_one_admin_saves_does_not_undo_what_another_did(team: Team, page_of
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_label("Language of assessments")).to_have_value("fr")
     assert team.admin.call("GET", "/settings")["language"]["value"] == "fr"
+
+
+def test_the_menu_of_a_phone_shows_where_one_is(team: Team, open_browser: Open) -> None:
+    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    page = open_browser(team.admin, **phone).new_page()
+    page.goto("/settings")
+    expect(page.get_by_role("navigation").get_by_role("link", name="Settings")).to_be_in_viewport(ratio=0.99)

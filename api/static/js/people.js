@@ -157,10 +157,10 @@ async function deactivate(row, form) {
   clearErrors(form);
   const person = known.get(row.dataset.id);
   const whose = person.claims > 0 ? ` ${plural(person.claims, "claim")} will go back to the queue.` : "";
+  const [They, Their, their] = person.id === me.id ? ["You", "Your", "your"] : ["They", "Their", "their"];
   const text =
-    (person.id === me.id ? "This is you: you lose access yourself. " : "") +
-    `They are signed out and their tokens stop working.${whose} Their name stays in what they did.` +
-    " This cannot be undone.";
+    `${They} are signed out and ${their} tokens stop working.${whose}` +
+    ` ${Their} name stays on what was done. This cannot be undone.`;
   if (!(await isSure(`Deactivate ${person.name}?`, text, "Deactivate"))) return;
   const act = async () => {
     const gone = await remove(`/people/${person.id}`);
@@ -200,7 +200,7 @@ async function older(panel, id) {
 function tokenRow(token) {
   const name = token.name ?? `${token.prefix}…`;
   const uses = token.last_used_at ? `used ${ago(token.last_used_at)}` : "never used";
-  const facts = [`${token.prefix}…`, ending(token), uses].filter(Boolean).join(" · ");
+  const facts = [token.name && `${token.prefix}…`, ending(token), uses].filter(Boolean).join(" · ");
   const row = el(
     "li",
     { className: "token", data: { state: token.state } },

@@ -136,14 +136,14 @@ def test_everybody_is_listed_with_what_they_hold_and_when_they_were_seen(run: Ru
     run("users", "delete", "--account", "Acme", "senior2 of Acme")
     listed = run("users", "list", "--account", "Acme").output.splitlines()
     assert [line.split("  ")[1] for line in listed] == [
-        "Monitor",
         "admin of Acme",
         "junior of Acme",
+        "Monitor",
         "senior of Acme",
         "viewer of Acme",
         "senior2 of Acme",
     ]
-    assert listed[0].endswith("  Monitor  engineer service  0 claims  never seen")
+    assert listed[2].endswith("  Monitor  engineer service  0 claims  never seen")
     assert "engineer person  1 claims  seen 20" in listed[3]
     assert "  deactivated 20" in listed[5]
 

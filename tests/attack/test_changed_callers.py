@@ -19,6 +19,7 @@ from api import auth
 from deploy.production import database
 from models import account, people
 from models.account import ApiToken, Caller, CallerChangedError, Role
+from models.database.conflicts import CONFLICTS
 from models.errors import Conflict
 from models.transaction import maintenance, only_while, transaction
 from tests import world as worlds
@@ -315,13 +316,15 @@ TAKES: dict[str, Callable[[Person, Person], Any]] = {
 
 @pytest.mark.parametrize("take", TAKES)
 def test_two_admins_who_take_each_others_access_leave_one(place: Place, take: str) -> None:
-    """The second is no admin any more when it is their turn."""
+    """The second is no admin any more when it is their turn; and neither waits for the other at the same time."""
+    deadlocks = CONFLICTS._value.get()
     for _ in range(10):
         both = two_admins(place.app)
         outcomes = at_once(*(partial(TAKES[take], both[n], both[1 - n]) for n in range(2)))
         assert outcomes == [200, 403 if take == "demote" else 401]
         auth.forget_verified()
         assert min(each.get("/settings").status_code for each in both) == 200
+    assert CONFLICTS._value.get() == deadlocks
 
 
 @pytest.mark.parametrize("take", TAKES)

@@ -14,9 +14,10 @@ from typing import Any
 from uuid import UUID
 
 from deploy.production import database
-from models import batch, feed, handoff, history, people
+from models import account, batch, feed, handoff, history, people
 from models import session as sessions
 from models.account import Caller, CallerChangedError, Role
+from models.account import settings as of_account
 from models.assessment import Lane, State, feedback, leases, next_due, unfinished
 from models.assessment.feedback import Rating
 from models.assessment.leases import Lease
@@ -30,6 +31,7 @@ from models.history import Line
 from models.history import load as history_load
 from models.session import SentStep, StepKind
 from models.transaction import (
+    administration,
     append_and_represent,
     append_now,
     maintenance,
@@ -321,6 +323,17 @@ def lose_access(scene: Scene, case: Case, side: int) -> None:
     people.change(scene.account, scene.world.senior.id, role=Role.ENGINEER)
 
 
+def administer(scene: Scene, case: Case, side: int) -> None:
+    """Change what an admin may change about somebody who is at work, and how their account works."""
+    who = scene.world.senior
+    token, _, _ = people.issue_token(scene.account, who.id, name="Laptop", expires_in=None)
+    people.change(scene.account, who.id, name=who.name)
+    people.revoke_token(scene.account, token.id)
+    with administration(scene.account) as session:
+        found = account.find_account(session, str(scene.account))
+        of_account.change(found, {"claim_lease_minutes": next(scene.counter) % 1000 + 1000})
+
+
 def prune(scene: Scene, case: Case, side: int) -> None:
     with maintenance() as session:
         idempotency.prune(session)
@@ -366,6 +379,7 @@ ACTS = (
     Act(requeue, status="pending", state="expired"),
     Act(return_claim, status="claimed"),
     Act(lose_access, status="claimed"),
+    Act(administer, status="claimed"),
     Act(prune),
     Act(load),
 )

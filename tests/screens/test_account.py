@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.screens.service import Somebody, Team
+from tests.stack import wait_for
 
 PageOf = Callable[..., Page]
 Open = Callable[..., BrowserContext]
@@ -109,6 +110,24 @@ def test_errors_stand_at_their_field_and_what_was_typed_stays(team: Team, page_o
     expect(row(page, "Noa")).to_be_visible()
     expect(name).not_to_have_attribute("aria-invalid", "true")
     expect(page.locator("#add .error")).to_have_count(0)
+
+
+def test_what_is_pressed_before_the_list_is_up_to_date_is_not_lost(team: Team, page_of: PageOf) -> None:
+    page = page_of(team.admin, "/settings")
+    held: list[Route] = []
+    page.route("**/api/v1/people?all=true", lambda route: held.append(route))
+
+    def asked() -> Route:
+        wait_for(lambda: page.evaluate("true") and held, "the request")  # what is evaluated lets the driver listen
+        return held.pop()
+
+    page.goto("/people")
+    theirs = row(page, team.senior.name)
+    theirs.get_by_role("button", name="Change").click()
+    asked().fulfill(status=503, content_type="application/problem+json", body="{}")
+    expect(page.get_by_role("alert")).to_contain_text("cannot be brought up to date")
+    asked().continue_()
+    expect(theirs.locator("form").get_by_label("Name")).to_have_value(team.senior.name)
 
 
 def test_a_role_and_a_name_are_changed_in_place(team: Team, page_of: PageOf) -> None:

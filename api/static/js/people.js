@@ -108,7 +108,18 @@ function close(row) {
 
 const PANELS = { change: changePanel, tokens: tokensPanel };
 
+// Whether the script knows this person, as soon as it can.
+async function isKnown(id) {
+  await loaded;
+  if (!known.has(id)) {
+    loaded = load();
+    await loaded;
+  }
+  return known.has(id);
+}
+
 async function open(row, act) {
+  if (!(await isKnown(row.dataset.id))) return;
   close(row);
   row.querySelector(`[data-act="${act}"]`).setAttribute("aria-expanded", "true");
   const panel = fresh(act);
@@ -303,4 +314,4 @@ function isSure(title, text, verb) {
   });
 }
 
-load();
+let loaded = load();

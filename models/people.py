@@ -132,10 +132,11 @@ def _change(
     account_id: UUID, user_id: UUID, name: str | None, role: Role | None, force: bool
 ) -> tuple[Colleague, int]:
     with administration(account_id) as session:
-        refuse_deactivated(session, account_id, user_id)
-        returned = 0 if role is None else leaving.change_role(session, account_id, user_id, role, force=force)
+        person = leaving.when_silent(session, account_id, user_id)
+        _refuse_deactivated(person)
+        returned = 0 if role is None else leaving.change_role(session, person, role, force=force)
         if name is not None:
-            account.active_user(session, account_id, user_id).name = account.usable(name)
+            person.name = account.usable(name)
         session.flush()
         return find(session, account_id, user_id), returned
 
@@ -153,16 +154,14 @@ def deactivate(account_id: UUID, user_id: UUID, *, force: bool = False) -> tuple
 @repeated
 def _deactivate(account_id: UUID, user_id: UUID, force: bool) -> tuple[Colleague, int]:
     with administration(account_id) as session:
-        returned = 0
-        if find(session, account_id, user_id).deactivated_at is None:
-            returned = leaving.end_access(session, account_id, user_id, force=force)
-            session.flush()
+        person = leaving.when_silent(session, account_id, user_id)
+        returned = 0 if person.deleted_at else leaving.end_access(session, person, force=force)
+        session.flush()
         return find(session, account_id, user_id), returned
 
 
-def refuse_deactivated(session: Session, account_id: UUID, user_id: UUID) -> None:
-    """Raise Conflict `deactivated` for somebody who has no access any more, and NotFound for a stranger."""
-    if find(session, account_id, user_id).deactivated_at is not None:
+def _refuse_deactivated(person: User) -> None:
+    if person.deleted_at is not None:
         raise Conflict("deactivated", "This person has been deactivated.")
 
 
@@ -171,10 +170,13 @@ def issue_token(
 ) -> tuple[ApiToken, User, str]:
     """Issue a token for somebody; returns it with its person and its secret, which cannot be shown again."""
     with administration(account_id) as session:
-        refuse_deactivated(session, account_id, user_id)
+        person = session.get(User, (account_id, user_id))
+        if person is None:
+            raise NotFound("No such person in this account.")
+        _refuse_deactivated(person)
         made, secret = account.issue_token(session, account_id, user_id, name=name, expires_in=expires_in)
         session.refresh(made)
-        return *account.find_token(session, made.id, account_id), secret
+        return made, person, secret
 
 
 def revoke_token(account_id: UUID, token_id: UUID) -> tuple[ApiToken, User]:

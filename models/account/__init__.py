@@ -316,14 +316,6 @@ def people(session: Session, account_id: UUID) -> list[User]:
     )
 
 
-def active_user(session: Session, account_id: UUID, user_id: UUID) -> User:
-    """Return a person of the account who has not been deleted, or raise NotFound."""
-    user = session.get(User, (account_id, user_id))
-    if user is None or user.deleted_at is not None:
-        raise NotFound("No such user in this account.")
-    return user
-
-
 def refuse_who_cannot_work(session: Session, user_id: UUID) -> None:
     """Raise Invalid if this person cannot be given work: unknown in the account, deleted, or a viewer.
 

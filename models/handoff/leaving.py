@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select
 
-from models.account import Account, Kind, Role, User, active_user
+from models.account import Account, Kind, Role, User
 from models.database.conflicts import repeated
 from models.database.executor import Session
-from models.errors import Conflict
+from models.errors import Conflict, NotFound
 from models.feed.unit_of_work import UnitOfWork
 from models.handoff import Handoff, Status, moves
 from models.transaction import maintenance
@@ -18,30 +18,28 @@ LEFT = "the claimer has left"
 VIEWS_ONLY = "the claimer may take no work any more"
 
 
-def end_access(session: UnitOfWork, account_id: UUID, user_id: UUID, *, force: bool) -> int:
-    """Revoke an active person's access; returns how many claims went back, as many as one transaction may.
+def end_access(session: UnitOfWork, user: User, *, force: bool) -> int:
+    """Revoke the access of a person who is silent; returns how many claims went back, as many as one transaction may.
 
     The rest is for `release_all`. Their handoffs and steps keep their name. Conflict `last_admin`: nobody could
-    manage the account afterwards; `force` does it all the same. Needs administration(), as the next.
+    manage the account afterwards; `force` does it all the same.
     """
-    user = _when_silent(session, account_id, user_id)
     _refuse_last_admin(session, user, force=force)
     user.deleted_at = func.now()
-    return moves.release_claims_of(session, account_id, user_id, note=LEFT)
+    return moves.release_claims_of(session, user.account_id, user.id, note=LEFT)
 
 
-def change_role(session: UnitOfWork, account_id: UUID, user_id: UUID, role: Role, *, force: bool) -> int:
-    """Change an active person's role; returns how many claims went back, if they became a viewer.
+def change_role(session: UnitOfWork, user: User, role: Role, *, force: bool) -> int:
+    """Change the role of a person who is silent; returns how many claims went back, if they became a viewer.
 
     Conflict as above.
     """
-    user = _when_silent(session, account_id, user_id)
     if role is not Role.ADMIN:
         _refuse_last_admin(session, user, force=force)
     user.role = role
     if role.covers(Role.ENGINEER):
         return 0
-    return moves.release_claims_of(session, account_id, user_id, note=VIEWS_ONLY)
+    return moves.release_claims_of(session, user.account_id, user.id, note=VIEWS_ONLY)
 
 
 def release_all(account_id: UUID, user_id: UUID, *, note: str = LEFT) -> int:
@@ -71,14 +69,18 @@ def with_claims(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID]]:
     return [(account_id, user_id) for account_id, user_id in rows]
 
 
-def _when_silent(session: Session, account_id: UUID, user_id: UUID) -> User:
-    """Return an active person after every transaction has ended in which they write or are given work.
+def when_silent(session: Session, account_id: UUID, user_id: UUID) -> User:
+    """Return a person after every transaction has ended in which they write or are given work; or raise NotFound.
 
-    Changes of one account's people wait for each other, so that two admins cannot delete one another.
+    Changes of one account's people wait for each other, so that two admins cannot delete one another. Needs
+    administration().
     """
     session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
-    session.execute(select(User.id).where(User.account_id == account_id, User.id == user_id).with_for_update())
-    return active_user(session, account_id, user_id)
+    theirs = select(User).where(User.account_id == account_id, User.id == user_id).with_for_update()
+    found = session.scalars(theirs, execution_options={"populate_existing": True}).one_or_none()
+    if found is None:
+        raise NotFound("No such person in this account.")
+    return found
 
 
 def _refuse_last_admin(session: Session, user: User, *, force: bool) -> None:

@@ -285,7 +285,6 @@ def test_every_query_finds_nothing_when_it_names_another_account(world: World, f
         "case.similar": lambda s: case.similar(s, theirs, MARK, besides=UUID(int=1)),
         "timeline": lambda s: timeline.timeline(s, whole),
         "account.people": lambda s: account.people(s, theirs),
-        "account.active_user": lambda s: not_found(lambda: account.active_user(s, theirs, foreign.world.admin.id)),
         "feed.tail": lambda s: s.execute(select(feed.Feed).where(feed.Feed.account_id == theirs)).all(),
         "moves.claim": lambda s: (
             append.change_and_append(

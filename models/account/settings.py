@@ -111,10 +111,12 @@ SETTINGS: Mapping[str, Number | Language] = {
     ),
     "red_minutes": _age("red_minutes", "Alarm age", "A handoff that has waited for this long is marked as an alarm."),
     "urgent_amber_minutes": _age(
-        "urgent_amber_minutes", "Warning age, urgent", "The warning age of handoffs whose priority is urgent."
+        "urgent_amber_minutes",
+        "Urgent warning age",
+        "The warning age of handoffs whose priority is urgent.",
     ),
     "urgent_red_minutes": _age(
-        "urgent_red_minutes", "Alarm age, urgent", "The alarm age of handoffs whose priority is urgent."
+        "urgent_red_minutes", "Urgent alarm age", "The alarm age of handoffs whose priority is urgent."
     ),
     "waiting_reminder_seconds": _reminder(
         "waiting_reminder_seconds",
@@ -122,7 +124,7 @@ SETTINGS: Mapping[str, Number | Language] = {
         "When nobody takes a handoff for this long, the feed reminds of it: three times, each after twice as long.",
     ),
     "urgent_reminder_seconds": _reminder(
-        "urgent_reminder_seconds", "Reminder, urgent", "The same of handoffs whose priority is urgent."
+        "urgent_reminder_seconds", "Urgent reminder", "The same of handoffs whose priority is urgent."
     ),
     "language": Language(
         "language",

@@ -11,13 +11,15 @@ from sqlalchemy import insert, text, update
 from sqlalchemy.exc import DBAPIError
 
 from api import auth
-from models.account import ApiToken, Role, User
+from models import account
+from models.account import AGE_LIMITS, ApiToken, Role, User
 from models.assessment import case
 from models.database import new_id
 from models.transaction import administration, maintenance, transaction
 from tests.world import Person, World
 
 NOWHERE = UUID(int=1)
+AGES = (*AGE_LIMITS, "waiting_reminder_seconds", "urgent_reminder_seconds")
 
 
 def added(world: World, name: str = "Noa", role: str = "engineer", **more: Any) -> dict[str, Any]:
@@ -298,6 +300,26 @@ def test_settings_are_changed_one_by_one_and_given_back(world: World, other_worl
     assert back["language"]["value"] == "pt-BR"
 
 
+def test_age_limits_and_reminders_are_settings_of_the_account(world: World, other_world: World) -> None:
+    usual = world.admin.get("/settings").json
+    assert {name: usual[name]["effective"] for name in AGES} == {
+        **other_world.viewer.get("/me").json["limits"],
+        "waiting_reminder_seconds": 900,
+        "urgent_reminder_seconds": 300,
+    }
+    given = {name: 100 + n for n, name in enumerate(AGES)}
+    changed = world.admin.patch("/settings", given).json
+    assert {name: (changed[name]["value"], changed[name]["effective"]) for name in AGES} == {
+        name: (number, number) for name, number in given.items()
+    }
+    assert world.viewer.get("/me").json["limits"] == {name: given[name] for name in AGE_LIMITS}
+    with transaction(world.account_id) as session:
+        stored = account.find_account(session, str(world.account_id))
+        assert (stored.waiting_reminder_seconds, stored.urgent_reminder_seconds) == (104, 105)
+    assert other_world.admin.get("/settings").json == usual
+    assert world.admin.patch("/settings", dict.fromkeys(AGES)).json == usual
+
+
 def test_an_account_may_use_less_than_the_installation_allows_and_never_more(world: World) -> None:
     less = world.admin.patch("/settings", {"model_tokens_per_day": 0}).json["model_tokens_per_day"]
     assert (less["value"], less["effective"]) == (0, 0)
@@ -317,6 +339,8 @@ def test_an_account_may_use_less_than_the_installation_allows_and_never_more(wor
         ({"claim_lease_minutes": True}, "invalid"),
         ({"model_tokens_per_day": -1}, "invalid"),
         ({"model_tokens_per_day": 10**400}, "invalid"),
+        ({"red_minutes": 0}, "invalid"),
+        ({"urgent_reminder_seconds": 10**400}, "invalid"),
         ({"language": "german"}, "language_unknown"),
         ({"language": "d\x00e"}, "invalid"),
         ({"installation": {}}, "invalid"),

@@ -184,10 +184,23 @@ def test_the_language_of_an_account_is_set_and_taken_back(run: Run, world: World
     assert "pt-BR" not in run("accounts", "set", "--claim-lease-minutes", "5", "Acme").output
 
 
+def test_age_limits_and_reminders_of_an_account_are_set_and_taken_back(run: Run, world: World) -> None:
+    said = run("accounts", "set", "--urgent-red-minutes", "20", "--waiting-reminder-seconds", "60", "Acme").output
+    assert said.splitlines() == [
+        "urgent alarm age of 'Acme' is 20 minutes",
+        "reminder of 'Acme' is 60 seconds",
+    ]
+    assert world.viewer.get("/me").json["limits"]["urgent_red_minutes"] == 20
+    assert "waiting_reminder_seconds: 60 seconds\n" in run("accounts", "show", "Acme").output
+    run("accounts", "set", "--urgent-red-minutes", "default", "Acme")
+    assert "urgent_red_minutes: 15 minutes (the installation's)\n" in run("accounts", "show", "Acme").output
+
+
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
         (["accounts", "set", "Acme"], 2),
+        (["accounts", "set", "--red-minutes", "43201", "Acme"], 2),
         (["accounts", "set", "--language", "german", "Acme"], 1),
         (["accounts", "set", "--language", "", "Acme"], 1),
         (["accounts", "set", "--language", "d\x00e", "Acme"], 1),

@@ -168,9 +168,9 @@ export function startMoves(root, { changed }) {
   keepDrafts();
 }
 
-// What is half written survives a reload; a form that has something in it is opened again.
-export function keepDrafts() {
-  for (const form of article.querySelectorAll("form[data-form]")) {
+// What is half written survives a reload. A correction does not: it would put old words in the place of newer ones.
+function keepDrafts() {
+  for (const form of article.querySelectorAll('form[data-form]:not([data-form="edit"])')) {
     if (drafts.has(form.id)) continue;
     drafts.set(form.id, keepDraft(form, `${form.id}-${article.dataset.id}`));
   }

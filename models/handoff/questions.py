@@ -18,6 +18,9 @@ from models.session import SentStep
 
 MOST = 200  # that one person is shown
 
+# Of a row of `handoffs`, for the person `by`.
+IS_ASKED: Any = sql_file(__file__, "is_asked")
+
 _WAITING = Prepared(sql_file(__file__, "waiting_questions"))
 
 

@@ -88,7 +88,8 @@ def test_a_correction_says_what_changed_and_quotes_names_alone(world: World) -> 
     answer = world.junior.patch("/sessions/T-1", changes)
     assert {name: answer.json[name] for name in changes} == changes
     assert (answer.json["external_id"], answer.json["steps_count"]) == ("T-1", len(STEPS))
-    assert answer.json["handoff"] == world.viewer.get("/queue").json["items"][0]
+    row = world.viewer.get("/queue").json["items"][0]
+    assert answer.json["handoff"] | {"unread": True} == row
     assert answer.json["handoff"]["version"] == made["version"] + 1
     quoted = "x" * 59
     note = f"title, problem, client: Northwind → Contoso, asset: HP-2 → none, category: Printing → {quoted}…"

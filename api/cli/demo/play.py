@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from api.cli.demo.stories import BEGINNINGS, ENDS, STEPS, Line, Story, length
 from api.cli.history_lines import SCHEMA as HISTORY
 from api.schemas import IntakeSchema, StepSchema
-from models import account, batch, handoff, history
+from models import batch, handoff, history
 from models import session as sessions
 from models.account import Account, User
 from models.assessment import Lane, feedback, vocabulary
@@ -47,7 +47,7 @@ def fill(account_id: UUID, people: People, stories: Sequence[Story]) -> dict[str
     """
     now = datetime.now(UTC)
     with maintenance() as session:
-        account.set_claim_lease(session.get_one(Account, account_id), LEASE)
+        session.get_one(Account, account_id).claim_lease_seconds = round(LEASE.total_seconds())
     _import(account_id, people, [story for story in stories if story.imported], now)
     player = _Player(account_id, people, now)
     player.play([story for story in stories if not story.imported])

@@ -15,6 +15,8 @@ export const STANDING = labels.Standing;
 export const BATCH = labels.BatchState;
 export const ITEM = labels.ItemState;
 export const RATING = labels.Rating;
+export const ROLE = labels.Role;
+export const TOKEN = labels.TokenState;
 
 // Why there is no answer of a model, as the end of a sentence.
 export const why = (kind) =>

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -14,9 +15,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from api import auth, labels
+from api import queue as shown_queue
 from api.auth import cookie, jwts
 from api.http import errors
 from models.account import Caller, Role, login
+from models.account.limits import limits
 from models.assessment.feedback import Rating
 from models.handoff import COVERED, OPEN, Priority, Status
 from models.transaction import maintenance
@@ -158,9 +161,22 @@ def _signed_out() -> Any:
 
 @blueprint.get("/queue")
 @page(Role.VIEWER)
-def queue() -> str:
-    """The live queue."""
-    return render_template("queue.html")
+def queue() -> Any:
+    """The queue: a view of it as it is now, which the script keeps so."""
+    wait = limits().seconds_to_wait(g.caller)
+    if wait > 0:
+        return _message(429, "Too many requests", "Please wait a moment and load the page again.")
+    asked = shown_queue.Asked.of(request.args)
+    return render_template(
+        "queue.html",
+        asked=asked,
+        shown=shown_queue.read(g.caller, asked),
+        views=shown_queue.views(g.caller),
+        sorts=list(shown_queue.SORTS.items()),
+        empty=shown_queue.EMPTY,
+        blank=shown_queue.rows.BLANK,
+        limits=asdict(shown_queue.rows.Limits()),
+    )
 
 
 @blueprint.get("/handoffs/<uuid:handoff_id>")
@@ -193,7 +209,19 @@ def batches() -> str:
 
 @blueprint.context_processor
 def _common() -> dict[str, Any]:
-    return {"me": g.get("caller"), "csrf": cookie.csrf_token(), "labels": labels.for_scripts(), **SELECTS}
+    return {
+        "me": g.get("caller"),
+        "csrf": cookie.csrf_token(),
+        "labels": labels.for_scripts(),
+        "counts": _counts,
+        "title_of": shown_queue.title_of,
+        **SELECTS,
+    }
+
+
+def _counts() -> dict[str, Any]:
+    """How much waits for the reader; empty where that cannot be found out."""
+    return {} if "is_trouble" in g else shown_queue.counts(g.caller)
 
 
 @blueprint.after_request
@@ -213,6 +241,7 @@ def _message(status: int, title: str, detail: str) -> Response:
 @blueprint.errorhandler(OperationalError)
 @blueprint.errorhandler(PoolTimeout)
 def _database_away(_: Exception) -> Response:
+    g.is_trouble = True
     response = _message(503, "Not available right now", "The database does not answer. Please try again in a moment.")
     response.headers["Retry-After"] = "2"
     return response

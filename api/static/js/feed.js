@@ -18,6 +18,21 @@ export function backoff(failures, random = Math.random()) {
   return ceiling * (1 - random / 2);
 }
 
+/** @type {Follower | null} */
+let tab = null; // of this page, which follows the feed once
+/** @type {((events: FeedEvent[]) => void)[]} */
+const listeners = [];
+
+// Hear what the page's follower hears, whoever has started it.
+export function listen(onEvents) {
+  listeners.push(onEvents);
+}
+
+export const following = () => tab !== null;
+
+// Whether this tab is the one that polls.
+export const isLeading = () => tab?.leading ?? false;
+
 /**
  * Follow the feed. `load` reads what the page shows and returns a cursor from which the feed continues.
  * @param {{
@@ -27,7 +42,11 @@ export function backoff(failures, random = Math.random()) {
  * }} page
  */
 export function follow({ load, onEvents, onState }) {
-  const tab = new Follower(load, onEvents, onState);
+  const hear = (events) => {
+    onEvents(events);
+    for (const each of listeners) each(events);
+  };
+  tab = new Follower(load, hear, onState);
   tab.start();
   return tab;
 }

@@ -75,6 +75,11 @@ interface Handoff {
   overdue: boolean;
   assessment_state: AssessmentState | null;
   assessment: Assessment | null;
+  questions_open?: number;
+  snoozed_until?: string | null;
+  /** In lists only: whether the caller has to read it, and where a search found its words. */
+  unread?: boolean;
+  matched?: { field: string; text: string }[];
 }
 
 interface Step {

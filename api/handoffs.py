@@ -13,11 +13,11 @@ from flask_smorest import Blueprint
 
 from api.auth import actor, caller, requires
 from api.http.answers import answer, in_pieces, page_position, page_token, versioned, wanted_versions
+from api.http.errors import Problem
 from api.http.parsing import StrictParser, read_json
 from api.openapi import problems
 from api.schemas import (
     AssessmentPageSchema,
-    CardPageSchema,
     FeedbackAnswer,
     FeedbackSchema,
     HandoffSchema,
@@ -25,10 +25,12 @@ from api.schemas import (
     IntakeSchema,
     ListQuery,
     NothingSchema,
+    ReadSchema,
     ReasonSchema,
     ReassessedSchema,
     ReassignSchema,
     ResolveSchema,
+    RowPageSchema,
     TimelineSchema,
 )
 from models import handoff
@@ -36,11 +38,13 @@ from models.assessment import Lane, feedback
 from models.assessment.feedback import Rating
 from models.feed import card
 from models.feed.card import Representation
-from models.handoff import Handoff, Priority, Status, idempotency, intake, listing, moves
+from models.handoff import Priority, Status, idempotency, intake, listing, moves, reading
 from models.handoff.intake import Intake
-from models.handoff.listing import Filter
+from models.handoff.listing import Filter, PlaceError
+from models.handoff.matched import matched
 from models.handoff.timeline import timeline, with_texts
-from models.transaction import append_and_represent, transaction
+from models.handoff.views import Sort, View
+from models.transaction import append_and_represent, one_message, transaction
 from tasks.wake import wake
 
 TIMELINE_PAGE = 50  # entries whose texts are read at once
@@ -94,30 +98,40 @@ def _wake(assessment_id: UUID | None) -> None:
 @blueprint.get("")
 @requires("viewer")
 @blueprint.arguments(ListQuery, location="query")
-@blueprint.response(200, CardPageSchema)
+@blueprint.response(200, RowPageSchema)
 @problems()
 def index(query: dict[str, Any]) -> Response:
-    """The account's handoffs, the newest first."""
+    """The account's handoffs, without `view` and `sort` the newest first."""
     limit, page = query.pop("limit"), query.pop("page", None)
-    wanted = Filter(
-        **query
-        | {
-            "status": tuple(Status(value) for value in query.get("status", [])),
-            "priority": tuple(Priority(value) for value in query.get("priority", [])),
-        }
-    )
-    account_id = caller().account_id
-    before = UUID(page_position(account_id, "handoffs", query, page)[0]) if page else None
+    account_id, words = caller().account_id, query.get("q")
+    after = page_position(account_id, "handoffs", query, page) if page else None
+    how = {"sort": Sort(query["sort"]) if "sort" in query else None, "after": after, "limit": limit}
     with transaction(account_id) as session:
-        ids = (
-            listing.listed(session, account_id, wanted, seen_by=actor()).order_by(Handoff.id.desc()).limit(limit + 1)
-        )
-        if before:
-            ids = ids.where(Handoff.id < before)
-        found = list(session.scalars(ids))
-        cards = card.cards(session, {(account_id, each) for each in found[:limit]})
-    more = page_token(account_id, "handoffs", query, [str(found[limit - 1])]) if len(found) > limit else None
-    return answer({"items": [cards[account_id, each] for each in found[:limit]], "next_page": more})
+        try:
+            rows = listing.page(session, account_id, _filter(query), seen_by=actor(), **how)
+        except PlaceError as error:
+            raise Problem(422, "page_invalid", "This page token belongs to another list.") from error
+        shown = rows[:limit]
+        cards = card.cards(session, {(account_id, row.id) for row in shown})
+        places = matched(session, account_id, [row.id for row in shown], words) if words else None
+    items = [
+        cards[account_id, row.id]
+        | {"unread": row.is_unread}
+        | ({} if places is None else {"matched": places[row.id]})
+        for row in shown
+    ]
+    more = page_token(account_id, "handoffs", query, rows[limit - 1].place) if len(rows) > limit else None
+    return answer({"items": items, "next_page": more})
+
+
+def _filter(query: dict[str, Any]) -> Filter:
+    narrowing = {name: value for name, value in query.items() if name != "sort"}
+    kinds = {
+        "status": tuple(Status(value) for value in query.get("status", [])),
+        "priority": tuple(Priority(value) for value in query.get("priority", [])),
+        "view": View(query["view"]) if "view" in query else None,
+    }
+    return Filter(**narrowing | kinds)
 
 
 @blueprint.get("/<uuid:handoff_id>")
@@ -131,6 +145,22 @@ def read(handoff_id: UUID) -> Response:
         handoff.find(session, caller().account_id, handoff_id, seen_by=actor())
         shown = card.representation(session, caller().account_id, handoff_id)
     return versioned(shown)
+
+
+@blueprint.put("/<uuid:handoff_id>/read")
+@requires("viewer")
+@blueprint.arguments(ReadSchema)
+@blueprint.response(200, ReadSchema)
+@problems(404)
+def mark_read(body: dict[str, Any], handoff_id: UUID) -> Response:
+    """Note that you have read the handoff up to the event `seq`, which is the handoff's own as you loaded it.
+
+    Never backwards; the answer has the number that counts from now on.
+    """
+    account_id = caller().account_id
+    with one_message(account_id) as message:
+        seq = reading.mark_read(message, account_id, handoff_id, body["seq"], by=actor())
+    return answer({"seq": seq})
 
 
 def _wanted_version(handoff_id: UUID) -> int | None:

@@ -23,10 +23,12 @@ blueprint.ARGUMENTS_PARSER = StrictParser()
 @blueprint.response(200, MeSchema)
 @problems()
 def me(_: dict[str, str]) -> Response:
-    """Who you are."""
+    """Who you are, and the age limits of your account."""
     who = caller()
     within = {"id": str(who.account_id), "name": who.account_name}
-    return answer({"id": str(who.user_id), "name": who.name, "role": who.role, "account": within})
+    with transaction(who.account_id) as session:
+        limits = account.age_limits(session, who.account_id)
+    return answer({"id": str(who.user_id), "name": who.name, "role": who.role, "account": within, "limits": limits})
 
 
 @blueprint.get("/people")

@@ -13,11 +13,14 @@ from sqlalchemy.exc import OperationalError
 from models import account, assessment, batch, feed, handoff, history, session
 from models.assessment import feedback, vectors, vocabulary
 from models.database import Base, connections, roles, sqlstate
-from models.handoff import idempotency
+from models.handoff import idempotency, reading
 from models.settings import settings
 
 # Importing the tables fills the metadata.
-TABLES = (account, assessment, batch, feed, feedback, handoff, history, idempotency, session, vectors, vocabulary)
+TABLES = (
+    *(account, assessment, batch, feed, feedback, handoff, history, idempotency, reading, session, vectors),
+    vocabulary,
+)
 
 LOCK_SECONDS = 5
 LOCK_NOT_AVAILABLE = "55P03"

@@ -39,6 +39,10 @@ class Settings:
     worker_grace_seconds: float
     worker_deaf_seconds: float
     claim_lease_seconds: int
+    amber_minutes: int
+    red_minutes: int
+    urgent_amber_minutes: int
+    urgent_red_minutes: int
     feed_retention_days: int
     feed_retention_events: int
     idempotency_hours: int
@@ -175,6 +179,10 @@ def _read(env: Env) -> Settings:
         worker_grace_seconds=env.float("WORKER_GRACE_SECONDS", 5, validate=positive),
         worker_deaf_seconds=env.float("WORKER_DEAF_SECONDS", 60, validate=positive),
         claim_lease_seconds=env.int("CLAIM_LEASE_SECONDS", 1800, validate=positive),
+        amber_minutes=env.int("AMBER_MINUTES", 15, validate=positive),
+        red_minutes=env.int("RED_MINUTES", 60, validate=positive),
+        urgent_amber_minutes=env.int("URGENT_AMBER_MINUTES", 5, validate=positive),
+        urgent_red_minutes=env.int("URGENT_RED_MINUTES", 15, validate=positive),
         feed_retention_days=env.int("FEED_RETENTION_DAYS", 14, validate=positive),
         feed_retention_events=env.int("FEED_RETENTION_EVENTS", 50_000, validate=positive),
         idempotency_hours=env.int("IDEMPOTENCY_HOURS", 24, validate=positive),

@@ -58,6 +58,12 @@ MEANINGS: dict[str, dict[str, str]] = {
         "IDEMPOTENCY_HOURS": "how long the answer to an Idempotency-Key is repeated",
         "CLAIM_LEASE_SECONDS": "a claim without a first action is released after this; accounts may differ",
     },
+    "Age of a waiting handoff": {
+        "AMBER_MINUTES": "when its age warns; accounts may differ, as in the other three",
+        "RED_MINUTES": "when its age alarms",
+        "URGENT_AMBER_MINUTES": "when the age of an urgent one warns",
+        "URGENT_RED_MINUTES": "when the age of an urgent one alarms",
+    },
     "Assessments": {
         "ASSESSOR": "`extractive` (offline), `openai` or `anthropic`",
         "ASSESS_DEADLINE_SECONDS": "from acceptance; then the offline assessor writes it, with the reason `deadline`",

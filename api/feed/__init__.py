@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flask import Response, request
 from flask_smorest import Blueprint
-from sqlalchemy import Text, cast
+from sqlalchemy import Text, Uuid, cast, literal
 
 from api.auth import caller, requires
 from api.feed import cursor as cursors
@@ -21,12 +21,15 @@ from api.http.answers import page_position, page_token
 from api.http.errors import Problem
 from api.http.parsing import StrictParser
 from api.openapi import problems
-from api.schemas import FeedQuery, FeedSchema, QueuePageSchema, QueueQuery
+from api.schemas import CountsSchema, FeedQuery, FeedSchema, NothingQuery, QueuePageSchema, QueueQuery
 from models import feed
 from models.database import dump_json
 from models.feed.head import heads
 from models.handoff import OPEN, Actor, Handoff, Priority, Status
+from models.handoff.counts import counts
 from models.handoff.listing import Filter, listed
+from models.handoff.matched import matched
+from models.handoff.reading import is_unread, with_reads
 from models.transaction import one_message, transaction
 
 blueprint = Blueprint("feed", __name__, url_prefix="/api/v1", description="What is open, and what happens to it")
@@ -162,7 +165,7 @@ def queue(query: dict[str, Any]) -> Response:
     what follows are together the queue as it is, always.
     """
     limit, page = query.pop("limit"), query.pop("page", None)
-    account_id = caller().account_id
+    account_id, words, me = caller().account_id, query.get("q"), literal(caller().user_id, Uuid)
     with transaction(account_id) as session:
         if page:
             epoch, head, last = page_position(account_id, "queue", query, page)
@@ -174,9 +177,16 @@ def queue(query: dict[str, Any]) -> Response:
         if last:
             ids = ids.where(Handoff.id > UUID(last))
         rows = session.execute(
-            ids.with_only_columns(Handoff.id, cast(Handoff.card, Text)).order_by(Handoff.id).limit(limit + 1)
+            with_reads(ids, me)
+            .with_only_columns(Handoff.id, cast(Handoff.card, Text), is_unread(me))
+            .order_by(Handoff.id)
+            .limit(limit + 1)
         ).all()
-    items = ",".join(body for _, body in rows[:limit])
+        places = matched(session, account_id, [row[0] for row in rows[:limit]], words) if words else None
+    items = ",".join(
+        f"{body[:-1]},{dump_json({'unread': unread} | ({} if places is None else {'matched': places[each]}))[1:]}"
+        for each, body, unread in rows[:limit]
+    )
     if len(rows) > limit:
         end = dump_json({"next_page": page_token(account_id, "queue", query, [epoch, head, str(rows[limit - 1][0])])})
     else:
@@ -186,6 +196,17 @@ def queue(query: dict[str, Any]) -> Response:
     response.headers["Cache-Control"] = answers.PRIVATE
     response.headers["Vary"] = "Authorization, Cookie, Accept-Encoding"
     return response
+
+
+@blueprint.get("/queue/counts")
+@requires("viewer")
+@blueprint.arguments(NothingQuery, location="query")
+@blueprint.response(200, CountsSchema)
+@problems()
+def view_counts(_: dict[str, str]) -> Response:
+    """How many handoffs each of your views has, as of the event `seq`. Ask again when the feed has a later one."""
+    with one_message(caller().account_id) as message:
+        return answers.answer(counts(message, caller().account_id, by=caller().user_id))
 
 
 def _queue_filter(query: dict[str, Any]) -> Filter:

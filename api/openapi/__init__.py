@@ -61,6 +61,7 @@ CODES = {
         "language_unknown",
         "no_admin",
         "page_invalid",
+        "seq_ahead",
         "target_is_author",
         "user_unknown",
     ],

@@ -106,8 +106,12 @@ GENERATION = {
     "error_kind": None,
 }
 
+ROW = {**CARD, "unread": True}
+LIMITS = {"amber_minutes": 15, "red_minutes": 60, "urgent_amber_minutes": 5, "urgent_red_minutes": 15}
+
 BODIES: dict[tuple[str, str], Any] = {
     ("post", "/api/v1/handoffs"): INTAKE,
+    ("put", f"{H}/read"): {"seq": 318},
     ("post", f"{H}/reassign"): {"user_id": SAM["id"], "reason": "You know this relay."},
     ("post", f"{H}/resolve"): {
         "resolution": "Set TLS 1.2 under Security > SMTP.",
@@ -119,8 +123,8 @@ BODIES: dict[tuple[str, str], Any] = {
 }
 
 ANSWERS: dict[tuple[str, str], Any] = {
-    ("get", "/api/v1/handoffs"): {"items": [CARD], "next_page": None},
-    ("get", "/api/v1/queue"): {"items": [CARD], "next_page": None, "cursor": "MS4yZjFjLjMxOC5hbGw.5mJc0gq1x2c"},
+    ("get", "/api/v1/handoffs"): {"items": [ROW], "next_page": None},
+    ("get", "/api/v1/queue"): {"items": [ROW], "next_page": None, "cursor": "MS4yZjFjLjMxOC5hbGw.5mJc0gq1x2c"},
     ("get", "/api/v1/feed"): {
         "events": [
             {"seq": 318, "type": "handoff.ready", "at": "2026-03-02T07:12:09.312000+00:00", "handoff": CARD},
@@ -131,7 +135,23 @@ ANSWERS: dict[tuple[str, str], Any] = {
         "has_more": False,
         "cursor": "MS4yZjFjLjMxOC5hbGw.5mJc0gq1x2c",
     },
-    ("get", "/api/v1/me"): {**SAM, "role": "engineer", "account": {"id": JO["id"], "name": "Night Owl IT"}},
+    ("get", "/api/v1/me"): {
+        **SAM,
+        "role": "engineer",
+        "account": {"id": JO["id"], "name": "Night Owl IT"},
+        "limits": LIMITS,
+    },
+    ("put", f"{H}/read"): {"seq": 318},
+    ("get", "/api/v1/queue/counts"): {
+        "views": {
+            "waiting": {"total": 12, "urgent": 1, "unread": 4},
+            "for_me": {"total": 1, "urgent": 0, "unread": 1},
+            "mine": {"total": 3, "urgent": 0, "unread": 0},
+            "handed_off": {"total": 8, "urgent": 0, "unread": 2},
+            "resolved": {"total": 214},
+        },
+        "seq": 318,
+    },
     ("get", "/api/v1/people"): {"items": [{**JO, "role": "engineer"}, {**SAM, "role": "engineer"}]},
     ("get", f"{H}/assessments"): {"items": [GENERATION], "next_page": None},
     ("get", f"{H}/timeline"): {

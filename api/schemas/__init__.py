@@ -10,8 +10,9 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from models import text as words
 from models.assessment import State
 from models.assessment.feedback import Rating
-from models.feed import EventType
+from models.feed import MAX_SEQ, EventType
 from models.handoff import OPEN, Intent, Priority, Status
+from models.handoff.views import Sort, View
 from models.session import Outcome, StepKind
 from tasks.assessors.content import CaseStateSchema, DraftSchema
 
@@ -146,6 +147,17 @@ class ResolveSchema(Schema):
     root_cause = Text(most=2000, allow_none=True)
 
 
+class ReadSchema(Schema):
+    """Up to which event of the feed somebody has read a handoff."""
+
+    seq = fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(0, MAX_SEQ),
+        metadata={"description": "The handoff's `seq`; 0 where that is null."},
+    )
+
+
 class FeedbackSchema(Schema):
     """What a reader thinks of an assessment."""
 
@@ -162,6 +174,17 @@ SEARCH = (
 )
 
 
+VIEWS = (
+    "`waiting`: not taken yet. `for_me`: waiting and meant for you, or reassigned to you and not opened yet. `mine`: "
+    "taken by you. `handed_off`: by you, unless withdrawn. `resolved`. `all`: what you may see."
+)
+SORTS = (
+    "`urgency`: the open ones, the most urgent first and among equals the one that has waited longest; then the "
+    "closed ones, the newest first. `oldest`, `newest`: by the time of handing over, in `view=resolved` of the "
+    "resolution. Default with a view: `urgency`, for `resolved` `newest`. With neither: the newest first."
+)
+
+
 class ListQuery(Schema):
     """Which handoffs a list shows, and which page of it."""
 
@@ -174,6 +197,8 @@ class ListQuery(Schema):
     since = Time()
     until = Time()
     q = Text(most=200, metadata={"description": SEARCH})
+    view = one_of(View, metadata={"description": VIEWS})
+    sort = one_of(Sort, metadata={"description": SORTS})
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
     page = Text(most=1000)
 
@@ -313,17 +338,69 @@ class ReassessedSchema(HandoffSchema):
     generation = fields.Integer()
 
 
-class CardPageSchema(Schema):
+class MatchSchema(Schema):
+    """A place where a search found a word: characters `start` to `end` of an excerpt of the field."""
+
+    field = fields.String(
+        metadata={
+            "description": "ticket, title, client, asset, category, person, ask, reason, problem, resolution, "
+            "root_cause, or step:N"
+        }
+    )
+    text = fields.String()
+    start = fields.Integer()
+    end = fields.Integer()
+
+
+class RowSchema(CardSchema):
+    """A handoff in a list: its card, and what it is to the caller. `matched` stands in the rows of a search alone."""
+
+    unread = fields.Boolean()
+    matched = fields.List(fields.Nested(MatchSchema))
+
+
+class RowPageSchema(Schema):
     """A page of a list."""
 
-    items = fields.List(fields.Nested(CardSchema))
+    items = fields.List(fields.Nested(RowSchema))
     next_page = fields.String(allow_none=True)
 
 
-class QueuePageSchema(CardPageSchema):
+class QueuePageSchema(RowPageSchema):
     """A page of the queue; the last one carries the cursor from which the feed continues."""
 
     cursor = fields.String()
+
+
+class CountSchema(Schema):
+    """How many handoffs a view has."""
+
+    total = fields.Integer()
+    urgent = fields.Integer(metadata={"description": "Of the open ones."})
+    unread = fields.Integer(metadata={"description": "Of the open ones."})
+
+
+class TotalSchema(Schema):
+    """How many handoffs a view has, without more."""
+
+    total = fields.Integer()
+
+
+class ViewCountsSchema(Schema):
+    """The views of the caller. Resolved handoffs count for 30 days."""
+
+    waiting = fields.Nested(CountSchema)
+    for_me = fields.Nested(CountSchema)
+    mine = fields.Nested(CountSchema)
+    handed_off = fields.Nested(CountSchema)
+    resolved = fields.Nested(TotalSchema)
+
+
+class CountsSchema(Schema):
+    """The counts of the views as of the feed's event `seq`."""
+
+    views = fields.Nested(ViewCountsSchema)
+    seq = fields.Integer()
 
 
 class EventSchema(Schema):
@@ -418,6 +495,15 @@ class AccountSchema(Schema):
     name = fields.String()
 
 
+class LimitsSchema(Schema):
+    """The minutes after which the age of a waiting handoff warns (amber) and alarms (red)."""
+
+    amber_minutes = fields.Integer()
+    red_minutes = fields.Integer()
+    urgent_amber_minutes = fields.Integer()
+    urgent_red_minutes = fields.Integer()
+
+
 class MeSchema(Schema):
     """The caller."""
 
@@ -425,6 +511,7 @@ class MeSchema(Schema):
     name = fields.String()
     role = fields.String()
     account = fields.Nested(AccountSchema)
+    limits = fields.Nested(LimitsSchema)
 
 
 class NothingQuery(Schema):

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ColumnElement,
     ForeignKey,
@@ -28,8 +29,10 @@ from models.database import Base, CreatedAt, MaybeTime, new_id, sql_file, stored
 from models.database.executor import Executor, Session
 from models.database.prepared import Prepared
 from models.errors import Invalid, NotFound
+from models.settings import settings
 
 TOKEN_PREFIX = "rf_"  # noqa: S105 - what every token begins with
+AGE_LIMITS = ("amber_minutes", "red_minutes", "urgent_amber_minutes", "urgent_red_minutes")
 
 Named = TypeVar("Named")
 
@@ -56,9 +59,17 @@ class Account(Base):
     name: Mapped[str] = mapped_column(String(200))
     claim_lease_seconds: Mapped[int | None]  # None: the installation's setting
     language: Mapped[str | None] = mapped_column(Text)  # of assessments, BCP 47; None: the language of each case
+    # When the age of a waiting handoff warns, and when it alarms. None: the installation's settings.
+    amber_minutes: Mapped[int | None] = mapped_column(BigInteger)
+    red_minutes: Mapped[int | None] = mapped_column(BigInteger)
+    urgent_amber_minutes: Mapped[int | None] = mapped_column(BigInteger)
+    urgent_red_minutes: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
 
-    __table_args__ = (CheckConstraint("claim_lease_seconds > 0", name="claim_lease_seconds"),)
+    __table_args__ = (
+        CheckConstraint("claim_lease_seconds > 0", name="claim_lease_seconds"),
+        *(CheckConstraint(f"{name} > 0", name=name) for name in AGE_LIMITS),
+    )
 
 
 class User(Base):
@@ -285,6 +296,14 @@ def refuse_who_cannot_work(session: Session, user_id: UUID) -> None:
     """
     if not session.scalar(select(func.may_work(user_id))):
         raise Invalid("user_unknown", "There is no such engineer in this account.", user_id=str(user_id))
+
+
+def age_limits(session: Session, account_id: UUID) -> dict[str, int]:
+    """Return the minutes after which the age of a waiting handoff warns (amber) and alarms (red)."""
+    own = session.execute(
+        select(*(getattr(Account, name) for name in AGE_LIMITS)).where(Account.id == account_id)
+    ).one()
+    return {name: minutes or getattr(settings(), name) for name, minutes in zip(AGE_LIMITS, own, strict=True)}
 
 
 def set_claim_lease(account: Account, lease: timedelta | None) -> None:

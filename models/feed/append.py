@@ -57,10 +57,11 @@ def change_and_append(
 ) -> Changed:
     """Carry out a change made by with_event() and append its event, in one message.
 
-    `values` are those of the change; `by`, the person who acts, and `note` are the event's too. `show` asks for the
-    handoff in full.
+    `values` are those of the change; `by`, the person who acts, `note` and `unread_for` are the event's too. `show`
+    asks for the handoff in full.
     """
     event = {"account": account_id, "handoff": handoff_id, "type": None, "by": None, "note": None, "show": show}
+    event["unread_for"] = None
     (row,) = together(executor, (change, _APPEND_ONE), {**event, **values})
     return Changed(row.event != _REFUSED, None if row.head is None else _appended(row))
 
@@ -101,6 +102,7 @@ def _values(event: Event) -> dict[str, Any]:
         "type": event.type,
         "by": event.actor_id,
         "note": event.note,
+        "unread_for": event.unread_for and str(event.unread_for),
     }
 
 
@@ -114,6 +116,7 @@ def _values_of_many(events: Sequence[Event]) -> dict[str, Any]:
             "handoff_id": str(event.handoff_id),
             "actor_id": event.actor_id and str(event.actor_id),
             "note": event.note,
+            "unread_for": event.unread_for and str(event.unread_for),
         }
         for n, event in enumerate(events, start=1)
     ]

@@ -5,7 +5,7 @@ WITH counter AS (
 ), item AS (
     SELECT counter.head - :count + listed.n AS seq, listed.*
     FROM counter, jsonb_to_recordset(CAST(:items AS jsonb))
-        AS listed(n int, last bool, type text, handoff_id uuid, actor_id uuid, note text)
+        AS listed(n int, last bool, type text, handoff_id uuid, actor_id uuid, note text, unread_for text)
 ), current AS (
     SELECT cards.id, cards.version, cards.card FROM handoff_cards AS cards
     WHERE cards.account_id = :account AND cards.id = ANY (CAST(:handoffs AS uuid[]))
@@ -14,9 +14,14 @@ WITH counter AS (
     SELECT :account, item.seq, item.type, item.handoff_id, current.version, item.actor_id, item.note,
         current.card || jsonb_build_object('seq', item.seq)
     FROM item LEFT JOIN current ON current.id = item.handoff_id
+), unread AS (
+    SELECT handoff_id, jsonb_object_agg(unread_for, seq ORDER BY seq) AS since
+    FROM item WHERE unread_for IS NOT NULL GROUP BY handoff_id
 ), shown AS (
-    UPDATE handoffs SET seq = item.seq, card = current.card || jsonb_build_object('seq', item.seq)
-    FROM item JOIN current ON current.id = item.handoff_id
+    UPDATE handoffs SET seq = item.seq, card = current.card || jsonb_build_object('seq', item.seq),
+        unread_since = CASE WHEN unread.since IS NULL THEN unread_since
+            ELSE coalesce(unread_since, '{}') || unread.since END
+    FROM item JOIN current ON current.id = item.handoff_id LEFT JOIN unread ON unread.handoff_id = current.id
     WHERE item.last AND handoffs.account_id = :account AND handoffs.id = item.handoff_id
 )
 SELECT counter.head, control.epoch, control.pace FROM counter, feed_control AS control

@@ -2,6 +2,8 @@
 -- full if asked to `show` it. The type is given, or is the one that the change before it in the same message left in
 -- app.event (see with_event); for '' and 'none' nothing is numbered.
 --
+-- `unread_for` names who has not read the handoff since, whatever they had read (see models/handoff/reading.py).
+--
 -- An event of a handoff that does not exist has no version, which the table refuses: hence the LEFT JOIN.
 WITH counter AS (
     UPDATE feeds SET head = head + 1, changed_at = clock_timestamp()
@@ -17,7 +19,10 @@ WITH counter AS (
         CAST(:by AS uuid), CAST(:note AS text), current.card
     FROM counter LEFT JOIN current ON true
 ), shown AS (
-    UPDATE handoffs SET seq = counter.head, card = current.card FROM counter, current
+    UPDATE handoffs SET seq = counter.head, card = current.card,
+        unread_since = CASE WHEN CAST(:unread_for AS text) IS NULL THEN unread_since
+            ELSE coalesce(unread_since, '{}') || jsonb_build_object(CAST(:unread_for AS text), counter.head) END
+    FROM counter, current
     WHERE handoffs.account_id = :account AND handoffs.id = current.id
 )
 SELECT counter.head, control.epoch, control.pace, current.whole, current.version,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from models.database.executor import Session
@@ -12,16 +12,20 @@ from models.feed import EventType
 from models.feed.card import Representation
 from models.feed.head import Writing
 
+EVERYBODY: Literal["all"] = "all"
+Readers = UUID | Literal["all"]  # one person, or everybody who sees the handoff
+
 
 @dataclass(frozen=True)
 class Event:
-    """An event that has no number yet."""
+    """An event that has no number yet. `unread_for`: who has not read its handoff from this event on."""
 
     account_id: UUID
     handoff_id: UUID
     type: EventType
     actor_id: UUID | None
     note: str | None
+    unread_for: Readers | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,14 @@ class UnitOfWork(Session):
         self.appended: dict[UUID, Appended] = {}  # the last append to each feed
 
     def collect(
-        self, account_id: UUID, handoff_id: UUID, type: EventType, *, by: UUID | None, note: str | None = None
+        self,
+        account_id: UUID,
+        handoff_id: UUID,
+        type: EventType,
+        *,
+        by: UUID | None,
+        note: str | None = None,
+        unread_for: Readers | None = None,
     ) -> None:
         """Collect an event of a handoff. `by` is the person who acts, None: the service itself."""
-        self.events[account_id].append(Event(account_id, handoff_id, type, by, note))
+        self.events[account_id].append(Event(account_id, handoff_id, type, by, note, unread_for))

@@ -94,6 +94,7 @@ class Handoff(Base):
     shown_generation: Mapped[int | None]  # the last good one
     seq: Mapped[int | None] = mapped_column(BigInteger)
     card: Mapped[dict[str, Any] | None] = mapped_column(JSONB, deferred=True)  # as of the last event
+    unread_since: Mapped[dict[str, int] | None] = mapped_column(JSONB, deferred=True)  # see models/handoff/reading.py
     search: Mapped[Any] = mapped_column(TSVECTOR, deferred=True)  # stems, for later searches for similar cases
     words: Mapped[Any] = mapped_column(TSVECTOR, deferred=True, server_default="")
 
@@ -128,6 +129,17 @@ class Handoff(Base):
             postgresql_where=text("escalated_at IS NOT NULL"),
         ),
         Index("ix_handoffs_handed_off_by", "account_id", "handed_off_by_id", "id"),  # "my handoffs"
+        # The resolved ones from the newest on, and how many there are of a period, also by their author.
+        Index(
+            "ix_handoffs_resolved_at",
+            "account_id",
+            "resolved_at",
+            "id",
+            postgresql_where=status == Status.RESOLVED,
+            postgresql_include=["handed_off_by_id"],
+        ),
+        # How many drafts somebody has.
+        Index("ix_handoffs_parked", "account_id", "handed_off_by_id", postgresql_where=status == Status.PARKED),
         # The sweep: claims that may be overdue.
         Index(
             "ix_handoffs_claimed_at",

@@ -1,16 +1,20 @@
-"""Filters of the lists of handoffs."""
+"""Lists of handoffs: their filters, and a page of one in an order."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, Uuid, and_, literal, select
 
 from models.database.executor import Session
 from models.handoff import Actor, Handoff, Priority, Status, visible_to
-from models.handoff.search import matches
+from models.handoff.reading import is_unread, with_reads
+from models.handoff.search import matches, ticket_of
+from models.handoff.views import Sort, Stretch, View, stretches, within
 from models.session import TroubleshootingSession
 
 
@@ -27,6 +31,7 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
     q: str | None = None
+    view: View | None = None
 
 
 def listed(session: Session, account_id: UUID, wanted: Filter, *, seen_by: Actor) -> Select[UUID]:
@@ -55,3 +60,85 @@ def listed(session: Session, account_id: UUID, wanted: Filter, *, seen_by: Actor
     if wanted.session:
         query = query.where(TroubleshootingSession.external_id == wanted.session)
     return query
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a list, and its place there: the number of its stretch and its keys in it."""
+
+    id: UUID
+    is_unread: bool
+    place: list[Any]
+
+
+class PlaceError(ValueError):
+    """Raised for a place that is none in this list."""
+
+
+def page(
+    session: Session,
+    account_id: UUID,
+    wanted: Filter,
+    *,
+    seen_by: Actor,
+    sort: Sort | None = None,
+    after: Sequence[Any] | None = None,
+    limit: int,
+) -> list[Row]:
+    """Return the next rows of a list after a place, at most limit + 1; the extra one only shows that there are more.
+
+    PlaceError: `after` is of another list. A search for a ticket by its id alone begins with that ticket's handoffs.
+    """
+    who = literal(seen_by.user_id, Uuid)
+    query = with_reads(listed(session, account_id, wanted, seen_by=seen_by), who)
+    if wanted.view:
+        query = query.where(within(wanted.view, who))
+    parts = _ticket_first(session, account_id, wanted, stretches(wanted.view, sort))
+    first, keys = _place(after, parts)
+    rows: list[Row] = []
+    for number, part in enumerate(parts[first:], start=first):
+        if part is None:
+            continue
+        here = query.where(part.rows)
+        if keys and number == first:
+            here = here.where(part.after(keys))
+        found = session.execute(
+            here.with_only_columns(Handoff.id, is_unread(who), *part.keys)
+            .order_by(*part.order)
+            .limit(limit + 1 - len(rows))
+        )
+        rows += [Row(row[0], row[1], [number, *map(_text, row[2:])]) for row in found]
+        if len(rows) > limit:
+            break
+    return rows
+
+
+def _place(after: Sequence[Any] | None, parts: Sequence[Stretch | None]) -> tuple[int, list[str]]:
+    """Return the number of a stretch and the keys in it."""
+    if after is None:
+        return 0, []
+    try:
+        number, *keys = after
+        if (part := parts[number]) is not None:
+            part.after(keys)
+    except (TypeError, ValueError, IndexError) as error:
+        raise PlaceError from error
+    return number, keys
+
+
+def _text(key: Any) -> str:
+    return key.isoformat() if isinstance(key, datetime) else str(key)
+
+
+def _ticket_first(
+    session: Session, account_id: UUID, wanted: Filter, parts: Sequence[Stretch]
+) -> Sequence[Stretch | None]:
+    """Put a stretch with the ticket that a search names before the others. None: it names none."""
+    if not wanted.q:
+        return parts
+    ids = ticket_of(session, account_id, wanted.q)
+    if not ids:
+        return [None, *parts]
+    theirs = Handoff.session_id.in_(ids)
+    others: list[Stretch] = [replace(part, rows=and_(part.rows, ~theirs)) for part in parts]
+    return [Stretch(theirs, (Handoff.id,), is_descending=True), *others]

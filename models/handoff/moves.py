@@ -42,7 +42,7 @@ from models.errors import Conflict, Forbidden, VersionMismatch
 from models.feed import EventType, card
 from models.feed.append import with_event
 from models.feed.card import Representation
-from models.feed.unit_of_work import UnitOfWork
+from models.feed.unit_of_work import EVERYBODY, UnitOfWork
 from models.handoff import (
     OPEN,
     WAITING,
@@ -218,7 +218,7 @@ def reassign(
         _refuse_unless_claimer(session, found, by, version)
         account.refuse_who_cannot_work(session, to)
 
-    how = {"note": reason, "to": to}
+    how = {"note": reason, "to": to, "unread_for": str(to)}
     return _make(_REASSIGN, account_id, handoff_id, explain, by=by, version=version, **how)
 
 
@@ -380,7 +380,7 @@ def return_overdue_claim(session: UnitOfWork, account_id: UUID, handoff_id: UUID
     ).first()
     if won is None:
         return False
-    session.collect(account_id, handoff_id, EventType.OVERDUE, by=None)
+    session.collect(account_id, handoff_id, EventType.OVERDUE, by=None, unread_for=EVERYBODY)
     session.collect(account_id, handoff_id, EventType.RELEASED, by=None, note="claim lease ran out")
     return True
 
@@ -426,7 +426,8 @@ def _make(
     with transaction(account_id) as session:
         lock(session, account_id, handoff_id)
         if event := move(session, values)[0].event:
-            session.collect(account_id, handoff_id, EventType(event), by=by.user_id, note=values["note"])
+            about = {"note": values["note"], "unread_for": values["unread_for"]}
+            session.collect(account_id, handoff_id, EventType(event), by=by.user_id, **about)
         elif not explain(session, find(session, account_id, handoff_id, seen_by=by), by, version):
             raise AssertionError("a move was refused without a reason")
         return append_and_represent(session, account_id, handoff_id)
@@ -434,7 +435,8 @@ def _make(
 
 def _values(account_id: UUID, handoff_id: UUID, by: Actor, version: int | None, **more: Any) -> dict[str, Any]:
     who = {"by": by.user_id, "admin": by.is_admin}
-    return {"account": account_id, "handoff": handoff_id, "version": version, "note": None, **who, **more}
+    event = {"note": None, "unread_for": None}
+    return {"account": account_id, "handoff": handoff_id, "version": version, **event, **who, **more}
 
 
 def _refuse_unless_claimer(_: Session, found: Handoff, by: Actor, version: int | None) -> None:

@@ -17,20 +17,22 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, bindparam, case, cast, false, func, literal_column, select
+from sqlalchemy import ColumnElement, Text, and_, bindparam, case, cast, exists, false, func, literal_column, select
 from sqlalchemy.dialects.postgresql import REGCONFIG, TSVECTOR
 
+from models import text
 from models.account import User
 from models.database.executor import Session
 from models.handoff import Handoff, search_words
 from models.handoff.search_words import Term
-from models.session import SentStep, StoredSession, authors
+from models.session import SentStep, StoredSession, TroubleshootingSession, authors
 
 # A tsvector holds at most 1 MiB; these bounds keep every document below that.
 MAX_CHARS = 100_000
 MAX_ADDED_CHARS = 20_000
 MAX_ADDED_WORDS = 2_000
 MAX_BYTES = 500_000
+MOST_TICKETS = 20  # that end with one number
 _ENGLISH = literal_column("'english'", REGCONFIG)
 
 
@@ -93,6 +95,22 @@ def matches(session: Session, account_id: UUID, id_column: Any, query: str) -> C
     names = {f"person:{row.id}": row.name for row in people}
     wanted = " | ".join("(" + " & ".join(_operand(term, names) for term in all_of) + ")" for all_of in asked)
     return id_column.in_(select(func.search_handoffs(wanted).column_valued("id")))
+
+
+def ticket_of(session: Session, account_id: UUID, query: str) -> list[UUID]:
+    """Return the sessions, drafts included, of the ticket that a query names and nothing else; usually none.
+
+    It is named by its id in any case, or by the number at the end of its id.
+    """
+    ticket = text.ticket_id(query)
+    ids = select(TroubleshootingSession.id).where(TroubleshootingSession.account_id == account_id).limit(MOST_TICKETS)
+    spellings = {ticket, ticket.upper(), ticket.lower()}
+    named = list(session.scalars(ids.where(TroubleshootingSession.external_id.in_(spellings))))
+    if named or not (ticket.isascii() and ticket.isdigit()):
+        return named
+    theirs = and_(Handoff.account_id == account_id, Handoff.session_id == TroubleshootingSession.id)
+    found = exists().where(theirs, matches(session, account_id, Handoff.id, ticket))
+    return list(session.scalars(ids.where(TroubleshootingSession.external_id.regexp_match(rf"\D{ticket}$"), found)))
 
 
 def _operand(term: Term, names: dict[str, str]) -> str:

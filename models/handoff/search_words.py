@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 
 # A tsvector holds at most 1 MiB; these bounds keep every document below that.
 MOST_WORDS = 8_000
@@ -137,6 +140,14 @@ class Term:
         *others, last = self.words
         return " <-> ".join([*(_operand(word, is_last=False) for word in others), _operand(last, is_last=True)])
 
+    def pattern(self) -> re.Pattern[str]:
+        """Compile what finds the term in a Folded text, with the rest of its last word."""
+        *others, last = self.words
+        if self.is_common:
+            return re.compile(rf"(?<!\S){' +'.join(map(re.escape, self.words))}(?!\S)")
+        rest = "" if _IS_SPACELESS.match(last) else r"\S*"
+        return re.compile(r"\S* *".join([*(_pattern(word, is_last=False) for word in others), _pattern(last) + rest]))
+
     def is_in(self, name: str) -> bool:
         """Whether a name contains these words, or words beginning with them, next to each other."""
         begins = str.__eq__ if self.is_common else _begins
@@ -190,6 +201,52 @@ def _beginning(word: str) -> str:
     forms = [_cut(form) for form in _forms(word)]
     either = " | ".join(f"'{form}':*" if len(form) >= SHORTEST_BEGINNING else f"'{form}'" for form in forms)
     return f"({either})" if len(forms) > 1 else either
+
+
+def _pattern(word: str, *, is_last: bool = True) -> str:
+    """What _operand() finds, as a regular expression."""
+    if _IS_SPACELESS.match(word):
+        return re.escape(_plain(word))
+    parts = _parts(word)
+    if len(parts) == 1 and not word.isdigit():
+        either = "|".join(_begun(form) for form in _forms(word))
+    else:
+        either = " *".join(re.escape(_plain(part)) for part in parts)
+    ends = r"(?!\d)" if word[-1].isdigit() and not is_last else ""
+    return rf"{_AFTER_NO_DIGIT if word[0].isdigit() else _AFTER_NO_LETTER}(?:{either}){ends}"
+
+
+_AFTER_NO_DIGIT, _AFTER_NO_LETTER = r"(?<!\d)", r"(?<![^\s\d])"
+
+
+def _begun(form: str) -> str:
+    return re.escape(_plain(form)) + ("" if len(form) >= SHORTEST_BEGINNING else r"(?!\S)")
+
+
+class Folded:
+    """A text as words are compared, with spaces for what separates them, and where each character comes from."""
+
+    def __init__(self, text: str) -> None:
+        self._ends: list[int] | None = None
+        if text.isascii():
+            self.text = text.lower().translate(_FOLDS)
+            return
+        pieces = [_plain(character) for character in text]
+        self.text = "".join(pieces)
+        self._ends = list(accumulate(map(len, pieces)))
+
+    def find(self, pattern: re.Pattern[str]) -> tuple[int, int] | None:
+        """Return start and end of the first match in the original; None: there is none."""
+        found = pattern.search(self.text)
+        return found and (self._origin(found.start()), self._origin(found.end() - 1) + 1)
+
+    def _origin(self, place: int) -> int:
+        return place if self._ends is None else bisect_right(self._ends, place)
+
+
+@lru_cache(maxsize=16_384)
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).casefold().translate(_FOLDS)
 
 
 def _forms(word: str) -> list[str]:

@@ -23,8 +23,10 @@ from models.assessment import case, leases
 from models.database import Base, migrations
 from models.errors import NotFound
 from models.feed import append, card
-from models.handoff import Actor, Handoff, listing, moves, timeline
+from models.handoff import Actor, Handoff, counts, listing, moves, reading, search, timeline
 from models.handoff.listing import Filter
+from models.handoff.matched import matched
+from models.handoff.views import View
 from models.transaction import maintenance, transaction
 from tasks import assess
 from tests import world as worlds
@@ -41,6 +43,7 @@ BATCH = "/api/v1/batches/<uuid:batch_id>"
 TABLE: dict[tuple[str, str], int] = {
     ("GET", HANDOFF): 404,
     ("GET", f"{HANDOFF}/assessments/<int:generation>/sent"): 404,
+    ("PUT", f"{HANDOFF}/read"): 404,
     ("POST", f"{HANDOFF}/claim"): 404,
     ("POST", f"{HANDOFF}/release"): 404,
     ("POST", f"{HANDOFF}/reassign"): 404,
@@ -56,6 +59,7 @@ TABLE: dict[tuple[str, str], int] = {
     ("POST", "/api/v1/handoffs"): 422,  # with a target of the other account
     ("GET", "/api/v1/handoffs"): 200,
     ("GET", "/api/v1/queue"): 200,
+    ("GET", "/api/v1/queue/counts"): 200,
     ("GET", "/api/v1/feed"): 400,  # with the other account's cursor
     ("GET", "/api/v1/people"): 200,
     ("GET", "/api/v1/me"): 200,
@@ -71,6 +75,7 @@ TABLE: dict[tuple[str, str], int] = {
 BODIES = {
     "reassign": {"user_id": str(UUID(int=1))},
     "resolve": {"resolution": "x"},
+    "read": {"seq": 1},
     "feedback": {"rating": "helpful"},
     "steps": {"kind": "note", "text": "x"},
     "batches": {"kind": "reassess", "filter": {}, "dry_run": True},
@@ -135,7 +140,7 @@ def call(world: World, foreign: Foreign, method: str, rule: str) -> TestResponse
         query = f"cursor={foreign.cursor}" if last == "feed" else QUERIES.get(last, "")
         return world.admin.get(f"{path}?{query}" if query else path)
     body = intake(target_user_id=str(foreign.world.senior.id)) if last == "handoffs" else BODIES.get(last, {})
-    return world.admin.post(path, body)
+    return (world.admin.put if method == "PUT" else world.admin.post)(path, body)
 
 
 def state_of(foreign: Foreign) -> Any:
@@ -233,6 +238,11 @@ def test_without_the_application_filter_every_route_still_hides_other_accounts(
     assert state_of(foreign) == before
 
 
+def counted(session: Session, account_id: UUID, by: UUID) -> Any:
+    """Return the counts, if there are any: they are of one row with the feed's head."""
+    return counts._COUNTS(session, {"account": account_id, "by": by})  # type: ignore[arg-type]
+
+
 def not_found(run: Any) -> Any:
     try:
         return run()
@@ -254,6 +264,12 @@ def test_every_query_finds_nothing_when_it_names_another_account(world: World, f
         "handoff.lock": lambda s: not_found(lambda: handoff.lock(s, theirs, handoff_id)),
         "handoff.listed": lambda s: s.scalars(listing.listed(s, theirs, Filter(), seen_by=who)).all(),
         "handoff.listed(q)": lambda s: s.scalars(listing.listed(s, theirs, Filter(q=MARK), seen_by=who)).all(),
+        "handoff.page": lambda s: listing.page(s, theirs, Filter(view=View.ALL, q=MARK), seen_by=who, limit=9),
+        "handoff.matched": lambda s: any(matched(s, theirs, [handoff_id], MARK).values()),
+        "handoff.ticket_of": lambda s: search.ticket_of(s, theirs, foreign.external_id),
+        "handoff.mark_read": lambda s: not_found(lambda: reading.mark_read(s, theirs, handoff_id, 1, by=who)),
+        "handoff.counts": lambda s: counted(s, theirs, foreign.world.junior.id),
+        "account.age_limits": lambda s: s.execute(select(account.Account).where(account.Account.id == theirs)).all(),
         "handoff.find_session": lambda s: not_found(
             lambda: handoff.find_session(s, theirs, foreign.external_id, seen_by=who)
         ),

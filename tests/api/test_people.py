@@ -40,7 +40,17 @@ def test_me_tells_user_role_and_account(world: World) -> None:
         "name": "senior of Acme",
         "role": "engineer",
         "account": {"id": str(world.account_id), "name": "Acme"},
+        "limits": {"amber_minutes": 15, "red_minutes": 60, "urgent_amber_minutes": 5, "urgent_red_minutes": 15},
     }
+
+
+def test_an_account_has_age_limits_of_its_own(world: World, other_world: World) -> None:
+    with maintenance() as session:
+        mine = session.get_one(account.Account, world.account_id)
+        mine.red_minutes, mine.urgent_amber_minutes = 90, 2
+    limits = {"amber_minutes": 15, "red_minutes": 90, "urgent_amber_minutes": 2, "urgent_red_minutes": 15}
+    assert world.viewer.get("/me").json["limits"] == limits
+    assert other_world.viewer.get("/me").json["limits"]["red_minutes"] == 60
 
 
 def test_a_token_is_believed_for_less_than_the_thirty_seconds_that_are_promised() -> None:
@@ -161,6 +171,7 @@ def test_last_use_is_written_at_most_once_a_minute(world: World) -> None:
         ("post", "/sessions/T-1/steps", "engineer"),
         ("get", "/handoffs/{id}", "viewer"),
         ("get", "/queue", "viewer"),
+        ("get", "/queue/counts", "viewer"),
     ],
 )
 def test_scopes_go_by_role(world: World, method: str, path: str, role: str) -> None:

@@ -23,7 +23,7 @@ from models.assessment.leases import Lease
 from models.assessment.result import Result
 from models.batch import work
 from models.database import dump_json, new_id
-from models.handoff import Actor, idempotency, intake, leaving, moves
+from models.handoff import Actor, idempotency, intake, leaving, moves, reading
 from models.handoff.intake import Intake
 from models.handoff.moves import complete
 from models.history import Line
@@ -113,7 +113,7 @@ def build(world: World, owner_url: str, cases: int = CASES) -> Scene:
 
 # What acts need to find, for the cases with even and with odd numbers: a status and the state of the assessment.
 _RESET = """
-    DELETE FROM assessment_feedback; DELETE FROM imported_handoffs; DELETE FROM past_cases;
+    DELETE FROM assessment_feedback; DELETE FROM handoff_reads; DELETE FROM imported_handoffs; DELETE FROM past_cases;
     DELETE FROM batch_items; DELETE FROM batches; DELETE FROM idempotency_keys;
     DELETE FROM assessments WHERE id NOT IN (SELECT asked FROM scene);
     DELETE FROM handoffs WHERE id NOT IN (SELECT handoff FROM scene UNION SELECT parked FROM scene);
@@ -245,6 +245,11 @@ def rate(scene: Scene, case: Case, side: int) -> None:
         feedback.give(session, scene.account, case.handoff, 1, by=by, rating=Rating.HELPFUL, comment=None)
 
 
+def mark_read(scene: Scene, case: Case, side: int) -> None:
+    with one_message(scene.account) as message:
+        reading.mark_read(message, scene.account, case.handoff, 1, by=Actor(scene.people(side)[0].id))
+
+
 def hand_off(scene: Scene, case: Case, side: int, intent: str = "escalate") -> None:
     steps = [{"kind": "note", "text": f"note {next(scene.counter)}"}]
     body = worlds.intake(case.name, intent=intent, steps=steps)
@@ -340,7 +345,7 @@ def load(scene: Scene, case: Case, side: int) -> None:
 
 
 # Those of somebody on either side; in others an admin or the author acts, whose access nobody touches here.
-REQUESTS = (claim, step, rate, hand_off, park)
+REQUESTS = (claim, step, rate, mark_read, hand_off, park)
 
 ACTS = (
     Act(claim),
@@ -353,6 +358,7 @@ ACTS = (
     Act(step, status="claimed"),
     Act(step_of_draft, status="resolved"),
     Act(rate),
+    Act(mark_read),
     Act(hand_off, status="resolved"),
     Act(park),
     Act(hand_off_with_key, status="resolved"),

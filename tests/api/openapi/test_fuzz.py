@@ -135,6 +135,8 @@ def test_no_body_is_a_5xx(live: World, body: bytes) -> None:
     for path in ("handoffs", f"handoffs/{ID}/claim", f"handoffs/{ID}/resolve", "sessions/T-1/steps"):
         answer = send(live, "POST", f"/api/v1/{path}", data=body, content_type="application/json")
         assert is_ours(answer), (path, answer.status_code, answer.text)
+    answer = send(live, "PUT", f"/api/v1/handoffs/{ID}/read", data=body, content_type="application/json")
+    assert is_ours(answer), (answer.status_code, answer.text)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_a_generation_that_cannot_be_is_404(live: World, generation: str) -> Non
 
 QUERY_NAMES = [
     *["status", "priority", "category", "session", "claimed_by", "handed_off_by", "since", "until", "q"],
-    *["limit", "page", "cursor", "collapse", "mine", "period"],
+    *["limit", "page", "cursor", "collapse", "mine", "period", "view", "sort"],
 ]
 
 
@@ -212,7 +214,7 @@ QUERY_NAMES = [
 def test_no_query_is_a_5xx(live: World, name: str, value: str) -> None:
     raw = value.encode("utf-8", "surrogatepass")[:3000]
     quoted = "".join(f"%{byte:02X}" for byte in raw)
-    for path in ("handoffs", "queue", "feed", "people", "analytics/escalations", "openapi.json"):
+    for path in ("handoffs", "queue", "queue/counts", "feed", "people", "analytics/escalations", "openapi.json"):
         answer = send(live, "GET", f"/api/v1/{path}?{name}={quoted}&%FF=%FE")
         assert is_ours(answer), (path, answer.status_code, answer.text)
         answer = send(live, "GET", f"/api/v1/{path}?{name}={quoted}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -15,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from api import auth, labels
-from api import queue as shown_queue
+from api import queue as lists
 from api.auth import cookie, jwts
 from api.http import errors
 from models.account import Caller, Role, login
@@ -166,16 +165,15 @@ def queue() -> Any:
     wait = limits().seconds_to_wait(g.caller)
     if wait > 0:
         return _message(429, "Too many requests", "Please wait a moment and load the page again.")
-    asked = shown_queue.Asked.of(request.args)
+    asked = lists.Asked.of(request.args)
     return render_template(
         "queue.html",
         asked=asked,
-        shown=shown_queue.read(g.caller, asked),
-        views=shown_queue.views(g.caller),
-        sorts=list(shown_queue.SORTS.items()),
-        empty=shown_queue.EMPTY,
-        blank=shown_queue.rows.BLANK,
-        limits=asdict(shown_queue.rows.Limits()),
+        shown=lists.read(g.caller, asked),
+        views=lists.views(g.caller),
+        sorts=list(lists.SORTS.items()),
+        empty=lists.EMPTY,
+        blank=lists.rows.BLANK,
     )
 
 
@@ -214,14 +212,14 @@ def _common() -> dict[str, Any]:
         "csrf": cookie.csrf_token(),
         "labels": labels.for_scripts(),
         "counts": _counts,
-        "title_of": shown_queue.title_of,
+        "title_of": lists.title_of,
         **SELECTS,
     }
 
 
 def _counts() -> dict[str, Any]:
     """How much waits for the reader; empty where that cannot be found out."""
-    return {} if "is_trouble" in g else shown_queue.counts(g.caller)
+    return {} if "is_trouble" in g else lists.counts(g.caller)
 
 
 @blueprint.after_request

@@ -2,52 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import case
+from sqlalchemy import select
 
 from api.feed import cursor as cursors
 from api.feed.cursor import Cursor
 from api.http import answers
 from api.queue import rows
 from api.queue.rows import Limits, Reader, Row
-from models import feed
+from models import account, feed
 from models.account import Caller, Role
 from models.database.executor import Session
-from models.handoff import OPEN, WAITING, Actor, Handoff, Priority, Status
-from models.handoff.listing import Filter, listed
-from models.transaction import transaction
+from models.feed import card
+from models.handoff import OPEN, Actor, Handoff, Priority, listing
+from models.handoff.counts import counts as count_views
+from models.handoff.listing import Filter
+from models.handoff.matched import matched
+from models.handoff.views import Sort, View
+from models.transaction import one_message, transaction
 
 VIEWS = {
-    "waiting": "Waiting",
-    "for_me": "For me",
-    "mine": "Mine",
-    "handed_off": "I handed off",
-    "resolved": "Resolved",
-    "all": "All",
+    View.WAITING: "Waiting",
+    View.FOR_ME: "For me",
+    View.MINE: "Mine",
+    View.HANDED_OFF: "I handed off",
+    View.RESOLVED: "Resolved",
+    View.ALL: "All",
 }
-OF_EVERYBODY = ("waiting", "resolved", "all")  # a viewer takes nothing and is asked nothing
-SORTS = {"urgency": "Most urgent", "oldest": "Oldest", "newest": "Newest"}
+OF_EVERYBODY = (View.WAITING, View.RESOLVED, View.ALL)  # a viewer takes nothing and is asked nothing
+SORTS = {Sort.URGENCY: "Most urgent", Sort.OLDEST: "Oldest", Sort.NEWEST: "Newest"}
 # What stands in the place of rows where there are none.
 EMPTY = {
-    "waiting": ("All clear", "Nobody is waiting. New handoffs appear here by themselves."),
-    "for_me": ("Nothing is meant for you", "What is handed to you by name, or asked of you, appears here by itself."),
-    "mine": ("You have nothing in hand", "What you take stays here until it is resolved or handed on."),
-    "handed_off": ("You have handed nothing off", "What you hand off stays here, with what became of it."),
-    "resolved": ("Nothing is resolved yet", "What is resolved appears here, the newest first."),
-    "all": ("There is nothing yet", "New handoffs appear here by themselves."),
+    View.WAITING: ("All clear", "Nobody is waiting. New handoffs appear here by themselves."),
+    View.FOR_ME: (
+        "Nothing is meant for you",
+        "What is given to you or asked of you appears here by itself.",
+    ),
+    View.MINE: ("You have nothing in hand", "What you take stays here until it is resolved or handed on."),
+    View.HANDED_OFF: ("You have handed nothing off", "What you hand off stays here, with what became of it."),
+    View.RESOLVED: ("Nothing is resolved yet", "What is resolved appears here, the newest first."),
+    View.ALL: ("There is nothing yet", "New handoffs appear here by themselves."),
 }
-MOST = 500  # rows of the first paint; the script asks for those after it when somebody scrolls there
+# Rows of the first paint; the script asks for those after them when somebody scrolls there.
+MOST_OPEN, MOST = 500, 100
+BOUNDED = (View.WAITING, View.FOR_ME, View.MINE)  # as long as what is open, whatever the history
 
 
 @dataclass(frozen=True)
 class Asked:
     """What the address asks for. What it does not say, or says wrongly, is as ever."""
 
-    view: str = "waiting"
-    sort: str = ""
+    view: View = View.WAITING
+    sort: Sort = Sort.URGENCY
     q: str = ""
     priority: str = ""
     category: str = ""
@@ -55,102 +65,123 @@ class Asked:
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Asked:
         """Read the parameters of an address."""
-        view = given.get("view", "")
-        view = view if view in VIEWS else "waiting"
+        view = View(given["view"]) if given.get("view") in list(View) else View.WAITING
         return cls(
             view=view,
-            sort=given["sort"] if given.get("sort") in SORTS else _usual_sort(view),
-            q=given.get("q", "").replace("\0", "").strip()[:200],
+            sort=Sort(given["sort"]) if given.get("sort") in list(Sort) else _usual_sort(view),
+            q=_text(given.get("q", ""), most=200),
             priority=given["priority"] if given.get("priority") in list(Priority) else "",
-            category=given.get("category", "").replace("\0", "")[:100],
+            category=_text(given.get("category", ""), most=100),
         )
 
     @property
-    def usual_sort(self) -> str:
+    def usual_sort(self) -> Sort:
         return _usual_sort(self.view)
 
     @property
     def narrowed(self) -> bool:
         return bool(self.q or self.priority or self.category)
 
+    @property
+    def listed(self) -> View:
+        """The view that is listed: a search goes through open and closed ones."""
+        return View.ALL if self.q else self.view
 
-def _usual_sort(view: str) -> str:
-    return "newest" if view in ("handed_off", "resolved") else "urgency"
+    @property
+    def query(self) -> dict[str, Any]:
+        """The same as parameters of GET /handoffs, to which the token of the next page belongs."""
+        priority = [self.priority] if self.priority else []
+        wanted = {"q": self.q, "priority": priority, "category": self.category}
+        return {"view": self.listed.value, "sort": self.sort.value} | {
+            name: value for name, value in wanted.items() if value
+        }
+
+    @property
+    def filter(self) -> Filter:
+        return Filter(
+            view=self.listed,
+            q=self.q or None,
+            priority=(Priority(self.priority),) if self.priority else (),
+            category=self.category or None,
+        )
+
+
+def _text(given: str, *, most: int) -> str:
+    """What PostgreSQL takes as a text, without surrogates and zeros."""
+    return given.encode("utf-8", "ignore").decode().replace("\0", "").strip()[:most]
+
+
+def _usual_sort(view: View) -> Sort:
+    return Sort.NEWEST if view in (View.HANDED_OFF, View.RESOLVED) else Sort.URGENCY
 
 
 @dataclass(frozen=True)
 class Shown:
-    """The first rows of a view."""
+    """The first rows of a view. `next` is the token of the page after them."""
 
     rows: list[Row]
     facts: list[tuple[Any, ...]]
     cursor: str
-    next: str | None  # the token of the page after these
+    next: str | None
+    limits: dict[str, int]
 
 
 def read(caller: Caller, asked: Asked) -> Shown:
     """Read the rows that were asked for, and before them where the feed stands."""
-    reader = Reader(caller, rows.now(), Limits())
-    with transaction(caller.account_id) as session:
+    account_id, most = caller.account_id, MOST_OPEN if asked.listed in BOUNDED else MOST
+    seen_by = Actor(caller.user_id, caller.is_admin)
+    with transaction(account_id) as session:
         # Before the rows: the feed reports what happens in between.
-        epoch, head = feed.tail(session, caller.account_id)
-        cards = _cards(session, caller, asked)
-    found = [rows.row(card, reader, unread=False) for card in cards[:MOST]]
-    end = cursors.encode(Cursor(epoch, head), caller.account_id, answers.signing_keys())
-    return Shown(found, [_facts(card) for card in cards[:MOST]], end, None)
-
-
-def _cards(session: Session, caller: Caller, asked: Asked) -> list[dict[str, Any]]:
-    wanted = Filter(
-        priority=(Priority(asked.priority),) if asked.priority else (),
-        category=asked.category or None,
-        q=asked.q or None,
+        epoch, head = feed.tail(session, account_id)
+        limits = account.age_limits(session, account_id)
+        found = listing.page(session, account_id, asked.filter, seen_by=seen_by, sort=asked.sort, limit=most)
+        ids = [each.id for each in found[:most]]
+        cards = _cards(session, account_id, ids)
+        places = matched(session, account_id, ids, asked.q) if asked.q else {}
+    reader = Reader(caller, rows.now(), Limits(**limits))
+    more = len(found) > most
+    return Shown(
+        [
+            rows.row(cards[each.id], reader, unread=each.is_unread, places=places.get(each.id, ()))
+            for each in found[:most]
+        ],
+        [_facts(cards[each]) for each in ids],
+        cursors.encode(Cursor(epoch, head), account_id, answers.signing_keys()),
+        answers.page_token(account_id, "handoffs", asked.query, found[most - 1].place) if more else None,
+        limits,
     )
-    of_view: dict[str, dict[str, Any]] = {
-        "waiting": {"status": WAITING},
-        "for_me": {"status": WAITING},
-        "mine": {"status": (Status.CLAIMED,), "claimed_by": caller.user_id},
-        "handed_off": {"handed_off_by": caller.user_id, "status": (Status.PARKED, *OPEN, Status.RESOLVED)},
-        "resolved": {"status": (Status.RESOLVED,)},
-        "all": {},
-    }
-    query = listed(
-        session,
-        caller.account_id,
-        wanted if asked.q else replace(wanted, **of_view[asked.view]),
-        seen_by=Actor(caller.user_id, caller.is_admin),
+
+
+def _cards(session: Session, account_id: UUID, ids: Sequence[UUID]) -> dict[UUID, rows.Card]:
+    wanted = select(Handoff.id, Handoff.status, Handoff.card).where(
+        Handoff.account_id == account_id, Handoff.id.in_(ids)
     )
-    if asked.view == "for_me" and not asked.q:
-        query = query.where(Handoff.target_id == caller.user_id)
-    order: tuple[Any, ...] = (Handoff.id,)
-    if asked.sort == "newest":
-        order = (Handoff.id.desc(),)
-    elif asked.sort == "urgency":
-        rank = case({each: at for at, each in enumerate(reversed(Priority))}, value=Handoff.priority)
-        order = (rank, Handoff.id)
-    found = session.scalars(query.with_only_columns(Handoff.card).order_by(*order).limit(MOST + 1))
-    return [card for card in found if card]
+    found = session.execute(wanted).all()
+    # The card of the last event is as it is now while the handoff is open; later its session may have gone on.
+    stored = {row.id: row.card for row in found if row.status in OPEN and row.card}
+    others = {(account_id, row.id) for row in found if row.id not in stored}
+    return stored | {each: made for (_, each), made in (card.cards(session, others) if others else {}).items()}
 
 
-def _facts(card: rows.Card) -> tuple[Any, ...]:
+def _facts(shown: rows.Card) -> tuple[Any, ...]:
     """Return what the script cannot see in a row: its seq, its category, and who has to do with it."""
-    people = (card[role] and card[role]["id"] for role in ("handed_off_by", "target", "claimed_by"))
-    return (card["seq"], card["session"]["category"], *people)
+    people = (shown[role] and shown[role]["id"] for role in ("handed_off_by", "target", "claimed_by"))
+    return (shown["seq"], shown["session"]["category"], *people)
 
 
-def views(caller: Caller) -> dict[str, str]:
+def views(caller: Caller) -> dict[View, str]:
     """Return the views that mean something to this person."""
-    return VIEWS if caller.role.covers(Role.ENGINEER) else {name: VIEWS[name] for name in OF_EVERYBODY}
+    return VIEWS if caller.role.covers(Role.ENGINEER) else {view: VIEWS[view] for view in OF_EVERYBODY}
 
 
 def counts(caller: Caller) -> dict[str, Any]:
-    """How much each view holds for this person."""
-    return {}
+    """Return how much each view holds for this person, and how much of it is urgent and unread."""
+    with one_message(caller.account_id) as message:
+        found: dict[str, Any] = count_views(message, caller.account_id, by=caller.user_id)["views"]
+    return found
 
 
 def title_of(counts: Mapping[str, Any]) -> str:
-    """What the titles of all pages begin with: what is urgent and what is meant for the reader."""
-    if not counts:
-        return ""
+    """Return what the titles of all pages begin with: what is urgent and what is meant for the reader."""
     found = ((counts["waiting"]["urgent"], "urgent"), (counts["for_me"]["total"], "for me"))
     return "".join(f"{number} {words} · " for number, words in found if number)

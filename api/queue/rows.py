@@ -5,7 +5,7 @@ The script that keeps the page live (static/js/card.js) writes the same texts in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,10 +28,10 @@ _BEING_WRITTEN = ("queued", "running")
 class Limits:
     """After how many minutes of waiting an age warns."""
 
-    amber_minutes: int = 15
-    red_minutes: int = 60
-    urgent_amber_minutes: int = 5
-    urgent_red_minutes: int = 15
+    amber_minutes: int
+    red_minutes: int
+    urgent_amber_minutes: int
+    urgent_red_minutes: int
 
     def heat(self, seconds: float, *, urgent: bool) -> str:
         """Return "red", "amber" or nothing for an age."""
@@ -79,12 +79,13 @@ class Row:
     badges: tuple[tuple[str, str], ...]
     standing: str
     unread: bool
+    found: tuple[str, str, str, str] | None = None  # by a search: the field, and what stands before, at and after
 
 
 BLANK = Row("", "", "", "", "", "", "", "", "", "", "", "", (), "", unread=False)  # what the script clones
 
 
-def row(card: Card, reader: Reader, *, unread: bool) -> Row:
+def row(card: Card, reader: Reader, *, unread: bool, places: Sequence[Card] = ()) -> Row:
     """Say what the row of a handoff shows to this reader."""
     since = card["resolved_at"] or card["created_at"]
     seconds = (reader.now - datetime.fromisoformat(since)).total_seconds()
@@ -105,7 +106,17 @@ def row(card: Card, reader: Reader, *, unread: bool) -> Row:
         badges=badges(card, reader),
         standing=standing(card, reader),
         unread=unread,
+        found=_found(places),
     )
+
+
+def _found(places: Sequence[Card]) -> tuple[str, str, str, str] | None:
+    """Choose the place that says most; the title stands there anyway."""
+    place = next((each for each in places if each["field"] != "title"), places[0] if places else None)
+    if place is None:
+        return None
+    text, start, end = place["text"], place["start"], place["end"]
+    return place["field"].replace(":", " ").replace("_", " ").capitalize(), text[:start], text[start:end], text[end:]
 
 
 def facts(card: Card) -> str:

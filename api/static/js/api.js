@@ -64,24 +64,6 @@ async function fetchOnce(method, path, body, headers) {
 export const get = async (path) => json(await call("GET", path));
 export const post = async (path, body, options) => json(await call("POST", path, { body, ...options }));
 
-/**
- * The open handoffs as they are, all of them or those that a query narrows to, and the cursor where the feed goes
- * on.
- * @param {Record<string, string>} query
- * @returns {Promise<{ items: Handoff[], cursor: string }>}
- */
-export async function snapshot(query = {}) {
-  const items = [];
-  let page = {};
-  let answer;
-  do {
-    answer = await get(`/queue?${new URLSearchParams({ limit: "200", ...query, ...page })}`);
-    items.push(...answer.items);
-    page = { page: answer.next_page };
-  } while (answer.next_page);
-  return { items, cursor: answer.cursor };
-}
-
 async function json(response) {
   try {
     return await response.json();

@@ -50,9 +50,12 @@ export function changeAddress(values) {
   history.replaceState(history.state, "", address);
 }
 
-// The parameters by which the server lists what is wanted. A search goes through open and closed ones.
+// The view that is listed: a search goes through open and closed ones.
+export const listed = () => (filter.q ? "all" : filter.view);
+
+// The parameters by which the server lists what is wanted.
 export function query(page) {
-  const wanted = new URLSearchParams({ view: filter.q ? "all" : filter.view, sort: filter.sort, limit: LIMIT });
+  const wanted = new URLSearchParams({ view: listed(), sort: filter.sort, limit: LIMIT });
   for (const name of ["q", "priority", "category"]) if (filter[name]) wanted.set(name, filter[name]);
   if (page) wanted.set("page", page);
   return wanted;

@@ -1,24 +1,15 @@
-// Where a search found its words: the field by name, and the hits marked.
+// Where a search found its words: the name of the field, and an excerpt with the hit marked.
 
 import { el } from "./dom.js";
 
-const NAMES = { external_id: "Ticket", root_cause: "Root cause" };
-const LEAST = 2; // letters of a word that is marked
-
-const nameOf = (field) =>
-  NAMES[field] ?? `${field[0].toUpperCase()}${field.slice(1)}`.replace(":", " ").replaceAll("_", " ");
-
-/**
- * The nodes that show a match.
- * @param {{ field: string, text: string }} match
- */
-export function marked({ field, text }, query = new URLSearchParams(location.search).get("q") ?? "") {
-  return [el("span", { className: "field" }, `${nameOf(field)}: `), ...hits(text, query)];
-}
-
-function hits(text, query) {
-  const words = query.match(/[\p{L}\p{N}]+/gu)?.filter((word) => word.length >= LEAST) ?? [];
-  if (!words.length) return [text];
-  const pattern = new RegExp(`(${words.join("|")})`, "giu");
-  return text.split(pattern).map((part, at) => (at % 2 ? el("mark", {}, part) : part));
+/** @param {Match} match */
+export function marked({ field, text, start, end }) {
+  const name = field.replace(":", " ").replaceAll("_", " ");
+  const letters = [...text]; // the server counts characters
+  return [
+    el("span", { className: "field" }, `${name[0].toUpperCase()}${name.slice(1)}: `),
+    letters.slice(0, start).join(""),
+    el("mark", {}, letters.slice(start, end).join("")),
+    letters.slice(end).join(""),
+  ];
 }

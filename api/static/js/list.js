@@ -79,12 +79,28 @@ export function leave(made, note) {
   draw();
 }
 
-// Show these rows and no others, at once: somebody has asked for them.
+// Show these rows and no others, at once: somebody has asked for them. Those that are there already are not touched.
 /** @param {Handoff[]} cards */
 export function replace(cards, more) {
-  for (const made of rows.values()) made.node.remove();
-  rows.clear();
-  append(cards, more);
+  const wanted = new Set(cards.map((card) => card.id));
+  for (const [id, made] of rows) if (!wanted.has(id) || hasGone(made)) remove(made);
+  let at = list.firstElementChild;
+  for (const card of cards) {
+    const made = rows.get(card.id) ?? makeCard(card);
+    rows.set(card.id, made);
+    made.show(card);
+    made.unread(card.unread);
+    made.misplaced = false;
+    if (made.node === at) at = at.nextElementSibling;
+    else list.insertBefore(made.node, at);
+  }
+  complete = !more;
+  draw();
+}
+
+function remove(made) {
+  rows.delete(made.card.id);
+  made.node.remove();
 }
 
 /** @param {Handoff[]} cards */

@@ -12,6 +12,7 @@ import { isForMe, waits } from "./views.js";
 
 const SOON_MS = 1000; // several events ask for the counts once
 const MOST_TOASTS = 3;
+const WHERE = { urgent: "/queue?priority=urgent", "for-me": "/queue?view=for_me" };
 
 const tallies = byId("tallies");
 const isQueue = byId("desk") !== null;
@@ -39,7 +40,9 @@ async function ask() {
 
 function draw(views) {
   counts = views;
-  tallies.replaceChildren(...said().map(([kind, text]) => el("span", { className: `tally ${kind}` }, text)));
+  tallies.replaceChildren(
+    ...said().map(([kind, text]) => el("a", { className: `tally ${kind}`, href: WHERE[kind] }, text)),
+  );
   for (const [name, of] of Object.entries(views)) drawView(name, of);
   drawTitle();
 }
@@ -49,7 +52,7 @@ function drawView(name, { total, urgent, unread }) {
   if (!link) return;
   link.classList.toggle("unread", unread > 0);
   for (const old of link.querySelectorAll(".tally")) old.remove();
-  if (urgent)
+  if (urgent && name !== "handed_off")
     link.append(
       el("span", { className: "tally urgent" }, `${urgent}`, el("span", { className: "unseen" }, " urgent")),
     );

@@ -6,14 +6,14 @@ import { claim } from "./claim.js";
 import { showConnection } from "./connection.js";
 import { byId, el, say } from "./dom.js";
 import { follow } from "./feed.js";
-import { changeAddress, filter, fits, narrowed, offerCategories, query, startFilters } from "./filters.js";
+import { changeAddress, filter, fits, listed, narrowed, offerCategories, query, startFilters } from "./filters.js";
 import { flash, showFlash } from "./flash.js";
 import { onKey } from "./keys.js";
 import { append, enter, extent, leave, reorder, replace, rows, startList, update } from "./list.js";
 import { closePane, isOpen, isWide, openPane, paneChanged } from "./pane.js";
 import { onRead } from "./read.js";
 import { sending } from "./sending.js";
-import { HOLDS, ORDER } from "./views.js";
+import { HOLDS, orderOf } from "./views.js";
 import { STATUS } from "./words.js";
 
 const TICK_MS = 10000;
@@ -37,6 +37,7 @@ async function load() {
   return from;
 }
 
+const order = () => orderOf(listed(), filter.sort);
 const page = (token = null) => get(`/handoffs?${query(token)}`);
 
 // Read the list again; what is new to it comes in as news does.
@@ -44,8 +45,9 @@ async function refresh() {
   const answer = await page();
   next = answer.next_page;
   const there = new Map(answer.items.map((card) => [card.id, card]));
-  for (const made of [...rows.values()]) if (!there.has(made.card.id) && made.leftAt === null) depart(made);
-  for (const card of there.values()) take(card, card.unread ?? false);
+  for (const made of [...rows.values()])
+    if (!there.has(made.card.id) && made.leftAt === null) leave(made, whereTo(made.card));
+  for (const card of there.values()) take(card, card.unread, true);
 }
 
 // Show what the filter asks for, at once.
@@ -56,9 +58,9 @@ async function show() {
     const answer = await page();
     if (mine !== asked) return;
     next = answer.next_page;
-    reorder(ORDER[filter.sort]);
+    reorder(order());
     replace(answer.items, next !== null);
-    announce(extent().count ? extent().said : "Nothing matches.");
+    announce(extent().count ? extent().said : "Nothing found.");
   } catch (problem) {
     if (mine === asked) flash(problem.message, "bad");
   } finally {
@@ -100,29 +102,29 @@ function refreshSoon() {
   again = setTimeout(() => refresh().catch(() => null), AGAIN_MS);
 }
 
+// A card as the feed or, `isListed`, the list has it.
 /** @param {Handoff} card */
-function take(card, unread) {
+function take(card, unread, isListed = false) {
   const known = rows.get(card.id);
-  const belongs = known?.leftAt === null && serverDecides() ? true : HOLDS[filter.view](card) && fits(card);
-  if (known && belongs) update(known, card);
-  else if (known) {
+  if (isListed || belongs(card, known)) {
+    if (known) update(known, card);
+    else if (enter(card, unread) && !isListed) told(card);
+  } else if (known) {
     known.show(card);
     leave(known, whereTo(card));
-  } else if (belongs && !filter.q && enter(card, unread)) told(card);
-  else if (filter.q && card.matched) enter(card, unread);
-  const made = rows.get(card.id);
-  if (made) made.unread(unread);
+  }
+  rows.get(card.id)?.unread(unread);
 }
 
-const serverDecides = () => filter.q !== "" || filter.view === "for_me";
+// What a search finds and what is meant for somebody, only the server knows; until it is asked, what is there stays.
+function belongs(card, known) {
+  if (filter.q || filter.view === "for_me") return known?.leftAt === null;
+  return HOLDS[filter.view](card) && fits(card);
+}
 
 /** @param {Handoff} card */
 function told(card) {
   if (card.handed_off_by.id !== me.id && HOLDS.waiting(card)) arrived(card);
-}
-
-function depart(made) {
-  leave(made, "No longer in this view");
 }
 
 /** @param {Handoff} card */
@@ -245,7 +247,7 @@ onRead((id) => rows.get(id)?.unread(false));
 byId("more").querySelector("button").addEventListener("click", more);
 new IntersectionObserver((seen) => seen.some((each) => each.isIntersecting) && more()).observe(byId("more"));
 startFilters(show);
-startList({ order: ORDER[filter.sort], more: next !== null, onChange: drawExtent });
+startList({ order: order(), more: next !== null, onChange: drawExtent });
 drawExtent();
 showFlash();
 comeBack();

@@ -20,7 +20,7 @@ function tell(id) {
 /** @param {{ id: string, seq: number }} handoff */
 export async function markRead({ id, seq }) {
   try {
-    await call("PUT", `/handoffs/${id}/read`, { body: { seq }, quiet: true });
+    await call("PUT", `/handoffs/${id}/read`, { body: { seq: seq ?? 0 }, quiet: true });
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     return;

@@ -79,7 +79,15 @@ interface Handoff {
   snoozed_until?: string | null;
   /** In lists only: whether the caller has to read it, and where a search found its words. */
   unread?: boolean;
-  matched?: { field: string; text: string }[];
+  matched?: Match[];
+}
+
+/** Where a search found a word: characters `start` to `end` of an excerpt of the field. */
+interface Match {
+  field: string;
+  text: string;
+  start: number;
+  end: number;
 }
 
 interface Step {

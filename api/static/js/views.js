@@ -4,15 +4,32 @@ import { isAdmin, me } from "./api.js";
 
 const RANK = { urgent: 0, high: 1, normal: 2, low: 3 };
 
-// Ids rise with the time of their making.
-const byAge = (one, other) => (one.id < other.id ? -1 : Number(one.id > other.id));
+const OPEN = ["pending", "ready", "claimed"];
 
-/** @type {Record<string, (one: Handoff, other: Handoff) => number>} */
-export const ORDER = {
-  urgency: (one, other) => RANK[one.priority] - RANK[other.priority] || byAge(one, other),
-  oldest: byAge,
-  newest: (one, other) => byAge(other, one),
-};
+const compare = (one, other) => (one < other ? -1 : Number(one > other));
+
+/** @param {Handoff} one @param {Handoff} other */
+const byAge = (one, other) => compare(one.created_at, other.created_at) || compare(one.id, other.id);
+
+const byResolution = (one, other) => compare(timeOf(one), timeOf(other)) || compare(one.id, other.id);
+const timeOf = (card) => card.resolved_at ?? card.created_at;
+
+// The open ones by urgency and age, then the closed ones, the newest first.
+/** @param {Handoff} one @param {Handoff} other */
+function byUrgency(one, other) {
+  const [open, otherOpen] = [one, other].map((card) => OPEN.includes(card.status));
+  if (open !== otherOpen) return open ? -1 : 1;
+  if (!open) return byAge(other, one);
+  return RANK[one.priority] - RANK[other.priority] || byAge(one, other);
+}
+
+// How a view is in order, as the server has it.
+export function orderOf(view, sort) {
+  const older = view === "resolved" ? byResolution : byAge;
+  if (sort === "oldest") return older;
+  if (sort === "newest" || view === "resolved") return (one, other) => older(other, one);
+  return byUrgency;
+}
 
 /** @param {Handoff} card */
 export const waits = (card) => card.status === "pending" || card.status === "ready";

@@ -16,6 +16,8 @@ from api.http.parsing import StrictParser
 from api.openapi import problems
 from api.schemas import NothingSchema
 from api.schemas.batches import (
+    BatchItemPageSchema,
+    BatchItemsQuery,
     BatchListQuery,
     BatchPageSchema,
     BatchSchema,
@@ -25,7 +27,7 @@ from api.schemas.batches import (
     selection,
 )
 from models import batch
-from models.batch import Batch
+from models.batch import Batch, ItemState
 from models.batch.selection import estimate
 from models.database.executor import Session
 from models.feed.card import rfc3339
@@ -98,6 +100,41 @@ def read(batch_id: UUID) -> Response:
     return answer(shown)
 
 
+@blueprint.get("/<uuid:batch_id>/items")
+@requires("viewer")
+@blueprint.arguments(BatchItemsQuery, location="query")
+@blueprint.response(200, BatchItemPageSchema)
+@problems(404)
+def items(query: dict[str, Any], batch_id: UUID) -> Response:
+    """The handoffs of a batch in its order, each with its assessments before and after."""
+    limit, page = query.pop("limit"), query.pop("page", None)
+    account_id, named = caller().account_id, {**query, "batch": batch_id}
+    after = page_position(account_id, "batch items", named, page)[0] if page else 0
+    state = ItemState(query["state"]) if "state" in query else None
+    with transaction(account_id) as session:
+        batch.find(session, account_id, batch_id)
+        only_changed = query["changed"]
+        found = batch.items(
+            session, account_id, batch_id, after=after, most=limit + 1, state=state, only_changed=only_changed
+        )
+    shown = found[:limit]
+    more = page_token(account_id, "batch items", named, [shown[-1].position]) if len(found) > limit else None
+    return answer({"items": [_item(row) for row in shown], "next_page": more})
+
+
+def _item(row: Any) -> dict[str, Any]:
+    return {
+        "position": row.position,
+        "handoff_id": str(row.handoff_id),
+        "session": {"external_id": row.external_id, "title": row.title},
+        "state": row.state,
+        "reason": row.reason,
+        "before": row.before,
+        "after": row.after,
+        "differs": row.differs,
+    }
+
+
 def _moved(batch_id: UUID, move: Callable[..., Batch], **how: Any) -> Response:
     with transaction(caller().account_id) as session:
         shown = show(session, move(session, caller().account_id, batch_id, **how))
@@ -151,6 +188,7 @@ def show(session: Session, row: Batch) -> dict[str, Any]:
         "finished_at": rfc3339(row.finished_at),
         "total": row.total,
         "done": row.done,
+        "in_flight": row.cursor - row.done,
         "succeeded": row.succeeded,
         "fallback": row.fallback,
         "failed": row.failed,

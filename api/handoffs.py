@@ -18,6 +18,7 @@ from api.http.parsing import StrictParser, read_json
 from api.openapi import problems
 from api.schemas import (
     AssessmentPageSchema,
+    EditSchema,
     FeedbackAnswer,
     FeedbackSchema,
     HandoffSchema,
@@ -31,6 +32,7 @@ from api.schemas import (
     ReassignSchema,
     ResolveSchema,
     RowPageSchema,
+    SnoozeSchema,
     TimelineSchema,
 )
 from models import handoff
@@ -38,7 +40,20 @@ from models.assessment import Lane, feedback
 from models.assessment.feedback import Rating
 from models.feed import card
 from models.feed.card import Representation
-from models.handoff import Priority, Status, idempotency, intake, listing, moves, reading
+from models.handoff import (
+    Priority,
+    Status,
+    assessing,
+    claims,
+    edits,
+    idempotency,
+    intake,
+    listing,
+    moves,
+    parked,
+    reading,
+    reopening,
+)
 from models.handoff.intake import Intake
 from models.handoff.listing import Filter, PlaceError
 from models.handoff.matched import matched
@@ -163,6 +178,19 @@ def mark_read(body: dict[str, Any], handoff_id: UUID) -> Response:
     return answer({"seq": seq})
 
 
+@blueprint.patch("/<uuid:handoff_id>")
+@requires("engineer")
+@blueprint.arguments(EditSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def edit(body: dict[str, Any], handoff_id: UUID) -> Response:
+    """Correct an open or parked handoff: its author, the one who took it, or an admin. What is left out stays."""
+    changes = {"target_id" if name == "target_user_id" else name: value for name, value in body.items()}
+    if "priority" in changes:
+        changes["priority"] = Priority(changes["priority"])
+    return _moved(handoff_id, edits.edit, changes=changes)
+
+
 def _wanted_version(handoff_id: UUID) -> int | None:
     """Return the version that the move requires; None: any. Of several acceptable ones the current one."""
     versions = wanted_versions()
@@ -231,6 +259,71 @@ def withdraw(_: dict[str, Any], handoff_id: UUID) -> Response:
     return _moved(handoff_id, moves.withdraw)
 
 
+@blueprint.post("/<uuid:handoff_id>/reopen")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def reopen(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """Give a resolved handoff back to who had taken it. By the one who resolved it, or an admin."""
+    return _moved(handoff_id, reopening.reopen)
+
+
+@blueprint.post("/<uuid:handoff_id>/keep")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def keep(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """Begin the lease of one's claim anew."""
+    return _moved(handoff_id, claims.keep)
+
+
+@blueprint.post("/<uuid:handoff_id>/unsnooze")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def unsnooze(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """End a snooze early; the lease begins anew."""
+    return _moved(handoff_id, claims.unsnooze)
+
+
+@blueprint.post("/<uuid:handoff_id>/discard")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def discard(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """Discard a parked handoff and every word of it. By its author, or an admin."""
+    return _moved(handoff_id, parked.discard)
+
+
+@blueprint.post("/<uuid:handoff_id>/snooze")
+@requires("engineer")
+@blueprint.arguments(SnoozeSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def snooze(body: dict[str, Any], handoff_id: UUID) -> Response:
+    """Stop the lease of a claim until a time, and say why."""
+    return _moved(handoff_id, claims.snooze, until=body["until"], reason=body["reason"])
+
+
+@blueprint.post("/<uuid:handoff_id>/restore")
+@requires("engineer")
+@blueprint.arguments(NothingSchema)
+@blueprint.response(200, HandoffSchema)
+@problems(404, 409, 412)
+def restore(_: dict[str, Any], handoff_id: UUID) -> Response:
+    """Undo a withdrawal within ten minutes. By the one who withdrew it, or an admin."""
+    account_id, version = caller().account_id, _wanted_version(handoff_id)
+    with transaction(account_id) as session:
+        assessment_id = reopening.restore(session, account_id, handoff_id, by=actor(), version=version)
+        shown = append_and_represent(session, account_id, handoff_id)
+    _wake(assessment_id)
+    return answer(shown.text, Feed_Seq=shown.seq)
+
+
 @blueprint.post("/<uuid:handoff_id>/escalate")
 @requires("engineer")
 @blueprint.arguments(NothingSchema)
@@ -240,7 +333,7 @@ def escalate(_: dict[str, Any], handoff_id: UUID) -> Response:
     """Put a parked handoff into the queue."""
     account_id, version = caller().account_id, _wanted_version(handoff_id)
     with transaction(account_id) as session:
-        assessment_id = moves.escalate(session, account_id, handoff_id, by=actor(), version=version)
+        assessment_id = parked.escalate(session, account_id, handoff_id, by=actor(), version=version)
         shown = append_and_represent(session, account_id, handoff_id)
     _wake(assessment_id)
     return _accepted(shown.text, handoff_id, shown.seq)
@@ -256,7 +349,7 @@ def reassess(_: dict[str, Any], handoff_id: UUID) -> Response:
     """Ask for a new generation; the last good one stays shown until it has ended."""
     account_id, version = caller().account_id, _wanted_version(handoff_id)
     with transaction(account_id) as session:
-        found, assessment_id = moves.reassess(session, account_id, handoff_id, by=actor(), version=version)
+        found, assessment_id = assessing.reassess(session, account_id, handoff_id, by=actor(), version=version)
         shown = card.representation(session, account_id, handoff_id)
     _wake(assessment_id)
     body = json.loads(shown.text) | {"generation": found.generation}

@@ -8,7 +8,7 @@ from enum import StrEnum
 from models.assessment import State
 from models.assessment.feedback import Rating
 from models.assessment.result import Standing
-from models.batch import BatchState
+from models.batch import BatchState, ItemState
 from models.handoff import Priority, Status
 from models.session import Outcome, StepKind
 
@@ -20,6 +20,7 @@ LABELS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         Status.CLAIMED: "Taken",
         Status.RESOLVED: "Resolved",
         Status.WITHDRAWN: "Withdrawn",
+        Status.DISCARDED: "Discarded",
     },
     Priority: {
         Priority.URGENT: "Urgent",
@@ -58,6 +59,14 @@ LABELS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         BatchState.COMPLETED: "Completed",
         BatchState.CANCELLED: "Cancelled",
         BatchState.FAILED: "Failed",
+    },
+    ItemState: {
+        ItemState.WAITING: "Waiting",
+        ItemState.DISPATCHED: "Being written",
+        ItemState.SUCCEEDED: "Assessed",
+        ItemState.FALLBACK: "Without AI",
+        ItemState.FAILED: "Failed",
+        ItemState.SKIPPED: "Left alone",
     },
     Rating: {
         Rating.HELPFUL: "Helpful",

@@ -21,6 +21,7 @@ from models.account import Caller, Role, login
 from models.account.limits import limits
 from models.assessment.feedback import Rating
 from models.handoff import COVERED, OPEN, Priority, Status
+from models.session import Outcome, StepKind
 from models.transaction import maintenance
 
 blueprint = Blueprint("pages", __name__)
@@ -48,6 +49,8 @@ SELECTS = {
     "priorities": labels.options(Priority),
     "open_statuses": labels.options(Status, *OPEN),
     "covered_statuses": labels.options(Status, *COVERED),
+    "kinds": labels.options(StepKind),
+    "outcomes": labels.options(Outcome),
     "ratings": labels.options(Rating, Rating.WRONG, Rating.INCOMPLETE, Rating.HELPFUL),
 }
 

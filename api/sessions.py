@@ -17,7 +17,7 @@ from api.schemas import SessionQuery, SessionSchema, StepSchema, StoredStepSchem
 from models import feed, handoff, text
 from models import session as sessions
 from models.feed import card
-from models.handoff import Handoff, listing, moves, timeline
+from models.handoff import Handoff, edits, listing, timeline
 from models.handoff.listing import Filter
 from models.session import SentStep
 from models.transaction import append_now, transaction
@@ -76,7 +76,7 @@ def add_step(which: dict[str, Any], step: dict[str, Any], external_id: str) -> R
         )
         sent = SentStep.of(step)
         added = sessions.append_step(session, stored, sent, by=by)
-        moves.note_steps(session, account_id, stored.id, [sent], by=by)
+        edits.note_steps(session, account_id, stored.id, [sent], by=by)
         made = append_now(session).get(account_id)
         head = made.head if made else feed.tail(session, account_id)[1]
         body = card.step(added, {by: caller().name})

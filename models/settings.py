@@ -43,6 +43,8 @@ class Settings:
     red_minutes: int
     urgent_amber_minutes: int
     urgent_red_minutes: int
+    waiting_reminder_seconds: int
+    urgent_reminder_seconds: int
     feed_retention_days: int
     feed_retention_events: int
     idempotency_hours: int
@@ -183,6 +185,8 @@ def _read(env: Env) -> Settings:
         red_minutes=env.int("RED_MINUTES", 60, validate=positive),
         urgent_amber_minutes=env.int("URGENT_AMBER_MINUTES", 5, validate=positive),
         urgent_red_minutes=env.int("URGENT_RED_MINUTES", 15, validate=positive),
+        waiting_reminder_seconds=env.int("WAITING_REMINDER_SECONDS", 900, validate=positive),
+        urgent_reminder_seconds=env.int("URGENT_REMINDER_SECONDS", 300, validate=positive),
         feed_retention_days=env.int("FEED_RETENTION_DAYS", 14, validate=positive),
         feed_retention_events=env.int("FEED_RETENTION_EVENTS", 50_000, validate=positive),
         idempotency_hours=env.int("IDEMPOTENCY_HOURS", 24, validate=positive),

@@ -14,7 +14,7 @@ from models.assessment.case import Case, PastCase
 from models.assessment.leases import Lease
 from models.assessment.result import NOTHING_SPENT, Result, Spent
 from models.assessment.vectors import Meaning
-from models.handoff.moves import complete
+from models.handoff.assessing import complete
 from models.redis import client
 from models.settings import SettingsError, settings
 from models.transaction import maintenance_message, one_message

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from models import feed, logs
 from models.account import login
 from models.assessment import Lane, unfinished, vocabulary
-from models.handoff import idempotency, leaving, moves
+from models.handoff import claims, idempotency, leaving, waiting
 from models.redis import client, redis_key
 from models.settings import settings
 from models.transaction import maintenance, transaction
@@ -50,7 +50,7 @@ def sweep() -> None:
 
 def sweep_now() -> None:
     """Run every part of the sweep; one that fails does not keep the others from running."""
-    for part in (requeue, finish_late, return_claims, follow_database):
+    for part in (requeue, finish_late, end_snoozes, return_claims, remind, follow_database):
         _try(part)
 
 
@@ -101,17 +101,43 @@ def _finish(account_id: UUID, assessment_id: UUID) -> None:
     run(account_id, assessment_id, late=True)
 
 
+def end_snoozes() -> None:
+    """Begin the leases of claims anew whose snooze is over, each in its own transaction."""
+    with maintenance() as session:
+        ended = claims.ended_snoozes(session)
+    for each in ended:
+        _try(_end_snooze, *each)
+
+
+def _end_snooze(account_id: UUID, handoff_id: UUID) -> None:
+    with maintenance() as session:
+        claims.end_snooze(session, account_id, handoff_id)
+
+
+def remind() -> None:
+    """Remind of handoffs that nobody takes, each in its own transaction."""
+    with maintenance() as session:
+        due = waiting.due_reminders(session)
+    for each in due:
+        _try(_remind, *each)
+
+
+def _remind(account_id: UUID, handoff_id: UUID) -> None:
+    with maintenance() as session:
+        waiting.remind(session, account_id, handoff_id)
+
+
 def return_claims() -> None:
     """Return claims without a first action to the queue, each in its own transaction."""
     with maintenance() as session:
-        overdue = moves.overdue_claims(session)
+        overdue = claims.overdue_claims(session)
     for account_id, handoff_id in overdue:
         _try(_return, account_id, handoff_id)
 
 
 def _return(account_id: UUID, handoff_id: UUID) -> None:
     with maintenance() as session:
-        returned = moves.return_overdue_claim(session, account_id, handoff_id)
+        returned = claims.return_overdue_claim(session, account_id, handoff_id)
     if returned:
         log.info("claim returned", account=str(account_id), handoff=str(handoff_id))
 

@@ -57,6 +57,9 @@ MEANINGS: dict[str, dict[str, str]] = {
         "FEED_RETENTION_EVENTS": "the most events kept for an account",
         "IDEMPOTENCY_HOURS": "how long the answer to an Idempotency-Key is repeated",
         "CLAIM_LEASE_SECONDS": "a claim without a first action is released after this; accounts may differ",
+        "WAITING_REMINDER_SECONDS": "until the first reminder of a handoff that nobody takes; the third and last "
+        "comes after four times as long; accounts may differ",
+        "URGENT_REMINDER_SECONDS": "the same for an urgent one",
     },
     "Age of a waiting handoff": {
         "AMBER_MINUTES": "when its age warns; accounts may differ, as in the other three",

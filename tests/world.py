@@ -44,6 +44,10 @@ class Person:
         """PUT JSON below /api/v1 as this person."""
         return self._call("put", path, json=body, **more)
 
+    def patch(self, path: str, body: Any = None, **more: Any) -> TestResponse:
+        """PATCH with JSON below /api/v1 as this person."""
+        return self._call("patch", path, json={} if body is None else body, **more)
+
     def _call(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> TestResponse:
         call = getattr(self.client, method)
         answer: TestResponse = call(f"/api/v1{path}", headers={**self.headers, **(headers or {})}, **more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from flask import Flask
 
-from api.cli import batches, history, similar
+from api.cli import batches, handoffs, similar
 from api.cli.database import db
 from api.cli.demo import make_demo
 from api.cli.evaluation import evaluate
@@ -21,7 +21,7 @@ COMMANDS: tuple[click.Command, ...] = (
     feed,
     evaluate,
     *batches.COMMANDS,
-    *history.COMMANDS,
+    *handoffs.COMMANDS,
     similar.similar,
 )
 

@@ -40,7 +40,7 @@ SAID_EVERY = 10_000  # lines, where there is no terminal
 
 @click.group()
 def handoffs() -> None:
-    """Handoffs from and to files."""
+    """Handoffs, one by one and from and to files."""
 
 
 @dataclass
@@ -272,6 +272,3 @@ def _time(given: str | None) -> datetime | None:
         return value
     except ValidationError as error:
         raise click.BadParameter("Not a day or an RFC 3339 time.", param_hint="--since") from error
-
-
-COMMANDS: list[click.Command] = [handoffs]

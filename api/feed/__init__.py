@@ -29,7 +29,7 @@ from models.handoff import OPEN, Actor, Handoff, Priority, Status
 from models.handoff.counts import counts
 from models.handoff.listing import Filter, listed
 from models.handoff.matched import matched
-from models.handoff.reading import is_unread, with_reads
+from models.handoff.reading import is_unread
 from models.transaction import one_message, transaction
 
 blueprint = Blueprint("feed", __name__, url_prefix="/api/v1", description="What is open, and what happens to it")
@@ -177,8 +177,7 @@ def queue(query: dict[str, Any]) -> Response:
         if last:
             ids = ids.where(Handoff.id > UUID(last))
         rows = session.execute(
-            with_reads(ids, me)
-            .with_only_columns(Handoff.id, cast(Handoff.card, Text), is_unread(me))
+            ids.with_only_columns(Handoff.id, cast(Handoff.card, Text), is_unread(me))
             .order_by(Handoff.id)
             .limit(limit + 1)
         ).all()

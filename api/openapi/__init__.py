@@ -32,7 +32,7 @@ DESCRIPTIONS = {
 CODES = {
     400: ["bad_request", "cursor_invalid", "cursor_required", "parameter_invalid"],
     401: ["unauthorized"],
-    403: ["csrf", "forbidden", "not_author", "not_claimer"],
+    403: ["csrf", "forbidden", "not_author", "not_claimer", "not_yours"],
     404: ["not_found"],
     405: ["method_not_allowed"],
     406: ["not_acceptable"],
@@ -45,6 +45,7 @@ CODES = {
         "last_admin",
         "own_handoff",
         "targeted",
+        "too_late",
         "too_many_steps",
         "wrong_state",
     ],
@@ -161,7 +162,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         content = response.get("content", {}).get("application/json")
         if content is not None and (method, path) in ANSWERS:
             content["example"] = ANSWERS[method, path]
-    if method == "post" and "412" in responses:
+    if method in ("post", "patch") and "412" in responses:
         operation.setdefault("parameters", []).append(IF_MATCH)
     if "304" in responses:
         operation.setdefault("parameters", []).append(IF_NONE_MATCH)

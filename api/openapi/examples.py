@@ -50,6 +50,9 @@ CARD = {
     "ready_at": "2026-03-02T07:12:09.310000+00:00",
     "claimed_at": None,
     "first_action_at": None,
+    "lease_until": None,
+    "snoozed_until": None,
+    "snooze_reason": None,
     "resolved_at": None,
     "resolution": None,
     "seq": 318,
@@ -116,6 +119,11 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", f"{H}/resolve"): {
         "resolution": "Set TLS 1.2 under Security > SMTP.",
         "root_cause": "A firmware update had switched the copier back to TLS 1.0.",
+    },
+    ("patch", H): {"priority": "urgent", "target_user_id": None},
+    ("post", f"{H}/snooze"): {
+        "until": "2026-03-03T08:00:00Z",
+        "reason": "The copier room opens at eight.",
     },
     ("post", f"{H}/assessments/{{generation}}/feedback"): {"rating": "helpful", "comment": "Pointed at TLS at once."},
     ("post", "/api/v1/sessions/{external_id}/steps"): STEP,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from models import text as words
+from models.analytics import Attribute
 from models.assessment import State
 from models.assessment.feedback import Rating
 from models.feed import MAX_SEQ, EventType
@@ -156,6 +157,30 @@ class ReadSchema(Schema):
         validate=validate.Range(0, MAX_SEQ),
         metadata={"description": "The handoff's `seq`; 0 where that is null."},
     )
+
+
+class EditSchema(Schema):
+    """What changes of a handoff. Null clears the target and the ask."""
+
+    priority = one_of(Priority)
+    target_user_id = fields.UUID(allow_none=True)
+    reason = Filled(most=2000)
+    ask = Text(most=2000, allow_none=True)
+
+
+MOST_SNOOZED_DAYS = 30
+
+
+def _is_soon(time: datetime) -> None:
+    if not datetime.now(UTC) < time <= datetime.now(UTC) + timedelta(days=MOST_SNOOZED_DAYS):
+        raise ValidationError(f"Must be in the future, at most {MOST_SNOOZED_DAYS} days ahead.")
+
+
+class SnoozeSchema(Schema):
+    """Until when a claim waits for something, and for what."""
+
+    until = Time(required=True, validate=_is_soon)
+    reason = Filled(most=500, required=True)
 
 
 class FeedbackSchema(Schema):
@@ -317,6 +342,15 @@ class CardSchema(Schema):
     ready_at = _time()
     claimed_at = _time()
     first_action_at = _time()
+    lease_until = fields.String(
+        allow_none=True,
+        metadata={
+            "format": "date-time",
+            "description": "A claim without a first action goes back to the queue at this time. Null: no lease runs.",
+        },
+    )
+    snoozed_until = _time()
+    snooze_reason = fields.String(allow_none=True)
     resolved_at = _time()
     resolution = fields.String(allow_none=True)
     seq = fields.Integer(allow_none=True)
@@ -536,6 +570,12 @@ class PeriodQuery(Schema):
     period = fields.String(required=True, validate=validate.OneOf(["7d", "30d", "90d"]))
 
 
+class BreakdownQuery(PeriodQuery):
+    """How far back, and by what."""
+
+    by = one_of(Attribute, required=True)
+
+
 class SpreadSchema(Schema):
     """Seconds; null when nobody had this time."""
 
@@ -577,3 +617,50 @@ class EscalationsSchema(MetricsSchema):
     by_assessment_state = fields.List(fields.Nested(StateMetricsSchema))
     by_day = fields.List(fields.Nested(DayMetricsSchema))
     metric_definition = fields.String()
+
+
+class ValueMetricsSchema(MetricsSchema):
+    """The handoffs with one value of an attribute; null: with none. For people it is their id."""
+
+    value = fields.String(allow_none=True)
+    name = fields.String(allow_none=True)
+
+
+class BreakdownSchema(Schema):
+    """The metrics of a period for each value of an attribute, the most frequent first, at most 50."""
+
+    period = fields.String()
+    by = one_of(Attribute)
+    items = fields.List(fields.Nested(ValueMetricsSchema))
+
+
+class SourceRatingsSchema(Schema):
+    """How often the assessments of one assessor were given each rating."""
+
+    source = fields.String(allow_none=True)
+    helpful = fields.Integer()
+    wrong = fields.Integer()
+    incomplete = fields.Integer()
+
+
+class RatingsSchema(Schema):
+    """The ratings that were given in a period."""
+
+    period = fields.String()
+    items = fields.List(fields.Nested(SourceRatingsSchema))
+
+
+class OpenNowSchema(Schema):
+    """What is open of one priority. `waiting_since` is when the oldest of those that wait began to."""
+
+    priority = one_of(Priority)
+    waiting = fields.Integer()
+    waiting_since = _time()
+    claimed = fields.Integer()
+    without_action = fields.Integer()
+
+
+class NowSchema(Schema):
+    """What is open at this moment, the most urgent priority first."""
+
+    items = fields.List(fields.Nested(OpenNowSchema))

@@ -7,9 +7,9 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from api.schemas import PersonSchema, Text, Time, one_of
+from api.schemas import AssessmentSchema, PersonSchema, Text, Time, one_of
 from models.assessment.feedback import Rating
-from models.batch import KIND, BatchState
+from models.batch import KIND, BatchState, ItemState
 from models.batch.selection import Selection
 from models.handoff import COVERED, Priority, Status
 
@@ -70,6 +70,46 @@ class BatchListQuery(Schema):
     page = Text(most=1000)
 
 
+class BatchItemsQuery(Schema):
+    """Which handoffs of a batch, and which page of them."""
+
+    state = one_of(ItemState)
+    changed = fields.Boolean(load_default=False, metadata={"description": "only those with another assessment now"})
+    limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))
+    page = Text(most=1000)
+
+
+class ItemSessionSchema(Schema):
+    """The ticket of a handoff."""
+
+    external_id = fields.String()
+    title = fields.String()
+
+
+class BatchItemSchema(Schema):
+    """A handoff of a batch. `before` is the last good assessment that it had when the batch wrote `after`."""
+
+    position = fields.Integer()
+    handoff_id = fields.UUID()
+    session = fields.Nested(ItemSessionSchema)
+    state = one_of(ItemState)
+    reason = fields.String(allow_none=True)
+    before = fields.Nested(AssessmentSchema, allow_none=True)
+    after = fields.Nested(AssessmentSchema, allow_none=True)
+    differs = fields.List(
+        fields.String(),
+        allow_none=True,
+        metadata={"description": "fields that changed; null where there are not two assessments to compare"},
+    )
+
+
+class BatchItemPageSchema(Schema):
+    """A page of the handoffs of a batch."""
+
+    items = fields.List(fields.Nested(BatchItemSchema))
+    next_page = fields.String(allow_none=True)
+
+
 class BatchSchema(Schema):
     """A batch. `done` counts every handoff that ended, however; `rate` is handoffs a second."""
 
@@ -85,6 +125,7 @@ class BatchSchema(Schema):
     finished_at = fields.String(metadata={"format": "date-time"}, allow_none=True)
     total = fields.Integer()
     done = fields.Integer()
+    in_flight = fields.Integer(metadata={"description": "handed to the workers and not ended yet"})
     succeeded = fields.Integer()
     fallback = fields.Integer()
     failed = fields.Integer()

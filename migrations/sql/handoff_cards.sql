@@ -3,7 +3,7 @@
 --
 -- OFFSET 0 keeps the lookups of people and state from being made once for each form. They are subqueries so that each
 -- is a lookup by key, whatever the planner's statistics say.
-CREATE VIEW handoff_cards WITH (security_invoker) AS
+CREATE OR REPLACE VIEW handoff_cards WITH (security_invoker) AS
 SELECT h.account_id, h.id, h.version, h.seq,
     shared.keys || jsonb_build_object(
         'session', shared.ticket || jsonb_build_object('problem',
@@ -36,6 +36,8 @@ CROSS JOIN LATERAL (
             WHERE account_id = h.account_id AND id = h.claimed_by_id),
         'created_at', rfc3339(h.created_at), 'ready_at', rfc3339(h.ready_at), 'claimed_at', rfc3339(h.claimed_at),
         'first_action_at', rfc3339(h.first_action_at), 'resolved_at', rfc3339(h.resolved_at),
+        'lease_until', CASE WHEN h.status = 'claimed' THEN rfc3339(h.lease_until) END,
+        'snoozed_until', rfc3339(h.snoozed_until), 'snooze_reason', h.snooze_reason,
         'resolution', h.resolution, 'seq', h.seq, 'returns', h.returns, 'overdue', h.overdue,
         'assessment_state', (SELECT state FROM assessments
             WHERE account_id = h.account_id AND handoff_id = h.id AND generation = h.generation)

@@ -11,7 +11,7 @@ depends_on = None
 
 SQL = Path(__file__).parents[1] / "sql"
 ROLES = "escalation_app, escalation_upkeep"
-VIEWS = {"assessment_bodies": "assessment_bodies_0015", "handoff_cards": "handoff_cards"}  # view: file
+VIEWS = {"assessment_bodies": "assessment_bodies_0015", "handoff_cards": "handoff_cards_0015"}  # view: file
 
 
 def upgrade() -> None:

@@ -58,6 +58,9 @@ class Account(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(200))
     claim_lease_seconds: Mapped[int | None]  # None: the installation's setting
+    # Until the first reminder of a handoff that nobody takes, and of an urgent one; None: likewise.
+    waiting_reminder_seconds: Mapped[int | None] = mapped_column(BigInteger)
+    urgent_reminder_seconds: Mapped[int | None] = mapped_column(BigInteger)
     language: Mapped[str | None] = mapped_column(Text)  # of assessments, BCP 47; None: the language of each case
     # When the age of a waiting handoff warns, and when it alarms. None: the installation's settings.
     amber_minutes: Mapped[int | None] = mapped_column(BigInteger)
@@ -66,9 +69,9 @@ class Account(Base):
     urgent_red_minutes: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
 
-    __table_args__ = (
-        CheckConstraint("claim_lease_seconds > 0", name="claim_lease_seconds"),
-        *(CheckConstraint(f"{name} > 0", name=name) for name in AGE_LIMITS),
+    __table_args__ = tuple(
+        CheckConstraint(f"{name} > 0", name=name)
+        for name in ("claim_lease_seconds", "waiting_reminder_seconds", "urgent_reminder_seconds", *AGE_LIMITS)
     )
 
 
@@ -289,12 +292,17 @@ def active_user(session: Session, account_id: UUID, user_id: UUID) -> User:
     return user
 
 
+def can_work(session: Session, user_id: UUID) -> bool:
+    """Whether this person can be given work. They keep their access until the transaction has ended."""
+    return bool(session.scalar(select(func.may_work(user_id))))
+
+
 def refuse_who_cannot_work(session: Session, user_id: UUID) -> None:
     """Raise Invalid if this person cannot be given work: unknown in the account, deleted, or a viewer.
 
     They keep their access until the transaction has ended.
     """
-    if not session.scalar(select(func.may_work(user_id))):
+    if not can_work(session, user_id):
         raise Invalid("user_unknown", "There is no such engineer in this account.", user_id=str(user_id))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -24,8 +25,22 @@ DEFINITION = (
 
 TIMES = ("time_to_ready", "time_to_claim", "time_to_first_action")
 
+MOST_VALUES = 50  # of a breakdown
+
 _MEASURE = sql_file(__file__, "escalations")
+_BREAKDOWN = sql_file(__file__, "breakdown")
+_RATINGS = sql_file(__file__, "ratings")
+_NOW = sql_file(__file__, "now")
 WHOLE, BY_STATE, BY_DAY = 3, 1, 2  # grouping(state, day): a set bit is a column that was not grouped by
+
+
+class Attribute(StrEnum):
+    """What the metrics can be broken down by."""
+
+    PRIORITY = "priority"
+    CLIENT = "client"
+    CLAIMER = "claimer"
+    AUTHOR = "author"
 
 
 def escalations(session: Session, account_id: UUID, *, since: datetime, until: datetime) -> dict[str, Any]:
@@ -45,6 +60,30 @@ def escalations(session: Session, account_id: UUID, *, since: datetime, until: d
         "by_day": [{"day": day.isoformat(), **_metrics(days.get(day))} for day in _days(since, until)],
         "metric_definition": DEFINITION,
     }
+
+
+def breakdown(
+    session: Session, account_id: UUID, attribute: Attribute, *, since: datetime, until: datetime
+) -> list[dict[str, Any]]:
+    """Compute the metrics of [since, until) for each value of an attribute, at most 50, the most frequent first.
+
+    `value` is None where there is none; for people it is their id, and `name` their name.
+    """
+    values = {"account": account_id, "since": since, "until": until, "by": attribute, "limit": MOST_VALUES}
+    rows = session.execute(_BREAKDOWN, values)
+    return [{"value": row.value, "name": row.name, **_metrics(row)} for row in rows]
+
+
+def ratings(session: Session, account_id: UUID, *, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    """Count the ratings that were given in [since, until) for each assessor."""
+    rows = session.execute(_RATINGS, {"account": account_id, "since": since, "until": until})
+    return [dict(row) for row in rows.mappings()]
+
+
+def now(session: Session, account_id: UUID) -> dict[str, dict[str, Any]]:
+    """Count what waits and what is taken at this moment, by priority; one of which nothing is open is left out."""
+    rows = session.execute(_NOW, {"account": account_id}).mappings()
+    return {row["priority"]: dict(row) for row in rows}
 
 
 def _metrics(row: Row[Any] | None) -> dict[str, Any]:

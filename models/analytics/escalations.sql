@@ -5,7 +5,7 @@
 WITH begun AS (
     SELECT id, generation, created_at AS began, ready_at, claimed_at, first_action_at FROM handoffs
     WHERE account_id = :account AND created_at >= :since AND created_at < :until
-      AND escalated_at IS NULL AND status <> 'parked'
+      AND escalated_at IS NULL AND status NOT IN ('parked', 'discarded')
     UNION ALL
     SELECT id, generation, escalated_at, ready_at, claimed_at, first_action_at FROM handoffs
     WHERE account_id = :account AND escalated_at >= :since AND escalated_at < :until

@@ -46,6 +46,8 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
+_WITHDRAWN = "withdrawn"
+
 UNFINISHED = (State.QUEUED, State.RUNNING)
 
 
@@ -136,6 +138,18 @@ def has_open(session: Session, account_id: UUID, handoff_id: UUID, generation: i
     )
 
 
+def was_withdrawn(session: Session, account_id: UUID, handoff_id: UUID, generation: int) -> bool:
+    """Whether the withdrawal of its handoff has ended this generation."""
+    found = select(Assessment.id).where(
+        Assessment.account_id == account_id,
+        Assessment.handoff_id == handoff_id,
+        Assessment.generation == generation,
+        Assessment.state == State.FAILED,
+        Assessment.error_kind == _WITHDRAWN,
+    )
+    return session.scalars(found).first() is not None
+
+
 def end_open() -> Update:
     """Build the update that ends what is queued or running of a withdrawn handoff (`account`, `handoff`).
 
@@ -147,7 +161,7 @@ def end_open() -> Update:
         .where(Assessment.state.in_(UNFINISHED))
         .values(
             state=State.FAILED,
-            error_kind="withdrawn",
+            error_kind=_WITHDRAWN,
             finished_at=func.now(),
             lease_until=None,
             attempts=Assessment.attempts + 1,

@@ -9,10 +9,11 @@ from math import sqrt
 from operator import mul
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, LargeBinary, Text, func
+from sqlalchemy import ForeignKeyConstraint, LargeBinary, Text, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.assessment.vocabulary import PastCaseWords
 from models.database import Base, Time, sql_file
 from models.database.executor import Session
 
@@ -98,10 +99,17 @@ def count_missing(session: Session, model: str, *, account_id: UUID | None = Non
 
 
 def store(session: Session, model: str, made: Sequence[tuple[PastText, bytes]]) -> None:
-    """Store the vectors of past cases in the place of another model's. May run twice, and in many places."""
+    """Store the vectors of past cases in the place of another model's. May run twice, and in many places.
+
+    A handoff that was reopened meanwhile is no past case any more, and gets none.
+    """
+    of = (PastCaseWords.account_id, PastCaseWords.handoff_id)
+    known = select(*of).where(tuple_(*of).in_([(past.account_id, past.handoff_id) for past, _ in made]))
+    past_cases = {tuple(row) for row in session.execute(known.with_for_update(read=True))}
     rows = [
         {"account_id": past.account_id, "handoff_id": past.handoff_id, "model": model, "vector": vector}
         for past, vector in sorted(made, key=lambda each: (each[0].account_id, each[0].handoff_id))
+        if (past.account_id, past.handoff_id) in past_cases
     ]
     if rows:
         statement = upsert(PastCaseVector).values(rows)

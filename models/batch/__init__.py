@@ -7,6 +7,7 @@ killed leaves nothing half done and nothing to do twice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Numeric,
+    Row,
     Select,
     String,
     Text,
@@ -37,7 +39,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.account import User
 from models.batch.selection import Selection, selected
-from models.database import Base, CreatedAt, MaybeTime, Time, new_id, read_timeout, stored_enum
+from models.database import Base, CreatedAt, MaybeTime, Time, new_id, read_timeout, sql_file, stored_enum
 from models.database.executor import Session
 from models.errors import Conflict, NotFound
 
@@ -232,6 +234,24 @@ def _found(session: Session, query: Select[Batch]) -> Batch:
 def listed(account_id: UUID) -> Select[Batch]:
     """Select the account's batches, newest first."""
     return select(Batch).where(Batch.account_id == account_id).order_by(Batch.id.desc())
+
+
+def items(
+    session: Session,
+    account_id: UUID,
+    batch_id: UUID,
+    *,
+    after: int,
+    most: int,
+    state: ItemState | None = None,
+    only_changed: bool = False,
+) -> Sequence[Row[Any]]:
+    """Return the items after this position, each with the assessments before and after it (see items.sql)."""
+    values = {"account": account_id, "batch": batch_id, "after": after, "limit": most}
+    return session.execute(_ITEMS, values | {"state": state, "changed": only_changed}).all()
+
+
+_ITEMS = sql_file(__file__, "items")
 
 
 def pause(session: Session, account_id: UUID, batch_id: UUID) -> Batch:

@@ -53,6 +53,9 @@ class EventType(StrEnum):
     REASSESSED = "handoff.reassessed"
     UPDATED = "handoff.updated"
     OVERDUE = "handoff.overdue"
+    REOPENED = "handoff.reopened"
+    RESTORED = "handoff.restored"
+    WAITING = "handoff.waiting"
 
 
 class Feed(Base):

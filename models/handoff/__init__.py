@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -14,6 +15,9 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Text,
+    and_,
+    func,
+    not_,
     or_,
     select,
     text,
@@ -22,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.database import Base, CreatedAt, MaybeTime, new_id, stored_enum
+from models.database import Base, CreatedAt, MaybeTime, Time, new_id, stored_enum
 from models.database.executor import Session
 from models.errors import Conflict, NotFound
 from models.session import TroubleshootingSession
@@ -44,6 +48,7 @@ class Status(StrEnum):
     CLAIMED = "claimed"
     RESOLVED = "resolved"
     WITHDRAWN = "withdrawn"
+    DISCARDED = "discarded"
 
 
 class Priority(StrEnum):
@@ -58,7 +63,8 @@ class Priority(StrEnum):
 WAITING = (Status.PENDING, Status.READY)
 OPEN = (*WAITING, Status.CLAIMED)
 # May be assessed again and exported: a parked one is private to its author, a withdrawn one is of no use.
-COVERED = tuple(status for status in Status if status not in (Status.PARKED, Status.WITHDRAWN))
+COVERED = (*OPEN, Status.RESOLVED)
+MOST_REMINDERS = 3  # of a handoff that waits
 
 TIMES = ("escalated_at", "ready_at", "claimed_at", "first_action_at")  # measured by the metrics
 
@@ -85,6 +91,14 @@ class Handoff(Base):
     ready_at: Mapped[MaybeTime]
     claimed_at: Mapped[MaybeTime]
     first_action_at: Mapped[MaybeTime]
+    lease_until: Mapped[MaybeTime]  # when a claim without a first action goes back; see models/handoff/claims.py
+    snoozed_until: Mapped[MaybeTime]
+    snooze_reason: Mapped[str | None] = mapped_column(Text)
+    waiting_since: Mapped[Time] = mapped_column(server_default=func.now())  # meaningful while it waits for a claim
+    reminders: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")  # that were sent since then
+    was_claimed: Mapped[bool] = mapped_column(default=False, server_default="false")  # by anybody, ever
+    closed_by_id: Mapped[UUID | None]  # who resolved or withdrew it
+    closed_at: Mapped[MaybeTime]
     resolved_at: Mapped[MaybeTime]
     resolution: Mapped[str | None] = mapped_column(Text)
     root_cause: Mapped[str | None] = mapped_column(Text)
@@ -103,6 +117,7 @@ class Handoff(Base):
         ForeignKeyConstraint(["account_id", "handed_off_by_id"], ["users.account_id", "users.id"]),
         ForeignKeyConstraint(["account_id", "target_id"], ["users.account_id", "users.id"]),
         ForeignKeyConstraint(["account_id", "claimed_by_id"], ["users.account_id", "users.id"]),
+        ForeignKeyConstraint(["account_id", "closed_by_id"], ["users.account_id", "users.id"]),
         CheckConstraint("(status = 'claimed') <= (claimed_by_id IS NOT NULL)", name="claimed_by"),
         # The queue page: the few open rows of an account, in order of ids.
         Index("ix_handoffs_open", "account_id", "id", postgresql_where=status.in_(OPEN)),
@@ -145,6 +160,14 @@ class Handoff(Base):
             "ix_handoffs_claimed_at",
             "claimed_at",
             postgresql_where=text("status = 'claimed' AND first_action_at IS NULL"),
+        ),
+        # The sweep: snoozes that are over.
+        Index("ix_handoffs_snoozed_until", "snoozed_until", postgresql_where=text("snoozed_until IS NOT NULL")),
+        # The sweep: what waits and of which people are still reminded.
+        Index(
+            "ix_handoffs_waiting_since",
+            "waiting_since",
+            postgresql_where=text("status IN ('pending', 'ready') AND reminders < 3"),
         ),
         # The search (models/handoff/search.py): the words with the account and the people.
         Index(
@@ -190,12 +213,36 @@ def find(session: Session, account_id: UUID, handoff_id: UUID, *, seen_by: Actor
     return found
 
 
-def of_session(session: Session, account_id: UUID, session_id: UUID) -> dict[UUID, Status]:
-    """Return every handoff of a session with its status."""
+class Sibling(NamedTuple):
+    """A handoff of a session. `counts`: a later handoff of the session is a return after this one."""
+
+    id: UUID
+    status: Status
+    counts: bool
+
+
+def counts_as_return() -> ColumnElement[bool]:
+    """Condition for handoffs after which the next one of their session is a return.
+
+    Not what its author withdrew before anybody had claimed it: nobody has worked on it.
+    """
+    by_author = Handoff.closed_by_id.is_not_distinct_from(Handoff.handed_off_by_id)
+    return not_(and_(Handoff.status == Status.WITHDRAWN, ~Handoff.was_claimed, by_author))
+
+
+def of_session(session: Session, account_id: UUID, session_id: UUID) -> list[Sibling]:
+    """Return every handoff of a session."""
     rows = session.execute(
-        select(Handoff.id, Handoff.status).where(Handoff.account_id == account_id, Handoff.session_id == session_id)
+        select(Handoff.id, Handoff.status, counts_as_return()).where(
+            Handoff.account_id == account_id, Handoff.session_id == session_id
+        )
     )
-    return {row.id: row.status for row in rows}
+    return [Sibling(*row) for row in rows]
+
+
+def returns_after(siblings: Sequence[Sibling]) -> int:
+    """Count how often the session of these handoffs was handed off before its next one."""
+    return sum(each.counts for each in siblings)
 
 
 def find_session(
@@ -233,15 +280,16 @@ def find_session(
     return found
 
 
-def refuse_second_open(handoffs: dict[UUID, Status]) -> None:
+def refuse_second_open(siblings: Sequence[Sibling]) -> None:
     """Raise Conflict `already_open`, naming the handoff, if one of a session's handoffs is open."""
-    for handoff_id, status in handoffs.items():
-        if status in OPEN:
-            raise Conflict("already_open", "This session is already handed off.", handoff_id=str(handoff_id))
+    for each in siblings:
+        if each.status in OPEN:
+            raise Conflict("already_open", "This session is already handed off.", handoff_id=str(each.id))
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Condition for the rows that this person may see."""
+    there = Handoff.status != Status.DISCARDED
     if actor.is_admin:
-        return true()
-    return or_(Handoff.status != Status.PARKED, Handoff.handed_off_by_id == actor.user_id)
+        return there
+    return and_(there, or_(Handoff.status != Status.PARKED, Handoff.handed_off_by_id == actor.user_id))

@@ -11,7 +11,7 @@ from models.database.executor import Executor
 from models.database.prepared import Prepared
 from models.feed import Feed
 from models.handoff import OPEN, Handoff, Priority, Status
-from models.handoff.reading import is_unread, with_reads
+from models.handoff.reading import is_unread
 from models.handoff.views import View, within
 
 RESOLVED_DAYS = 30  # how far back resolved ones are counted; a view shows all of them
@@ -36,7 +36,7 @@ def _statement() -> Prepared:
             ("unread", _count(within(view, _by), is_unread(_by))),
         )
     ]
-    opened = with_reads(select(*views).select_from(Handoff), _by).where(ours, Handoff.status.in_(OPEN)).subquery()
+    opened = select(*views).select_from(Handoff).where(ours, Handoff.status.in_(OPEN)).subquery()
     lately = func.now() - func.make_interval(0, 0, 0, literal_column(str(RESOLVED_DAYS)))
     resolved = (
         select(_count().label("resolved"), _count(is_their_own).label("own_resolved"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from models.database.prepared import Prepared
 from models.errors import Invalid
 from models.feed import EventType
 from models.feed.unit_of_work import UnitOfWork
-from models.handoff import Intent, Priority, Status, of_session, refuse_second_open, search
+from models.handoff import Intent, Priority, Sibling, Status, of_session, refuse_second_open, returns_after, search
 from models.session import SentSession, StoredSession
 from models.settings import settings
 
@@ -53,7 +53,7 @@ def accept(session: UnitOfWork, account_id: UUID, intake: Intake, *, by: UUID) -
     asks for no assessment, makes no event, and stores its session as a draft: the ticket's stays as it is.
     """
     if intake.target_user_id is not None:
-        _refuse_as_target(session, intake.target_user_id, by)
+        refuse_as_target(session, intake.target_user_id, by)
     parked = intake.intent is Intent.PARK
     handoff_id, assessment_id = new_id(), None if parked else new_id()
     stored = sessions.store(session, account_id, intake.session.details(), draft_of=handoff_id if parked else None)
@@ -74,7 +74,7 @@ def accept(session: UnitOfWork, account_id: UUID, intake: Intake, *, by: UUID) -
         "ask": intake.ask,
         "by": by,
         "target": intake.target_user_id,
-        "returns": len(earlier),
+        "returns": returns_after(earlier),
         "assessment": assessment_id,
         "deadline": settings().assess_deadline_seconds,
         **search.document_values(account_id, stored, intake.session.steps, [intake.reason, intake.ask]),
@@ -85,13 +85,14 @@ def accept(session: UnitOfWork, account_id: UUID, intake: Intake, *, by: UUID) -
     return handoff_id, assessment_id
 
 
-def _earlier(session: Session, account_id: UUID, stored: StoredSession, *, parked: bool) -> dict[UUID, Status]:
+def _earlier(session: Session, account_id: UUID, stored: StoredSession, *, parked: bool) -> Sequence[Sibling]:
     """Return the handoffs of the ticket so far."""
     ticket = sessions.ticket(session, account_id, stored.external_id) if parked else None if stored.is_new else stored
-    return of_session(session, account_id, ticket.id) if ticket else {}
+    return of_session(session, account_id, ticket.id) if ticket else []
 
 
-def _refuse_as_target(session: Session, target_id: UUID, by: UUID) -> None:
+def refuse_as_target(session: Session, target_id: UUID, by: UUID) -> None:
+    """Raise Invalid if a handoff by this author cannot be meant for that person."""
     account.refuse_who_cannot_work(session, target_id)
     if target_id == by:
         raise Invalid("target_is_author", "A handoff is for somebody else; its author cannot take it.")

@@ -12,7 +12,7 @@ from sqlalchemy import Select, Uuid, and_, literal, select
 
 from models.database.executor import Session
 from models.handoff import Actor, Handoff, Priority, Status, visible_to
-from models.handoff.reading import is_unread, with_reads
+from models.handoff.reading import is_unread
 from models.handoff.search import matches, ticket_of
 from models.handoff.views import Sort, Stretch, View, stretches, within
 from models.session import TroubleshootingSession
@@ -90,7 +90,7 @@ def page(
     PlaceError: `after` is of another list. A search for a ticket by its id alone begins with that ticket's handoffs.
     """
     who = literal(seen_by.user_id, Uuid)
-    query = with_reads(listed(session, account_id, wanted, seen_by=seen_by), who)
+    query = listed(session, account_id, wanted, seen_by=seen_by)
     if wanted.view:
         query = query.where(within(wanted.view, who))
     parts = _ticket_first(session, account_id, wanted, stretches(wanted.view, sort))

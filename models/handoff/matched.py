@@ -21,6 +21,7 @@ BEFORE, AFTER = 40, 100  # characters of an excerpt around its place
 # Of a session's steps the first ones are looked through, so that no page of long logs takes seconds.
 MOST_STEPS = 500
 MOST_STEP_BYTES = 100_000
+MOST_PAGE_BYTES = 2_000_000  # of all sessions of a page, each an equal share
 
 Match = dict[str, Any]
 _BLANKS = re.compile(r"\s+")
@@ -145,7 +146,8 @@ def _steps(session: Session, account_id: UUID, session_ids: Sequence[UUID]) -> I
         .scalar_subquery()
     )
     query = select(first.c.session_id, first.c.seq, first.c.author, its_text.label("text"))
-    within = query.where(first.c.so_far <= MOST_STEP_BYTES).order_by(first.c.session_id, first.c.seq)
+    share = min(MOST_STEP_BYTES, MOST_PAGE_BYTES // len(session_ids))
+    within = query.where(first.c.so_far <= share).order_by(first.c.session_id, first.c.seq)
     for row in session.execute(within):
         yield row.session_id, f"step:{row.seq}", row.text
         yield row.session_id, "person", row.author

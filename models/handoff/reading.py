@@ -14,19 +14,17 @@ write waits for the other: the foreign key of a new row of reads locks no more t
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     ForeignKeyConstraint,
-    Select,
     Text,
-    and_,
     cast,
     func,
     literal,
+    select,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -36,8 +34,6 @@ from models.database.prepared import Prepared
 from models.errors import Invalid, NotFound
 from models.feed.unit_of_work import EVERYBODY
 from models.handoff import Actor, Handoff
-
-Query = TypeVar("Query", bound=Select[*tuple[Any, ...]])
 
 _MARK_READ = Prepared(sql_file(__file__, "mark_read"))
 
@@ -74,25 +70,28 @@ def mark_read(executor: Executor, account_id: UUID, handoff_id: UUID, seq: int, 
     return int(rows[0].seq)
 
 
-def with_reads(query: Query, by: ColumnElement[UUID]) -> Query:
-    """Join what this person has read to a query of handoffs."""
-    theirs = and_(
+def is_unread(by: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Whether this person has never read the handoff, or not since it was unread for them again."""
+    since = func.greatest(_since(cast(by, Text)), _since(literal(EVERYBODY)), 0)
+    return _read_up_to(by) < since
+
+
+def is_unopened(by: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Whether this person has not read an event that made the handoff unread for them alone."""
+    return _read_up_to(by) < _since(cast(by, Text))
+
+
+def _read_up_to(by: ColumnElement[UUID]) -> ColumnElement[int]:
+    """Build the number up to which this person has read the handoff; -1: never.
+
+    A subquery, so that it is a lookup by key for each row: a join may read all that they have ever read.
+    """
+    theirs = select(HandoffRead.seq).where(
         HandoffRead.account_id == Handoff.account_id,
         HandoffRead.user_id == by,
         HandoffRead.handoff_id == Handoff.id,
     )
-    return query.outerjoin(HandoffRead, theirs)
-
-
-def is_unread(by: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Whether this person has never read it, or not since it was unread for them again. Needs with_reads()."""
-    since = func.greatest(_since(cast(by, Text)), _since(literal(EVERYBODY)))
-    return func.coalesce(HandoffRead.seq < since, HandoffRead.seq.is_(None))
-
-
-def is_unopened(by: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Whether an event that concerned this person alone is one that they have not read. Needs with_reads()."""
-    return _since(cast(by, Text)) > func.coalesce(HandoffRead.seq, -1)
+    return func.coalesce(theirs.correlate(Handoff).scalar_subquery(), -1)
 
 
 def _since(reader: ColumnElement[str]) -> ColumnElement[int]:

@@ -64,6 +64,11 @@ def extended() -> dict[str, ColumnElement[Any]]:
     }
 
 
+def nothing() -> dict[str, ColumnElement[Any]]:
+    """Build both documents without a word."""
+    return {"search": cast("", TSVECTOR), "words": cast("", TSVECTOR)}
+
+
 def extension_values(texts: Sequence[str], details: Sequence[str | None] = ()) -> dict[str, str]:
     """Return the values for extended()."""
     added = bounded([*details, *texts])[:MAX_ADDED_CHARS]

@@ -141,12 +141,15 @@ class Term:
         return " <-> ".join([*(_operand(word, is_last=False) for word in others), _operand(last, is_last=True)])
 
     def pattern(self) -> re.Pattern[str]:
-        """Compile what finds the term in a Folded text, with the rest of its last word."""
+        """Compile what finds the term in a Folded text, with the rest of its last word.
+
+        Nothing in it is tried twice, so that it takes linear time on any text.
+        """
         *others, last = self.words
         if self.is_common:
             return re.compile(rf"(?<!\S){' +'.join(map(re.escape, self.words))}(?!\S)")
-        rest = "" if _IS_SPACELESS.match(last) else r"\S*"
-        return re.compile(r"\S* *".join([*(_pattern(word, is_last=False) for word in others), _pattern(last) + rest]))
+        rest = "" if _IS_SPACELESS.match(last) else r"\S*+"
+        return re.compile("".join([*(_pattern(word) + _between(word) for word in others), _pattern(last), rest]))
 
     def is_in(self, name: str) -> bool:
         """Whether a name contains these words, or words beginning with them, next to each other."""
@@ -203,7 +206,7 @@ def _beginning(word: str) -> str:
     return f"({either})" if len(forms) > 1 else either
 
 
-def _pattern(word: str, *, is_last: bool = True) -> str:
+def _pattern(word: str) -> str:
     """What _operand() finds, as a regular expression."""
     if _IS_SPACELESS.match(word):
         return re.escape(_plain(word))
@@ -211,9 +214,8 @@ def _pattern(word: str, *, is_last: bool = True) -> str:
     if len(parts) == 1 and not word.isdigit():
         either = "|".join(_begun(form) for form in _forms(word))
     else:
-        either = " *".join(re.escape(_plain(part)) for part in parts)
-    ends = r"(?!\d)" if word[-1].isdigit() and not is_last else ""
-    return rf"{_AFTER_NO_DIGIT if word[0].isdigit() else _AFTER_NO_LETTER}(?:{either}){ends}"
+        either = " *+".join(re.escape(_plain(part)) for part in parts)
+    return rf"{_AFTER_NO_DIGIT if word[0].isdigit() else _AFTER_NO_LETTER}(?:{either})"
 
 
 _AFTER_NO_DIGIT, _AFTER_NO_LETTER = r"(?<!\d)", r"(?<![^\s\d])"
@@ -223,30 +225,37 @@ def _begun(form: str) -> str:
     return re.escape(_plain(form)) + ("" if len(form) >= SHORTEST_BEGINNING else r"(?!\S)")
 
 
+def _between(word: str) -> str:
+    """What may stand between a word that is not the last of its term and the next: its own rest, and separators."""
+    if _IS_SPACELESS.match(word):
+        return " *+"
+    return r"(?!\d) *+" if word[-1].isdigit() else r"[^\s\d]*+ *+"
+
+
 class Folded:
-    """A text as words are compared, with spaces for what separates them, and where each character comes from."""
+    """A text as words are compared, with spaces for what separates them."""
 
     def __init__(self, text: str) -> None:
-        self._ends: list[int] | None = None
-        if text.isascii():
-            self.text = text.lower().translate(_FOLDS)
-            return
-        pieces = [_plain(character) for character in text]
-        self.text = "".join(pieces)
-        self._ends = list(accumulate(map(len, pieces)))
+        self._original = text
+        self._text = text.lower().translate(_FOLDS) if text.isascii() else _plain_text(text)
 
     def find(self, pattern: re.Pattern[str]) -> tuple[int, int] | None:
         """Return start and end of the first match in the original; None: there is none."""
-        found = pattern.search(self.text)
-        return found and (self._origin(found.start()), self._origin(found.end() - 1) + 1)
+        found = pattern.search(self._text)
+        if found is None or self._original.isascii():
+            return found and found.span()
+        # Character by character, to know where each comes from: that is slow, and most texts have no match.
+        pieces = [_plain(character) for character in self._original]
+        ends = list(accumulate(map(len, pieces)))
+        found = pattern.search("".join(pieces))
+        return found and (bisect_right(ends, found.start()), bisect_right(ends, found.end() - 1) + 1)
 
-    def _origin(self, place: int) -> int:
-        return place if self._ends is None else bisect_right(self._ends, place)
 
-
-@lru_cache(maxsize=16_384)
-def _plain(text: str) -> str:
+def _plain_text(text: str) -> str:
     return unicodedata.normalize("NFKD", text).casefold().translate(_FOLDS)
+
+
+_plain = lru_cache(maxsize=16_384)(_plain_text)  # of characters and of the words of a query
 
 
 def _forms(word: str) -> list[str]:

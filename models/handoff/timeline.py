@@ -56,7 +56,8 @@ def _events(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
 
 
 def _note(handoff: Handoff, event: Any) -> str | None:
-    return handoff.root_cause if event.type is EventType.RESOLVED else event.note
+    # Events of former versions leave the root cause to the handoff.
+    return event.note or (handoff.root_cause if event.type is EventType.RESOLVED else None)
 
 
 def _steps(session: Session, handoff: Handoff) -> list[dict[str, Any]]:

@@ -40,9 +40,9 @@ _IS_OPEN = Handoff.status.in_(OPEN)
 
 
 def within(view: View, by: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Condition for the rows of this person's view. Needs with_reads()."""
+    """Condition for the rows of this person's view."""
     is_mine = and_(Handoff.status == Status.CLAIMED, Handoff.claimed_by_id == by)
-    # Any one of them makes a handoff `for_me`.
+    # Each of these alone puts a handoff into `for_me`.
     concerns_me = (and_(_IS_WAITING, Handoff.target_id == by), and_(is_mine, is_unopened(by)))
     conditions: dict[View, ColumnElement[bool]] = {
         View.WAITING: _IS_WAITING,

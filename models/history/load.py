@@ -21,7 +21,7 @@ from models.errors import Invalid
 from models.feed import EventType
 from models.feed.append import MAX_EVENTS
 from models.feed.unit_of_work import UnitOfWork
-from models.handoff import OPEN, Handoff, Status, moves, search
+from models.handoff import OPEN, Handoff, Status, counts_as_return, edits, search
 from models.history import ImportedHandoff, Line
 from models.session import MAX_STEPS, Identity, SessionStep, StoredSession, as_row, without_known
 
@@ -184,12 +184,12 @@ def _rendered(time: datetime | None) -> str | None:
 def _handed_off_before(
     session: Session, account_id: UUID, stored: dict[str, StoredSession]
 ) -> tuple[dict[UUID, int], set[UUID]]:
-    """Count the handoffs of each session, and find those with an open one."""
+    """Count the handoffs of each session after which another is a return, and find sessions with an open one."""
     is_open = Handoff.status.in_(OPEN)
     rows = session.execute(
-        select(Handoff.session_id, func.count(), func.count().filter(is_open))
+        select(Handoff.session_id, func.count().filter(counts_as_return()), func.count().filter(is_open))
         .where(Handoff.account_id == account_id, Handoff.session_id.in_([row.id for row in stored.values()]))
-        .where(Handoff.status != Status.PARKED)
+        .where(Handoff.status.not_in((Status.PARKED, Status.DISCARDED)))
         .group_by(Handoff.session_id)
     ).all()
     return {row[0]: row[1] for row in rows}, {row[0] for row in rows if row[2]}
@@ -221,7 +221,7 @@ def _steps(
             for seq, step in enumerate(fresh, start=stored.steps_count + 1)
         ]
         if fresh and stored.id in open_ones:
-            moves.note_steps(session, account_id, stored.id, fresh, by=by, is_action=False)
+            edits.note_steps(session, account_id, stored.id, fresh, by=by, is_action=False)
     if rows:
         session.execute(_STORE_STEPS, {"account": account_id, "by": by, "rows": dump_json(rows)})
     return fits

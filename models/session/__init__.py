@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, bindparam, delete, func, select
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -275,6 +275,19 @@ def publish(session: Session, account_id: UUID, draft_id: UUID) -> StoredSession
 
 
 _MOVE_STEPS = sql_file(__file__, "move_steps")
+
+
+def empty(session: Session, account_id: UUID, draft_id: UUID) -> None:
+    """Delete what a draft says. Its row stays for the handoff that refers to it."""
+    own = (SessionStep.account_id == account_id, SessionStep.session_id == draft_id)
+    session.execute(delete(SessionStep).where(*own))
+    said = dict.fromkeys(("category", "client", "asset", "opened_at"))
+    session.execute(
+        update(TroubleshootingSession)
+        .where(TroubleshootingSession.account_id == account_id, TroubleshootingSession.id == draft_id)
+        .values(title="", problem="", steps_count=0, **said)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def discard(session: Session, account_id: UUID, draft_id: UUID) -> None:

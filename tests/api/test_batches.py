@@ -154,3 +154,21 @@ def test_batches_are_listed_page_by_page_with_the_newest_first(three: World) -> 
     assert [item["total"] for item in rest["items"]] == [1]
     assert rest["next_page"] is None
     assert three.viewer.get("/batches?page=nonsense").status_code == 422
+
+
+def test_the_items_of_a_batch_show_what_it_changed(three: World) -> None:
+    made = three.admin.post("/batches", ALL).json["id"]
+    first = three.viewer.get(f"/batches/{made}/items?limit=2").json
+    second = three.viewer.get(f"/batches/{made}/items?limit=2&page={first['next_page']}").json
+    rows = [*first["items"], *second["items"]]
+    assert [(row["position"], row["session"]["external_id"], row["state"]) for row in rows] == [
+        (1, "T-3", "waiting"),
+        (2, "T-2", "waiting"),
+        (3, "T-1", "waiting"),
+    ]
+    assert second["next_page"] is None
+    assert {(row["before"], row["after"], row["differs"]) for row in rows} == {(None, None, None)}
+    assert three.viewer.get(f"/batches/{made}/items?state=skipped").json["items"] == []
+    assert three.viewer.get(f"/batches/{made}/items?changed=true").json["items"] == []
+    assert three.viewer.get(f"/batches/{made}/items?state=lost").status_code == 422
+    assert three.viewer.get(f"/batches/{made}/items?state=skipped&page={first['next_page']}").status_code == 422

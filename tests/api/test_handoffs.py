@@ -56,6 +56,7 @@ def test_a_session_that_is_open_is_not_handed_off_again(world: World) -> None:
 
 def test_handing_off_again_adds_only_new_steps_and_counts_the_return(world: World) -> None:
     first = world.junior.hand_off("T-1")
+    world.senior.post(f"/handoffs/{first['id']}/claim")
     world.junior.post(f"/handoffs/{first['id']}/withdraw")
     steps = [*intake()["session"]["steps"], {"kind": "note", "text": "It came back."}]
     second = world.junior.hand_off("T-1", steps=steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,8 @@ from models.assessment import case, leases
 from models.database import Base, migrations
 from models.errors import NotFound
 from models.feed import append, card
-from models.handoff import Actor, Handoff, counts, listing, moves, reading, search, timeline
+from models.handoff import Actor, Handoff, claims, counts, listing, moves, reading, search, timeline, waiting
+from models.handoff.conditional import values_of
 from models.handoff.listing import Filter
 from models.handoff.matched import matched
 from models.handoff.views import View
@@ -42,6 +44,8 @@ BATCH = "/api/v1/batches/<uuid:batch_id>"
 # fails the test. 200: a list, in which nothing of the other account may stand.
 TABLE: dict[tuple[str, str], int] = {
     ("GET", HANDOFF): 404,
+    ("PATCH", HANDOFF): 404,
+    **{("POST", f"{HANDOFF}/{move}"): 404 for move in ("keep", "snooze", "unsnooze", "reopen", "restore", "discard")},
     ("GET", f"{HANDOFF}/assessments/<int:generation>/sent"): 404,
     ("PUT", f"{HANDOFF}/read"): 404,
     ("POST", f"{HANDOFF}/claim"): 404,
@@ -64,10 +68,14 @@ TABLE: dict[tuple[str, str], int] = {
     ("GET", "/api/v1/people"): 200,
     ("GET", "/api/v1/me"): 200,
     ("GET", "/api/v1/analytics/escalations"): 200,
+    ("GET", "/api/v1/analytics/breakdown"): 200,
+    ("GET", "/api/v1/analytics/ratings"): 200,
+    ("GET", "/api/v1/analytics/now"): 200,
     ("GET", "/api/v1/openapi.json"): 200,
     ("GET", "/api/v1/batches"): 200,
     ("POST", "/api/v1/batches"): 200,  # a dry run over everything
     ("GET", BATCH): 404,
+    ("GET", f"{BATCH}/items"): 404,
     ("POST", f"{BATCH}/pause"): 404,
     ("POST", f"{BATCH}/resume"): 404,
     ("POST", f"{BATCH}/cancel"): 404,
@@ -76,11 +84,12 @@ BODIES = {
     "reassign": {"user_id": str(UUID(int=1))},
     "resolve": {"resolution": "x"},
     "read": {"seq": 1},
+    "snooze": {"until": (datetime.now(UTC) + timedelta(days=1)).isoformat(), "reason": "x"},
     "feedback": {"rating": "helpful"},
     "steps": {"kind": "note", "text": "x"},
     "batches": {"kind": "reassess", "filter": {}, "dry_run": True},
 }
-QUERIES = {"escalations": "period=30d"}
+QUERIES = {"escalations": "period=30d", "breakdown": "period=30d&by=author", "ratings": "period=30d"}
 
 
 @dataclass
@@ -139,6 +148,8 @@ def call(world: World, foreign: Foreign, method: str, rule: str) -> TestResponse
     if method == "GET":
         query = f"cursor={foreign.cursor}" if last == "feed" else QUERIES.get(last, "")
         return world.admin.get(f"{path}?{query}" if query else path)
+    if method == "PATCH":
+        return world.admin.patch(path, {"priority": "low"})
     body = intake(target_user_id=str(foreign.world.senior.id)) if last == "handoffs" else BODIES.get(last, {})
     return (world.admin.put if method == "PUT" else world.admin.post)(path, body)
 
@@ -286,9 +297,12 @@ def test_every_query_finds_nothing_when_it_names_another_account(world: World, f
         "feed.tail": lambda s: s.execute(select(feed.Feed).where(feed.Feed.account_id == theirs)).all(),
         "moves.claim": lambda s: (
             append.change_and_append(
-                s, theirs, handoff_id, moves._CLAIM, moves._values(theirs, handoff_id, who, None), show=False
+                s, theirs, handoff_id, moves._CLAIM, values_of(theirs, handoff_id, who, None), show=False
             ).happened
         ),
+        "claims.end_snooze": lambda s: claims.end_snooze(s, theirs, handoff_id),
+        "claims.return_overdue_claim": lambda s: claims.return_overdue_claim(s, theirs, handoff_id),
+        "waiting.remind": lambda s: waiting.remind(s, theirs, handoff_id),
         "moves.release_claims_of": lambda s: moves.release_claims_of(s, theirs, foreign.world.senior.id, note=MARK),
     }
     for name, query in queries.items():

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
+from werkzeug.test import TestResponse
 
 from models.assessment import generations
 from models.feed import FeedEvent
 from models.handoff import Handoff, Status
-from models.handoff.moves import overdue_claims
-from models.handoff.moves import return_overdue_claim as return_claim
+from models.handoff.claims import overdue_claims
+from models.handoff.claims import return_overdue_claim as return_claim
 from models.transaction import maintenance, transaction
 from tasks import assess
 from tests.world import Person, World, intake
@@ -31,6 +32,13 @@ TABLE: dict[tuple[str, str], tuple[Any, ...]] = {
     ("parked", "withdraw"): ("wrong_state", "not_found", "not_found", "wrong_state", "forbidden"),
     ("parked", "escalate"): (202, "not_found", "not_found", "not_author", "forbidden"),
     ("parked", "reassess"): ("wrong_state", "not_found", "not_found", "wrong_state", "forbidden"),
+    ("parked", "edit"): (200, "not_found", "not_found", 200, "forbidden"),
+    ("parked", "keep"): ("wrong_state", "not_found", "not_found", "wrong_state", "forbidden"),
+    ("parked", "snooze"): ("wrong_state", "not_found", "not_found", "wrong_state", "forbidden"),
+    ("parked", "unsnooze"): ("wrong_state", "not_found", "not_found", "wrong_state", "forbidden"),
+    ("parked", "reopen"): ("wrong_state", "not_found", "not_found", "wrong_state", "forbidden"),
+    ("parked", "restore"): ("wrong_state", "not_found", "not_found", "wrong_state", "forbidden"),
+    ("parked", "discard"): (200, "not_found", "not_found", 200, "forbidden"),
     ("pending", "claim"): ("own_handoff", 200, 200, 200, "forbidden"),
     ("pending", "release"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
     ("pending", "reassign"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
@@ -38,6 +46,13 @@ TABLE: dict[tuple[str, str], tuple[Any, ...]] = {
     ("pending", "withdraw"): (200, "not_author", "not_author", 200, "forbidden"),
     ("pending", "escalate"): ("wrong_state", "not_author", "not_author", "not_author", "forbidden"),
     ("pending", "reassess"): (200, 200, 200, 200, "forbidden"),
+    ("pending", "edit"): (200, "not_yours", "not_yours", 200, "forbidden"),
+    ("pending", "keep"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("pending", "snooze"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("pending", "unsnooze"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("pending", "reopen"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("pending", "restore"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("pending", "discard"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
     ("ready", "claim"): ("own_handoff", 200, 200, 200, "forbidden"),
     ("ready", "release"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
     ("ready", "reassign"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
@@ -45,6 +60,13 @@ TABLE: dict[tuple[str, str], tuple[Any, ...]] = {
     ("ready", "withdraw"): (200, "not_author", "not_author", 200, "forbidden"),
     ("ready", "escalate"): ("wrong_state", "not_author", "not_author", "not_author", "forbidden"),
     ("ready", "reassess"): (202, 202, 202, 202, "forbidden"),
+    ("ready", "edit"): (200, "not_yours", "not_yours", 200, "forbidden"),
+    ("ready", "keep"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("ready", "snooze"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("ready", "unsnooze"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("ready", "reopen"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("ready", "restore"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("ready", "discard"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
     ("claimed", "claim"): ("already_claimed", 200, "already_claimed", "already_claimed", "forbidden"),
     ("claimed", "release"): ("not_claimer", 200, "not_claimer", 200, "forbidden"),
     ("claimed", "reassign"): ("not_claimer", 200, "not_claimer", 200, "forbidden"),
@@ -52,6 +74,13 @@ TABLE: dict[tuple[str, str], tuple[Any, ...]] = {
     ("claimed", "withdraw"): (200, "not_author", "not_author", 200, "forbidden"),
     ("claimed", "escalate"): ("wrong_state", "not_author", "not_author", "not_author", "forbidden"),
     ("claimed", "reassess"): (202, 202, 202, 202, "forbidden"),
+    ("claimed", "edit"): (200, 200, "not_yours", 200, "forbidden"),
+    ("claimed", "keep"): ("not_claimer", 200, "not_claimer", "not_claimer", "forbidden"),
+    ("claimed", "snooze"): ("not_claimer", 200, "not_claimer", 200, "forbidden"),
+    ("claimed", "unsnooze"): ("not_claimer", 200, "not_claimer", 200, "forbidden"),
+    ("claimed", "reopen"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("claimed", "restore"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("claimed", "discard"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
     ("resolved", "claim"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
     ("resolved", "release"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
     ("resolved", "reassign"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
@@ -59,6 +88,13 @@ TABLE: dict[tuple[str, str], tuple[Any, ...]] = {
     ("resolved", "withdraw"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
     ("resolved", "escalate"): ("wrong_state", "not_author", "not_author", "not_author", "forbidden"),
     ("resolved", "reassess"): (202, 202, 202, 202, "forbidden"),
+    ("resolved", "edit"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("resolved", "keep"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("resolved", "snooze"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("resolved", "unsnooze"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("resolved", "reopen"): ("not_yours", 200, "not_yours", 200, "forbidden"),
+    ("resolved", "restore"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("resolved", "discard"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
     ("withdrawn", "claim"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
     ("withdrawn", "release"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
     ("withdrawn", "reassign"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
@@ -66,11 +102,33 @@ TABLE: dict[tuple[str, str], tuple[Any, ...]] = {
     ("withdrawn", "withdraw"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
     ("withdrawn", "escalate"): ("wrong_state", "not_author", "not_author", "not_author", "forbidden"),
     ("withdrawn", "reassess"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("withdrawn", "edit"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("withdrawn", "keep"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("withdrawn", "snooze"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("withdrawn", "unsnooze"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("withdrawn", "reopen"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("withdrawn", "restore"): (200, "not_yours", "not_yours", 200, "forbidden"),
+    ("withdrawn", "discard"): ("wrong_state", "wrong_state", "wrong_state", "wrong_state", "forbidden"),
+    ("discarded", "claim"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "release"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "reassign"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "resolve"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "withdraw"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "escalate"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "reassess"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "edit"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "keep"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "snooze"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "unsnooze"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "reopen"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "restore"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
+    ("discarded", "discard"): ("not_found", "not_found", "not_found", "not_found", "forbidden"),
 }
 STATUS = {
     "forbidden": 403,
     "not_author": 403,
     "not_claimer": 403,
+    "not_yours": 403,
     "not_found": 404,
     "wrong_state": 409,
     "own_handoff": 409,
@@ -83,6 +141,8 @@ AFTERWARDS = {
     "resolve": "resolved",
     "withdraw": "withdrawn",
     "escalate": "pending",
+    "reopen": "claimed",
+    "restore": "ready",
 }
 EVENT = {
     "claim": "handoff.claimed",
@@ -91,7 +151,16 @@ EVENT = {
     "resolve": "handoff.resolved",
     "withdraw": "handoff.withdrawn",
     "escalate": "handoff.created",
+    "edit": "handoff.updated",
+    "keep": "handoff.updated",
+    "snooze": "handoff.updated",
+    "reopen": "handoff.reopened",
+    "restore": "handoff.restored",
 }
+
+
+# One's own claim, what is not snoozed, and what nobody else sees.
+NO_EVENT = {("claimed", "claim"), ("claimed", "unsnooze"), ("parked", "edit")}
 
 
 def person(world: World, actor: str) -> Person:
@@ -126,8 +195,11 @@ def assessment_id(world: World, handoff_id: str, generation: int) -> str:
 
 def in_state(world: World, state: str) -> str:
     """A handoff in this state, handed off by the junior and, where it was, claimed by the senior."""
-    if state == "parked":
-        return str(world.junior.hand_off("T-1", intent="park")["id"])
+    if state in ("parked", "discarded"):
+        made = str(world.junior.hand_off("T-1", intent="park")["id"])
+        if state == "discarded":
+            assert world.junior.post(f"/handoffs/{made}/discard").status_code == 200
+        return made
     if state == "pending":
         return str(world.junior.hand_off("T-1")["id"])
     made = ready(world)
@@ -141,7 +213,24 @@ def in_state(world: World, state: str) -> str:
 
 
 def body_of(world: World, move: str) -> dict[str, Any]:
-    return {"reassign": {"user_id": str(world.admin.id)}, "resolve": {"resolution": "Done."}}.get(move, {})
+    bodies = {
+        "reassign": {"user_id": str(world.admin.id)},
+        "resolve": {"resolution": "Done."},
+        "edit": {"priority": "urgent"},
+        "snooze": {"until": days_ahead(1), "reason": "The client is away."},
+    }
+    return bodies.get(move, {})
+
+
+def days_ahead(days: float) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
+def send(world: World, who: Person, handoff_id: str, move: str, **more: Any) -> TestResponse:
+    """Make a move over HTTP; the edit is a PATCH of the handoff itself."""
+    if move == "edit":
+        return who.patch(f"/handoffs/{handoff_id}", body_of(world, move), **more)
+    return who.post(f"/handoffs/{handoff_id}/{move}", body_of(world, move), **more)
 
 
 def events(world: World) -> list[str]:
@@ -151,7 +240,7 @@ def events(world: World) -> list[str]:
 
 def test_the_table_names_every_state_and_move() -> None:
     assert {state for state, _ in TABLE} == {status.value for status in Status}
-    assert len(TABLE) == len(Status) * 7
+    assert len(TABLE) == len(Status) * 14
 
 
 @pytest.mark.parametrize(
@@ -168,15 +257,18 @@ def test_a_move_is_allowed_or_refused_with_its_code(
     handoff_id = in_state(world, state)
     before = world.admin.get(f"/handoffs/{handoff_id}").json
     told = events(world)
-    answer = person(world, actor).post(f"/handoffs/{handoff_id}/{move}", body_of(world, move))
+    answer = send(world, person(world, actor), handoff_id, move)
     after = world.admin.get(f"/handoffs/{handoff_id}").json
     if isinstance(expected, str):
         assert (answer.status_code, answer.json["code"]) == (STATUS[expected], expected)
         assert (after, events(world)) == (before, told)
         return
     assert answer.status_code == expected, answer.text
+    if move == "discard":
+        assert (answer.json["status"], after["code"], events(world)) == ("discarded", "not_found", told)
+        return
     assert after["status"] == AFTERWARDS.get(move, state)
-    if (state, move) == ("claimed", "claim") or move == "reassess":
+    if (state, move) in NO_EVENT or move == "reassess":
         assert events(world) == told
     else:
         assert events(world) == [*told, EVENT[move]]
@@ -184,19 +276,22 @@ def test_a_move_is_allowed_or_refused_with_its_code(
         assert after["seq"] == int(answer.headers["Feed-Seq"])
 
 
-@pytest.mark.parametrize("move", ["claim", "release", "reassign", "resolve", "withdraw", "escalate", "reassess"])
+@pytest.mark.parametrize("move", dict.fromkeys(move for _, move in TABLE))
 def test_a_move_on_an_older_version_is_412_and_changes_nothing(world: World, move: str) -> None:
-    state = {"claim": "ready", "reassess": "ready", "withdraw": "ready", "escalate": "parked"}.get(move, "claimed")
-    handoff_id = in_state(world, state)
-    who = world.junior if move in ("withdraw", "escalate") else world.senior
+    states = {
+        **{"claim": "ready", "reassess": "ready", "withdraw": "ready", "escalate": "parked", "discard": "parked"},
+        **{"reopen": "resolved", "restore": "withdrawn"},
+    }
+    handoff_id = in_state(world, states.get(move, "claimed"))
+    who = world.junior if move in ("withdraw", "escalate", "discard", "restore") else world.senior
     path = f"/handoffs/{handoff_id}"
     tag = world.admin.get(path).headers["ETag"]
     stale = tag.replace('"' + tag.split('"')[1].partition("-")[0], '"999', 1)
     before = world.admin.get(path).json
-    refused = who.post(f"{path}/{move}", body_of(world, move), headers={"If-Match": stale})
+    refused = send(world, who, handoff_id, move, headers={"If-Match": stale})
     assert (refused.status_code, refused.json["code"]) == (412, "version_mismatch")
     assert world.admin.get(path).json == before
-    assert who.post(f"{path}/{move}", body_of(world, move), headers={"If-Match": tag}).status_code in (200, 202)
+    assert send(world, who, handoff_id, move, headers={"If-Match": tag}).status_code in (200, 202)
 
 
 @pytest.mark.parametrize("tag", ["", ",", '""', '"",', "W/,x", "nonsense", '"-1"', '"' + "9" * 40 + '"', 'W/"x-1"'])
@@ -340,6 +435,7 @@ def test_a_parked_handoff_counts_the_returns_up_to_its_escalation(world: World) 
     other = world.senior2.hand_off("T-1")
     refused = world.junior.post(f"/handoffs/{parked}/escalate")
     assert (refused.status_code, refused.json["code"]) == (409, "already_open")
+    world.senior.post(f"/handoffs/{other['id']}/claim")
     world.senior2.post(f"/handoffs/{other['id']}/withdraw")
     assert world.junior.post(f"/handoffs/{parked}/escalate").json["returns"] == 1
 
@@ -349,7 +445,7 @@ def age_claim(world: World, handoff_id: str, minutes: int) -> None:
         session.execute(
             update(Handoff)
             .where(Handoff.account_id == world.account_id, Handoff.id == UUID(handoff_id))
-            .values(claimed_at=func.now() - timedelta(minutes=minutes))
+            .values(lease_until=Handoff.lease_until - timedelta(minutes=minutes))
         )
 
 

@@ -224,3 +224,11 @@ def test_readings_at_the_same_moment_keep_the_highest(committed: str) -> None:
             thread.join()
         assert answers == [200] * 3
         assert read(world.viewer, made, 0) == last
+
+
+def test_a_discarded_draft_is_there_for_nobody(world: World) -> None:
+    draft = world.junior.hand_off("T-1", intent="park")["id"]
+    assert world.junior.put(f"/handoffs/{draft}/read", {"seq": 1}).status_code == 200
+    world.junior.post(f"/handoffs/{draft}/discard")
+    for person in (world.junior, world.admin):
+        assert person.put(f"/handoffs/{draft}/read", {"seq": 1}).status_code == 404

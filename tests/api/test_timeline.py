@@ -6,11 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, update
 
 from models import assessment
 from models.assessment import Assessment
-from models.feed import FeedEvent
 from models.transaction import maintenance, transaction
 from tasks import assess
 from tasks.assessors.base import AssessorError
@@ -114,11 +113,3 @@ def test_a_step_belongs_to_the_timeline_of_the_handoff_in_whose_time_it_was_adde
 
     assert steps(first) == ["during the first"]
     assert steps(second) == ["during the second"]
-
-
-def test_nothing_of_a_timeline_is_kept_twice(lasting: World) -> None:
-    made = lasting.junior.hand_off("T-1")["id"]
-    lasting.senior.post(f"/handoffs/{made}/claim")
-    lasting.senior.post(f"/handoffs/{made}/resolve", {"resolution": "Done.", "root_cause": "The driver."})
-    with transaction(lasting.account_id) as session:
-        assert set(session.scalars(select(FeedEvent.note))) == {None}

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from sqlalchemy import update
+from werkzeug.test import TestResponse
 
 from deploy.production import database
 from models import account
@@ -112,10 +114,32 @@ def batch(place: Place, state: str = "") -> str:
     return path
 
 
-# A write of every route that would succeed: its path and its body.
+def snoozed(place: Place, by: Person) -> str:
+    path = claimed(place, by)
+    assert by.post(f"{path}/snooze", SNOOZE).status_code == 200
+    return path
+
+
+def closed(place: Place, by: Person, how: str) -> str:
+    path = claimed(place, by)
+    body = {"resolution": "Removed the driver."} if how == "resolve" else {}
+    assert by.post(f"{path}/{how}", body).status_code == 200
+    return path
+
+
+SNOOZE = {"until": (datetime.now(UTC) + timedelta(days=1)).isoformat(), "reason": "The client is away."}
+
+# A write of every route that would succeed: its path and its body. A route without a method is a POST.
 Make = Callable[[Place, Person], tuple[str, Any]]
 WRITES: dict[str, Make] = {
     "/handoffs": lambda place, _: ("/handoffs", worlds.intake(f"T-{next(numbers)}")),
+    "PATCH /handoffs/<uuid:handoff_id>": lambda place, _: (open_one(place), {"priority": "urgent"}),
+    "/handoffs/<uuid:handoff_id>/keep": lambda place, who: (f"{claimed(place, who)}/keep", {}),
+    "/handoffs/<uuid:handoff_id>/snooze": lambda place, who: (f"{claimed(place, who)}/snooze", SNOOZE),
+    "/handoffs/<uuid:handoff_id>/unsnooze": lambda place, who: (f"{snoozed(place, who)}/unsnooze", {}),
+    "/handoffs/<uuid:handoff_id>/reopen": lambda place, who: (f"{closed(place, who, 'resolve')}/reopen", {}),
+    "/handoffs/<uuid:handoff_id>/restore": lambda place, who: (f"{closed(place, who, 'withdraw')}/restore", {}),
+    "/handoffs/<uuid:handoff_id>/discard": lambda place, who: (f"{parked(place, who)}/discard", {}),
     "/handoffs/<uuid:handoff_id>/claim": lambda place, _: (f"{open_one(place)}/claim", {}),
     "/handoffs/<uuid:handoff_id>/release": lambda place, who: (f"{claimed(place, who)}/release", {}),
     "/handoffs/<uuid:handoff_id>/reassign": lambda place, who: (
@@ -128,7 +152,7 @@ WRITES: dict[str, Make] = {
     ),
     "/handoffs/<uuid:handoff_id>/withdraw": lambda place, _: (f"{open_one(place)}/withdraw", {}),
     "/handoffs/<uuid:handoff_id>/escalate": lambda place, who: (f"{parked(place, who)}/escalate", {}),
-    "/handoffs/<uuid:handoff_id>/read": lambda place, _: (f"{open_one(place)}/read", {"seq": 1}),
+    "PUT /handoffs/<uuid:handoff_id>/read": lambda place, _: (f"{open_one(place)}/read", {"seq": 1}),
     "/handoffs/<uuid:handoff_id>/reassess": lambda place, _: (f"{open_one(place)}/reassess", {}),
     "/handoffs/<uuid:handoff_id>/assessments/<int:generation>/feedback": lambda place, _: (
         f"{open_one(place)}/assessments/1/feedback",
@@ -142,12 +166,12 @@ WRITES: dict[str, Make] = {
 }
 
 
-FOR_VIEWERS = {"/handoffs/<uuid:handoff_id>/read"}
-PUT = {"/handoffs/<uuid:handoff_id>/read"}
+FOR_VIEWERS = {"PUT /handoffs/<uuid:handoff_id>/read"}
 
 
-def write(who: Person, route: str, path: str, body: Any) -> int:
-    return (who.put if route in PUT else who.post)(path, body).status_code
+def write(who: Person, route: str, path: str, body: Any) -> TestResponse:
+    method, separator, _ = route.partition(" ")
+    return who._call(method.lower() if separator else "post", path, json=body)
 
 
 def delete(who: Person, place: Place) -> None:
@@ -174,7 +198,11 @@ CHANGES = {"deleted": (delete, 401), "revoked": (revoke, 401), "expired": (let_e
 
 
 def test_there_is_a_write_for_every_route_that_writes(place: Place) -> None:
-    writing = {rule.rule.removeprefix("/api/v1") for method, rule in routes(place.app) if method != "GET"}
+    writing = {
+        f"{'' if method == 'POST' else method + ' '}{rule.rule.removeprefix('/api/v1')}"
+        for method, rule in routes(place.app)
+        if method != "GET"
+    }
     assert set(WRITES) == writing
 
 
@@ -187,9 +215,9 @@ def test_nothing_is_written_by_who_has_changed(place: Place, route: str, change:
     make(who, place)
     before = place.written()
     if route in FOR_VIEWERS and change == "demoted":
-        assert write(who, route, path, body) == 200
+        assert write(who, route, path, body).status_code == 200
         return
-    assert write(who, route, path, body) == status
+    assert write(who, route, path, body).status_code == status
     assert place.written() == before
 
 
@@ -197,7 +225,7 @@ def test_nothing_is_written_by_who_has_changed(place: Place, route: str, change:
 def test_the_same_is_written_by_who_has_not(place: Place, route: str) -> None:
     who = place.person()
     path, body = WRITES[route](place, who)
-    assert write(who, route, path, body) in (200, 201, 202), route
+    assert write(who, route, path, body).status_code in (200, 201, 202), route
 
 
 def test_who_may_do_more_now_need_not_wait(place: Place) -> None:

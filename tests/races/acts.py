@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -17,15 +17,29 @@ from deploy.production import database
 from models import batch, feed, handoff, history
 from models import session as sessions
 from models.account import Caller, CallerChangedError, Role
-from models.assessment import Lane, State, feedback, leases, next_due, unfinished
+from models.assessment import Lane, State, feedback, leases, next_due, unfinished, vectors
 from models.assessment.feedback import Rating
 from models.assessment.leases import Lease
 from models.assessment.result import Result
+from models.assessment.vectors import PastText
 from models.batch import work
 from models.database import dump_json, new_id
-from models.handoff import Actor, idempotency, intake, leaving, moves, reading
+from models.handoff import (
+    Actor,
+    assessing,
+    claims,
+    edits,
+    idempotency,
+    intake,
+    leaving,
+    moves,
+    parked,
+    reading,
+    reopening,
+    waiting,
+)
+from models.handoff.assessing import complete
 from models.handoff.intake import Intake
-from models.handoff.moves import complete
 from models.history import Line
 from models.history import load as history_load
 from models.session import SentStep, StepKind
@@ -113,7 +127,8 @@ def build(world: World, owner_url: str, cases: int = CASES) -> Scene:
 
 # What acts need to find, for the cases with even and with odd numbers: a status and the state of the assessment.
 _RESET = """
-    DELETE FROM assessment_feedback; DELETE FROM handoff_reads; DELETE FROM imported_handoffs; DELETE FROM past_cases;
+    DELETE FROM assessment_feedback; DELETE FROM handoff_reads; DELETE FROM imported_handoffs;
+    DELETE FROM past_case_vectors; DELETE FROM past_cases;
     DELETE FROM batch_items; DELETE FROM batches; DELETE FROM idempotency_keys;
     DELETE FROM assessments WHERE id NOT IN (SELECT asked FROM scene);
     DELETE FROM handoffs WHERE id NOT IN (SELECT handoff FROM scene UNION SELECT parked FROM scene);
@@ -128,9 +143,13 @@ _RESET = """
     INSERT INTO session_steps (account_id, session_id, seq, kind, text, added_by_id)
     SELECT account_id, id, 1, 'note', 'A thought.', %(claimer)s FROM sessions WHERE draft_of IS NOT NULL;
     UPDATE handoffs AS h SET session_id = draft.id FROM sessions AS draft WHERE draft.draft_of = h.id;
-    UPDATE handoffs SET status = s.status, generation = 1, shown_generation = NULL, ready_at = NULL, overdue = false,
-        claimed_by_id = CASE WHEN s.status = 'claimed' THEN %(claimer)s::uuid END, resolved_at = NULL,
-        claimed_at = CASE WHEN s.status = 'claimed' THEN now() - interval '1 day' END, first_action_at = NULL,
+    UPDATE handoffs SET status = CASE s.status WHEN 'snoozed' THEN 'claimed' ELSE s.status END,
+        generation = 1, shown_generation = NULL, ready_at = NULL, overdue = false,
+        claimed_by_id = CASE WHEN s.status NOT IN ('pending', 'ready') THEN %(claimer)s::uuid END,
+        resolved_at = NULL, closed_by_id = NULL, closed_at = now(), waiting_since = now() - interval '1 day',
+        reminders = 0, snoozed_until = CASE WHEN s.status = 'snoozed' THEN now() - interval '1 minute' END,
+        snooze_reason = NULL, lease_until = now() - interval '1 hour', first_action_at = NULL,
+        claimed_at = CASE WHEN s.status IN ('claimed', 'snoozed') THEN now() - interval '1 day' END,
         target_id = NULL
     FROM (SELECT handoff, CASE WHEN n %% 2 = 0 THEN %(even_status)s ELSE %(odd_status)s END AS status FROM scene) AS s
     WHERE id = s.handoff;
@@ -209,15 +228,58 @@ def withdraw(scene: Scene, case: Case, side: int) -> None:
     moves.withdraw(scene.account, case.handoff, by=Actor(scene.world.junior.id))
 
 
+def edit(scene: Scene, case: Case, side: int) -> None:
+    changes = {"target_id": scene.people(side)[1].id, "ask": f"ask {next(scene.counter)}"}
+    edits.edit(scene.account, case.handoff, by=scene.admin, changes=changes)
+
+
+def snooze(scene: Scene, case: Case, side: int) -> None:
+    until = datetime.now(UTC) + timedelta(days=1)
+    claims.snooze(scene.account, case.handoff, by=scene.admin, until=until, reason="The client is away.")
+
+
+def end_snooze(scene: Scene, case: Case, side: int) -> None:
+    with maintenance() as session:
+        claims.end_snooze(session, scene.account, case.handoff)
+
+
+def keep(scene: Scene, case: Case, side: int) -> None:
+    claims.keep(scene.account, case.handoff, by=Actor(scene.world.senior.id))
+
+
+def reopen(scene: Scene, case: Case, side: int) -> None:
+    reopening.reopen(scene.account, case.handoff, by=scene.admin)
+
+
+def store_vector(scene: Scene, case: Case, side: int) -> None:
+    past = [PastText(scene.account, each.handoff, "", "") for each in (case, scene.cases[0])]
+    with maintenance() as session:
+        vectors.store(session, "made-up", [(each, b"\x01") for each in dict.fromkeys(past)])
+
+
+def restore(scene: Scene, case: Case, side: int) -> None:
+    with transaction(scene.account) as session:
+        reopening.restore(session, scene.account, case.handoff, by=scene.admin)
+
+
+def discard(scene: Scene, case: Case, side: int) -> None:
+    parked.discard(scene.account, case.parked, by=Actor(scene.world.junior.id))
+
+
+def remind(scene: Scene, case: Case, side: int) -> None:
+    with maintenance() as session:
+        waiting.remind(session, scene.account, case.handoff)
+
+
 def escalate(scene: Scene, case: Case, side: int) -> None:
     with transaction(scene.account) as session:
-        moves.escalate(session, scene.account, case.parked, by=Actor(scene.world.junior.id))
+        parked.escalate(session, scene.account, case.parked, by=Actor(scene.world.junior.id))
         append_and_represent(session, scene.account, case.parked)
 
 
 def reassess(scene: Scene, case: Case, side: int) -> None:
     with transaction(scene.account) as session:
-        moves.reassess(session, scene.account, case.handoff, by=scene.admin)
+        assessing.reassess(session, scene.account, case.handoff, by=scene.admin)
 
 
 def step(scene: Scene, case: Case, side: int) -> None:
@@ -225,7 +287,7 @@ def step(scene: Scene, case: Case, side: int) -> None:
     with transaction(scene.account) as session:
         row = handoff.find_session(session, scene.account, case.name, seen_by=Actor(by), locked=True)
         sessions.append_step(session, row, body, by=by)
-        moves.note_steps(session, scene.account, row.id, [body], by=by)
+        edits.note_steps(session, scene.account, row.id, [body], by=by)
         append_now(session)
 
 
@@ -236,7 +298,7 @@ def step_of_draft(scene: Scene, case: Case, side: int) -> None:
             session, scene.account, case.name, seen_by=Actor(author), handoff_id=case.parked, locked=True
         )
         sessions.append_step(session, row, body, by=author)
-        moves.note_steps(session, scene.account, row.id, [body], by=author)
+        edits.note_steps(session, scene.account, row.id, [body], by=author)
 
 
 def rate(scene: Scene, case: Case, side: int) -> None:
@@ -317,7 +379,7 @@ def requeue(scene: Scene, case: Case, side: int) -> None:
 
 def return_claim(scene: Scene, case: Case, side: int) -> None:
     with maintenance() as session:
-        moves.return_overdue_claim(session, scene.account, case.handoff)
+        claims.return_overdue_claim(session, scene.account, case.handoff)
 
 
 def lose_access(scene: Scene, case: Case, side: int) -> None:
@@ -353,6 +415,15 @@ ACTS = (
     Act(reassign, status="claimed"),
     Act(resolve, status="claimed"),
     Act(withdraw),
+    Act(edit),
+    Act(snooze, status="claimed"),
+    Act(end_snooze, status="snoozed"),
+    Act(keep, status="claimed"),
+    Act(reopen, status="resolved"),
+    Act(store_vector, status="resolved"),
+    Act(restore, status="withdrawn"),
+    Act(discard, status="resolved"),
+    Act(remind),
     Act(escalate, status="resolved"),
     Act(reassess),
     Act(step, status="claimed"),

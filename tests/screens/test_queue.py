@@ -152,6 +152,7 @@ def view(page: Page, name: str) -> None:
 def test_a_returning_and_a_targeted_handoff_say_so(team: Team, page_of: PageOf) -> None:
     for _ in range(2):
         handoff = team.junior.hand_off("T-1")
+        team.senior2.call("POST", f"/handoffs/{handoff['id']}/claim")
         team.junior.call("POST", f"/handoffs/{handoff['id']}/withdraw")
     team.junior.ready("T-1", target_user_id=team.senior.id)
     team.junior.ready("T-2")
@@ -168,7 +169,7 @@ def test_a_claim_without_an_action_comes_back_into_the_queue_as_overdue(
     live(page)
     expect(page.get_by_text("All clear")).to_be_visible()
     with environment(service.variables), maintenance() as session:
-        long_ago = {"claimed_at": func.now() - timedelta(hours=2)}
+        long_ago = {"lease_until": func.now() - timedelta(hours=2)}
         session.execute(update(Handoff).where(Handoff.id == handoff["id"]).values(long_ago))
     # The sweep finds it within seconds.
     expect(page.locator(".card .badges")).to_have_text("Overdue")

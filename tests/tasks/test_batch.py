@@ -13,7 +13,7 @@ from models.assessment import Assessment, State, leases
 from models.assessment.result import Result
 from models.batch.selection import Selection
 from models.batch.work import moving
-from models.handoff.moves import complete
+from models.handoff.assessing import complete
 from models.redis import client, redis_key
 from models.transaction import maintenance, transaction
 from tasks import batch as driver

@@ -15,7 +15,7 @@ from models.assessment import State, case, leases
 from models.assessment.leases import Lease
 from models.assessment.result import Result, Spent
 from models.handoff import Actor, moves
-from models.handoff.moves import complete
+from models.handoff.assessing import complete
 from models.settings import settings
 from models.transaction import transaction
 from tasks.assess import LAST_CRASHES, MOST_CRASHES, run

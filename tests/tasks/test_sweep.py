@@ -10,15 +10,17 @@ import tasks.sweep
 from models.addresses.redis import RedisAddress
 from models.assessment import Lane, unfinished
 from models.handoff import Actor, leaving, moves
+from models.handoff.intake import Intake
+from models.handoff.intake import accept as accept_intake
 from models.redis import client, connect, redis_key
 from models.settings import settings
-from models.transaction import maintenance
-from tasks.sweep import finish_late, requeue, return_claims, sweep_now
+from models.transaction import maintenance, transaction
+from tasks.sweep import finish_late, remind, requeue, return_claims, sweep_now
 from tests.tasks.accepted import a_world, accept, at_once, change, events, row
 from tests.tasks.test_lease import LEASE_RAN_OUT, take
-from tests.world import World
+from tests.world import World, intake
 
-CLAIMED_LONG_AGO = "claimed_at = now() - interval '31 minutes'"
+CLAIMED_LONG_AGO = "lease_until = lease_until - interval '31 minutes'"
 
 
 @pytest.fixture
@@ -174,9 +176,92 @@ def test_the_account_s_own_claim_lease_decides(world: World) -> None:
     long, short, default = claimed(patient), claimed(hasty), claimed(world)
     change("handoffs", long, CLAIMED_LONG_AGO)
     for each in (short, default):
-        change("handoffs", each, "claimed_at = now() - interval '2 minutes'")
+        change("handoffs", each, "lease_until = lease_until - interval '2 minutes'")
     return_claims()
     assert [row("handoffs", each).status for each in (long, short, default)] == ["claimed", "ready", "claimed"]
+
+
+def let_wait(handoff: UUID, seconds: int) -> None:
+    change("handoffs", handoff, f"waiting_since = now() - {seconds} * interval '1 s'")
+
+
+def reminders(handoff: UUID) -> int:
+    return events(handoff).count("handoff.waiting")
+
+
+@pytest.mark.parametrize(("priority", "first"), [("high", 900), ("urgent", 300)])
+def test_people_are_reminded_three_times_of_what_nobody_takes_each_after_twice_as_long(
+    world: World, priority: str, first: int
+) -> None:
+    handoff, _ = accept(world, priority=priority)
+    for sent, due in enumerate((first, 2 * first, 4 * first)):
+        let_wait(handoff, due - 30)
+        remind()
+        assert reminders(handoff) == sent
+        let_wait(handoff, due)
+        at_once(4, remind)
+        assert reminders(handoff) == sent + 1
+    let_wait(handoff, 100 * first)
+    remind()
+    assert reminders(handoff) == 3
+    assert row("handoffs", handoff).version == 4
+
+
+def test_nobody_is_reminded_of_what_is_taken_parked_or_ended(world: World) -> None:
+    taken, ended = claimed(world), accept(world, "T-2")[0]
+    moves.withdraw(world.account_id, ended, by=Actor(world.junior.id))
+    with transaction(world.account_id) as session:
+        body = Intake.of(intake("T-3", intent="park"))
+        parked, _ = accept_intake(session, world.account_id, body, by=world.junior.id)
+    for each in (taken, ended, parked):
+        let_wait(each, 100_000)
+    remind()
+    assert [reminders(each) for each in (taken, ended, parked)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("how", ["released", "returned"])
+def test_what_comes_back_is_reminded_of_anew(world: World, how: str) -> None:
+    handoff, _ = accept(world)
+    for wait in (900, 1800, 3600):
+        let_wait(handoff, wait)
+        remind()
+    moves.claim(world.account_id, handoff, by=Actor(world.senior.id))
+    if how == "released":
+        moves.release(world.account_id, handoff, by=Actor(world.senior.id))
+    else:
+        change("handoffs", handoff, CLAIMED_LONG_AGO)
+        return_claims()
+    remind()
+    assert reminders(handoff) == 3
+    let_wait(handoff, 900)
+    remind()
+    assert reminders(handoff) == 4
+
+
+def test_the_account_s_own_wait_decides(world: World) -> None:
+    patient, hasty = a_world("Patient"), a_world("Hasty")
+    change("accounts", patient.account_id, "waiting_reminder_seconds = 7200")
+    change("accounts", hasty.account_id, "waiting_reminder_seconds = 60, urgent_reminder_seconds = 10")
+    long, short, soon = accept(patient)[0], accept(hasty)[0], accept(hasty, "T-2", priority="urgent")[0]
+    let_wait(long, 1000)
+    let_wait(short, 59)
+    let_wait(soon, 11)
+    remind()
+    assert [reminders(each) for each in (long, short, soon)] == [0, 0, 1]
+    let_wait(short, 60)
+    remind()
+    assert reminders(short) == 1
+
+
+def test_the_sweep_ends_snoozes_returns_claims_and_reminds(world: World) -> None:
+    snoozed, late, forgotten = claimed(world), claimed(world, "T-2"), accept(world, "T-3")[0]
+    change("handoffs", snoozed, "snoozed_until = now(), lease_until = NULL")
+    change("handoffs", late, CLAIMED_LONG_AGO)
+    let_wait(forgotten, 900)
+    sweep_now()
+    assert row("handoffs", snoozed).lease_until is not None
+    assert row("handoffs", late).overdue
+    assert reminders(forgotten) == 1
 
 
 def test_a_sweep_right_after_another_does_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

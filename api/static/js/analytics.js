@@ -2,9 +2,11 @@
 
 import { announce } from "./announce.js";
 import { get } from "./api.js";
-import { barPlot, waitingPlot } from "./charts.js";
+import { breakdown, openNow, ratings } from "./breakdowns.js";
+import { volumePlot, waitingPlot } from "./charts.js";
 import { byId, el } from "./dom.js";
-import { ASSESSMENT, STATUS, span } from "./words.js";
+import { listOf, plotPanel, said, table, tablePanel } from "./figures.js";
+import { ASSESSMENT, STATUS } from "./words.js";
 
 const TIMES = {
   time_to_ready: "Time to ready",
@@ -18,7 +20,6 @@ const report = byId("report");
 const period = byId("period");
 let shown = null;
 
-const said = (seconds) => (seconds === null ? "–" : seconds < 10 ? `${seconds.toFixed(1)} s` : span(seconds));
 const whole = (seconds) => said(seconds).replaceAll(" ", "\u00a0");
 const chosen = () => period.querySelector(":checked").value;
 
@@ -27,9 +28,10 @@ async function load() {
   report.setAttribute("aria-busy", "true");
   try {
     const found = await get(`/analytics/escalations?period=${asked}`);
+    const beside = await Promise.all([openNow(), ratings(asked), breakdown(asked, found.since)]);
     if (asked !== chosen()) return;
     shown = found;
-    draw(found);
+    draw(found, beside);
     announce(`Figures of the last ${asked.replace("d", " days")}.`);
   } catch (problem) {
     if (asked !== chosen()) return;
@@ -47,7 +49,7 @@ async function load() {
   /** @type {HTMLButtonElement} */ (byId("csv")).disabled = !shown;
 }
 
-function draw(found) {
+function draw(found, beside) {
   if (!found.n_handoffs) {
     report.replaceChildren(
       el(
@@ -67,6 +69,7 @@ function draw(found) {
       { className: "plots" },
       ...Object.entries(TIMES).map(([name, title]) => waiting(title, name, found, days)),
       volume(found, days),
+      ...beside,
       byState(found),
       el(
         "section",
@@ -130,27 +133,6 @@ function totals(found) {
   return el("dl", { className: "totals" }, counts, ...times);
 }
 
-function panel(title, plot, table, ...more) {
-  const id = `h-${title.toLowerCase().replaceAll(" ", "-")}`;
-  return el(
-    "section",
-    { className: "panel plot", attrs: { "aria-labelledby": id } },
-    el("h2", { id }, title),
-    ...more,
-    plot,
-    el(
-      "details",
-      {},
-      el("summary", {}, "As a table"),
-      el(
-        "div",
-        { className: "scroll", tabIndex: 0, attrs: { role: "region", "aria-label": `${title} as a table` } },
-        table,
-      ),
-    ),
-  );
-}
-
 function waiting(title, name, found, days) {
   const legend = el(
     "p",
@@ -159,13 +141,9 @@ function waiting(title, name, found, days) {
     el("span", { className: "of-p95" }, "p95"),
   );
   const rows = found.by_day.map((day) => [day.day, said(day[name].p50), said(day[name].p95), said(day[name].avg)]);
-  return panel(
+  return plotPanel(
     title,
-    waitingPlot(
-      `${title} by day, p50 and p95. The table below has the numbers.`,
-      days,
-      (index) => found.by_day[index][name],
-    ),
+    waitingPlot(`${title} by day, p50 and p95`, days, (index) => found.by_day[index][name], listOfDay),
     table(title, ["Day", "p50", "p95", "Mean"], rows),
     legend,
   );
@@ -173,15 +151,22 @@ function waiting(title, name, found, days) {
 
 function volume(found, days) {
   const rows = found.by_day.map((day) => [day.day, ...Object.keys(COUNTS).map((name) => day[name])]);
-  return panel(
+  return plotPanel(
     "Volume",
-    barPlot(
-      "Handoffs by day. The table below has the numbers.",
+    volumePlot(
+      "Handoffs by day",
       days,
       found.by_day.map((day) => day.n_handoffs),
+      listOfDay,
     ),
     table("Volume by day", ["Day", ...Object.values(COUNTS)], rows),
   );
+}
+
+// The handoffs that began to wait on a day in UTC.
+function listOfDay(day) {
+  const next = new Date(Date.parse(`${day}T00:00Z`) + 86_400_000).toISOString();
+  return listOf({ since: `${day}T00:00:00Z`, until: next });
 }
 
 function byState(found) {
@@ -195,45 +180,7 @@ function byState(found) {
     ...Object.keys(TIMES).flatMap((name) => [said(each[name].p50), said(each[name].p95)]),
   ]);
   const heads = ["Assessment", "Handoffs", "Ready p50", "p95", "Claim p50", "p95", "Action p50", "p95"];
-  return panel(
-    "By assessment",
-    barPlot(
-      "Handoffs by what became of their assessment. The table below has the numbers.",
-      states.map((each) => STATES[each.assessment_state] ?? each.assessment_state),
-      states.map((each) => each.n_handoffs),
-      (name) => name,
-    ),
-    table("By assessment", heads, rows),
-  );
-}
-
-function table(title, heads, rows) {
-  return el(
-    "table",
-    {},
-    el("caption", { className: "unseen" }, title),
-    el(
-      "thead",
-      {},
-      el(
-        "tr",
-        {},
-        heads.map((head) => el("th", { scope: "col" }, head)),
-      ),
-    ),
-    el(
-      "tbody",
-      {},
-      rows.map(([first, ...rest]) =>
-        el(
-          "tr",
-          {},
-          el("th", { scope: "row" }, String(first)),
-          rest.map((value) => el("td", {}, String(value))),
-        ),
-      ),
-    ),
-  );
+  return tablePanel("By assessment", table("By assessment", heads, rows));
 }
 
 function csv(found) {
@@ -257,6 +204,23 @@ function download() {
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
-period.addEventListener("change", load);
+// The period stands in the address, so that a link and Back show the same.
+function choose() {
+  const asked = new URLSearchParams(location.search).get("period") ?? "30d";
+  const radio = [...period.querySelectorAll("input")].find((each) => each.value === asked);
+  if (radio) radio.checked = true;
+}
+
+period.addEventListener("change", () => {
+  const address = new URL(location.href);
+  address.searchParams.set("period", chosen());
+  history.pushState(null, "", address);
+  load();
+});
+addEventListener("popstate", () => {
+  choose();
+  load();
+});
+choose();
 byId("csv").addEventListener("click", download);
 load();

@@ -2,15 +2,19 @@
 
 import { announce } from "./announce.js";
 import { get, post } from "./api.js";
+import { batchItems } from "./batch_items.js";
+import { confirmed } from "./confirm.js";
 import { byId, el, refill, say } from "./dom.js";
-import { sending } from "./sending.js";
-import { ago, BATCH, plural, span } from "./words.js";
+import { clearErrors, refusedValues, showErrors } from "./form_errors.js";
+import { sending, show as showProblem } from "./sending.js";
+import { BATCH, moment, PRIORITY, plural, RATING, STATUS, span } from "./words.js";
 
 const BUSY_MS = 1500;
 const QUIET_MS = 15000;
 const RETRY_MS = 5000;
 
 const form = /** @type {Form} */ (byId("start"));
+const box = byId("errors");
 const rows = new Map(); // id → the nodes of a batch
 let timer = null;
 let checked = null; // the body of the last dry run
@@ -30,13 +34,24 @@ function wanted() {
 }
 
 function dryRun() {
+  clearErrors(box, form);
   const body = wanted();
-  return sending([], async () => {
+  const act = async () => {
     const found = await post("/batches", { ...body, dry_run: true });
     checked = body;
     showEstimate(found);
-  });
+  };
+  return sending([byId("dry")], act, explain);
 }
+
+function explain(problem) {
+  const errors = refusedValues(problem);
+  if (errors.length) showErrors(box, errors, controlAt);
+  else showProblem(problem);
+}
+
+// The filter's lists have their values one below their names.
+const controlAt = (path) => form.elements[path.findLast((name) => form.elements[name])];
 
 function showEstimate(found) {
   const box = byId("estimate");
@@ -130,37 +145,48 @@ function makeRow(batch) {
   const parts = {
     title: el("h3", { id: heading }),
     state: el("span", { className: "badge" }),
+    about: el("p", { className: "facts" }),
     bar: el("progress", { attrs: { "aria-labelledby": heading } }),
     counts: el("p", { className: "facts" }),
     pace: el("p", { className: "facts" }),
     pause: act("pause", "Pause"),
     resume: act("resume", "Resume"),
-    cancel: act("cancel", "Cancel"),
+    cancel: el(
+      "button",
+      {
+        type: "button",
+        attrs: { "aria-describedby": heading },
+        on: { click: (event) => cancel(event.currentTarget, batch.id) },
+      },
+      "Cancel",
+    ),
   };
   parts.cancel.classList.add("danger");
   const node = el(
     "article",
     { className: "card-like batch", data: { id: batch.id } },
     el("div", { className: "line" }, parts.title, parts.state),
+    parts.about,
     parts.bar,
     parts.counts,
     parts.pace,
     el("div", { className: "buttons" }, parts.pause, parts.resume, parts.cancel),
+    batchItems(batch.id),
   );
-  return { node, parts };
+  return { node, parts, batch };
 }
 
 /**
- * @param {{ node: HTMLElement, parts: Record<string, any> }} row
+ * @param {{ node: HTMLElement, parts: Record<string, any>, batch: Batch }} row
  * @param {Batch} batch
  */
-function writeRow({ node, parts }, batch) {
+function writeRow(row, batch) {
+  const { node, parts } = row;
+  row.batch = batch;
   node.dataset.state = batch.state;
-  say(
-    parts.title,
-    batch.note ||
-      `Assess again, started ${ago(batch.created_at)}${batch.started_by ? ` by ${batch.started_by.name}` : ""}`,
-  );
+  say(parts.title, batch.note || "Assess again");
+  const by = batch.started_by ? batch.started_by.name : "the command line";
+  say(parts.about, `${inWords(batch.filter)} · started ${moment(batch.created_at)} by ${by}`);
   say(parts.state, BATCH[batch.state] + (batch.paused_reason ? `: ${batch.paused_reason.replaceAll("_", " ")}` : ""));
   parts.bar.max = Math.max(1, batch.total);
   parts.bar.value = batch.total ? batch.done : 1;
@@ -169,6 +195,30 @@ function writeRow({ node, parts }, batch) {
   parts.pause.hidden = !["queued", "running"].includes(batch.state);
   parts.resume.hidden = batch.state !== "paused";
   parts.cancel.hidden = !["queued", "running", "paused"].includes(batch.state);
+}
+
+// The filter of a batch as people say it.
+function inWords(filter) {
+  const list = (values, labels) =>
+    [values]
+      .flat()
+      .map((value) => labels[value])
+      .join(" or ");
+  const day = (time) => new Date(time).toLocaleDateString([], { dateStyle: "medium" });
+  const parts = {
+    status: (values) => list(values, STATUS),
+    priority: (values) => list(values, PRIORITY),
+    category: (value) => `category ${value}`,
+    since: (time) => `from ${day(time)}`,
+    until: (time) => `before ${day(time)}`,
+    rated: (value) => `rated ${RATING[value].toLowerCase()}`,
+    without_assessment: (value) => value && "without a good assessment",
+    limit: (count) => `the newest ${count}`,
+  };
+  const said = Object.entries(filter).map(([name, value]) =>
+    name in parts ? parts[name](value) : `${name.replaceAll("_", " ")}: ${value}`,
+  );
+  return said.filter(Boolean).join(", ") || "All handoffs";
 }
 
 /** @param {Batch} batch */
@@ -201,6 +251,13 @@ function move(button, id, verb) {
     if (button.hidden) byId("heading").focus();
     await show();
   });
+}
+
+async function cancel(button, id) {
+  const { done, in_flight: running, total } = rows.get(id).batch;
+  const left = total - done - running;
+  const text = `${running ? `What is being written, ${running}, is still finished and counted. ` : ""}What was written stays. ${plural(left, "handoff")} will not be assessed again.`;
+  if (await confirmed("Cancel this batch?", text, "Cancel the batch", "Let it run")) await move(button, id, "cancel");
 }
 
 form.addEventListener("submit", (event) => {

@@ -145,7 +145,7 @@ function drawProblem(handoff) {
       { className: "asks" },
       part("reason", "Why it was handed off", handoff.reason),
       handoff.ask && part("ask", "What is needed from you", handoff.ask),
-      handoff.resolution && part("resolution", "What fixed it", handoff.resolution),
+      handoff.status === "resolved" && part("resolution", "What fixed it", handoff.resolution),
     ),
     el("h3", {}, "As it was reported"),
     el(

@@ -1,18 +1,19 @@
-// The junior's form: hand a session off, or park it; and what one handed off before.
+// The junior's form: hand a session off, or park it.
 
-import { announce } from "./announce.js";
 import { get, me, post } from "./api.js";
 import { showConnection } from "./connection.js";
-import { byId, el, refill } from "./dom.js";
+import { byId, el } from "./dom.js";
 import { draftKey } from "./drafts.js";
 import { follow } from "./feed.js";
 import { flash, showFlash } from "./flash.js";
+import { clearErrors, refusedValues, showErrors } from "./form_errors.js";
+import { showHandedOff } from "./handed_off.js";
 import { sending, show } from "./sending.js";
-import { ago, KIND, OUTCOME, PRIORITY, returns, STATUS } from "./words.js";
+import { addStep, clearSteps, filledRows, followSteps, read, textOf } from "./step_rows.js";
 import { people } from "./work.js";
 
 const form = /** @type {Form} */ (byId("intake"));
-const steps = byId("steps");
+const box = byId("errors");
 const DRAFT = draftKey("intake");
 const FIELDS = [
   "external_id",
@@ -36,73 +37,10 @@ function newKey() {
   );
 }
 
-function addStep(kept = {}) {
-  const number = steps.childElementCount + 1;
-  const id = newKey().slice(0, 8);
-  const options = (all, chosen, none) =>
-    [
-      none && el("option", { value: "" }, none),
-      ...Object.entries(all).map(([value, text]) => el("option", { value, selected: value === chosen }, text)),
-    ].filter(Boolean);
-  const row = el(
-    "li",
-    {},
-    el(
-      "div",
-      { className: "grow" },
-      el("label", { htmlFor: `t-${id}` }, "What"),
-      el("textarea", { id: `t-${id}`, className: "text", rows: 2, maxLength: 8000, value: kept.text ?? "" }),
-    ),
-    el(
-      "div",
-      {},
-      el("label", { htmlFor: `k-${id}` }, "Kind"),
-      el("select", { id: `k-${id}`, className: "kind-of" }, options(KIND, kept.kind ?? "action")),
-    ),
-    el(
-      "div",
-      {},
-      el("label", { htmlFor: `o-${id}` }, "Outcome"),
-      el("select", { id: `o-${id}`, className: "outcome-of" }, options(OUTCOME, kept.outcome, "Not known")),
-    ),
-    el(
-      "button",
-      {
-        type: "button",
-        className: "quiet",
-        attrs: { "aria-label": `Remove step ${number}` },
-        on: { click: () => removeStep(row) },
-      },
-      "Remove",
-    ),
-  );
-  steps.append(row);
-  return row;
-}
-
-function removeStep(row) {
-  const next = row.nextElementSibling ?? row.previousElementSibling;
-  row.remove();
-  for (const [index, each] of [...steps.children].entries())
-    each.querySelector("button").setAttribute("aria-label", `Remove step ${index + 1}`);
-  (next?.querySelector("textarea") ?? byId("more")).focus();
-  keep();
-}
-
-function readSteps() {
-  return [...steps.children]
-    .map((row) => ({
-      kind: row.querySelector(".kind-of").value,
-      text: row.querySelector(".text").value.trim(),
-      outcome: row.querySelector(".outcome-of").value || null,
-    }))
-    .filter((step) => step.text);
-}
-
 // What is half written survives a reload and a new sign-in, in this tab.
 function keep() {
   const values = Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value]));
-  sessionStorage.setItem(DRAFT, JSON.stringify({ values, steps: readSteps(), key }));
+  sessionStorage.setItem(DRAFT, JSON.stringify({ values, steps: filledRows().map(read), key }));
 }
 
 function restore() {
@@ -110,7 +48,7 @@ function restore() {
   for (const [name, value] of Object.entries(kept?.values ?? {})) form.elements[name].value = value;
   for (const step of kept?.steps ?? []) addStep(step);
   if (kept) key = kept.key;
-  if (!steps.childElementCount) addStep();
+  if (!kept?.steps.length) addStep();
   return kept?.values.target_user_id;
 }
 
@@ -120,7 +58,7 @@ function body(intent) {
     external_id: value("external_id"),
     title: value("title"),
     problem: value("problem"),
-    steps: readSteps(),
+    steps: filledRows().map(read),
   };
   for (const name of OPTIONAL) if (value(name)) session[name] = value(name);
   return {
@@ -134,9 +72,14 @@ function body(intent) {
 }
 
 async function send(intent, buttons) {
-  clearErrors();
+  clearErrors(box, form);
   const missing = ["external_id", "title", "reason"].filter((name) => !form.elements[name].value.trim());
-  if (missing.length) return showErrors(missing.map((name) => [name, "is needed"]));
+  if (missing.length)
+    return showErrors(
+      box,
+      missing.map((name) => [[name], "is needed"]),
+      controlAt,
+    );
   const act = async () =>
     done(await post("/handoffs", body(intent), { headers: { "Idempotency-Key": key } }), intent);
   await sending(buttons, act, explain);
@@ -144,8 +87,7 @@ async function send(intent, buttons) {
 
 function done(made, intent) {
   form.reset();
-  steps.replaceChildren();
-  addStep();
+  clearSteps();
   sessionStorage.removeItem(DRAFT);
   key = newKey();
   const text =
@@ -153,12 +95,11 @@ function done(made, intent) {
       ? `“${made.session.title}” is parked.`
       : `“${made.session.title}” is in the queue. The assessment is being written.`;
   flash(text).focus();
-  showLists();
+  showHandedOff();
 }
 
 function explain(problem) {
   if (problem.code === "already_open") {
-    const box = byId("errors");
     box.replaceChildren(
       el("p", {}, "This session is handed off already. "),
       el("a", { href: `/handoffs/${problem.facts.handoff_id}` }, "See it"),
@@ -169,137 +110,33 @@ function explain(problem) {
   }
   // The same key must not meet another text.
   if (problem.code === "idempotency_mismatch") key = newKey();
-  const errors = problem.status === 422 ? flatten(problem.facts.errors?.json ?? {}) : [];
-  if (errors.length) showErrors(errors);
+  const errors = refusedValues(problem);
+  if (errors.length) showErrors(box, errors, controlAt);
   else show(problem);
 }
 
-function flatten(errors, name = "") {
-  if (Array.isArray(errors)) return [[name, errors.join(" ")]];
-  return Object.entries(errors).flatMap(([inner, value]) => flatten(value, inner));
+// The control in which the value at this path was typed, if there is one.
+function controlAt(path) {
+  const [, list, index] = path;
+  if (list === "steps") return filledRows()[index] && textOf(filledRows()[index]);
+  return form.elements[path.at(-1)];
 }
 
-function showErrors(errors) {
-  const items = errors.map(([name, text]) => {
-    const control = form.elements[name];
-    const label = control?.labels?.[0]?.textContent ?? name;
-    control?.setAttribute?.("aria-invalid", "true");
-    return el(
-      "li",
-      {},
-      control
-        ? el(
-            "a",
-            {
-              href: `#${name}`,
-              on: {
-                click: (event) => {
-                  event.preventDefault();
-                  control.focus();
-                },
-              },
-            },
-            label,
-          )
-        : label,
-      `: ${text}`,
-    );
-  });
-  const box = byId("errors");
-  box.replaceChildren(el("p", {}, "Please look at these fields:"), el("ul", {}, ...items));
-  box.hidden = false;
-  box.focus();
-}
-
-function clearErrors() {
-  byId("errors").hidden = true;
-  for (const node of form.querySelectorAll("[aria-invalid]")) node.removeAttribute("aria-invalid");
-}
-
-async function showLists() {
-  try {
-    const mine = `handed_off_by=${me.id}`;
-    const [parked, sent] = await Promise.all([
-      get(`/handoffs?status=parked&${mine}&limit=50`),
-      get(`/handoffs?status=pending&status=ready&status=claimed&status=resolved&status=withdrawn&${mine}&limit=20`),
-    ]);
-    refill(byId("parked"), list(parked.items, "Nothing is parked.", true));
-    refill(byId("mine"), list(sent.items, "You have not handed anything off yet."));
-  } catch {
-    for (const id of ["parked", "mine"])
-      refill(
-        byId(id),
-        el("p", { className: "state-line" }, "This list cannot be loaded. "),
-        el("button", { type: "button", on: { click: showLists } }, "Try again"),
-      );
-  }
-}
-
-const whose = (item) => item.claimed_by && `${item.status === "resolved" ? "by" : "with"} ${item.claimed_by.name}`;
-
-/** @param {Handoff[]} items */
-function list(items, empty, parked = false) {
-  if (!items.length) return el("p", { className: "state-line" }, empty);
-  return el(
-    "ul",
-    {},
-    items.map((item) =>
-      el(
-        "li",
-        {},
-        el(
-          "div",
-          { className: "grow" },
-          el("a", { href: `/handoffs/${item.id}`, className: "title", data: { key: item.id } }, item.session.title),
-          el(
-            "p",
-            { className: "facts" },
-            [
-              item.session.external_id,
-              STATUS[item.status],
-              whose(item),
-              item.priority !== "normal" && PRIORITY[item.priority],
-              returns(item.returns),
-              ago(item.created_at),
-            ]
-              .filter(Boolean)
-              .join(" · "),
-          ),
-        ),
-        parked &&
-          el(
-            "button",
-            {
-              type: "button",
-              data: { key: `escalate-${item.id}` },
-              attrs: { "aria-label": `Escalate ${item.session.title}` },
-              on: { click: (event) => escalate(event.currentTarget, item) },
-            },
-            "Escalate",
-          ),
-      ),
-    ),
-  );
-}
-
-function escalate(button, item) {
-  return sending([button], async () => {
-    await post(`/handoffs/${item.id}/escalate`);
-    announce(`${item.session.title} is in the queue.`);
-    await showLists();
-    byId("heading").focus();
-  });
-}
+const buttons = form.querySelectorAll("button[name=intent]");
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  send(
-    /** @type {HTMLButtonElement} */ (event.submitter)?.value ?? "escalate",
-    form.querySelectorAll("button[name=intent]"),
-  );
+  send(/** @type {HTMLButtonElement} */ (event.submitter).value, buttons);
+});
+// Enter sends only from a button, or with Ctrl from anywhere.
+form.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.isComposing) return;
+  const sends = event.ctrlKey || event.metaKey;
+  if (sends || /** @type {Element} */ (event.target).matches("input")) event.preventDefault();
+  if (sends && !buttons[0].disabled) buttons[0].click();
 });
 form.addEventListener("input", keep);
-byId("more").addEventListener("click", () => addStep().querySelector("textarea").focus());
+followSteps(keep);
 
 const chosen = restore();
 people().then((all) => {
@@ -313,9 +150,9 @@ showFlash();
 follow({
   async load() {
     const { cursor } = await get("/feed?cursor=now");
-    await showLists();
+    await showHandedOff();
     return cursor;
   },
-  onEvents: (events) => events.some((event) => event.handoff.handed_off_by.id === me.id) && showLists(),
+  onEvents: (events) => events.some((event) => event.handoff.handed_off_by.id === me.id) && showHandedOff(),
   onState: showConnection,
 });

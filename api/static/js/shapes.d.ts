@@ -42,7 +42,7 @@ interface Assessment {
 }
 
 type AssessmentState = "queued" | "running" | "succeeded" | "fallback" | "failed";
-type Status = "parked" | "pending" | "ready" | "claimed" | "resolved" | "withdrawn";
+type Status = "parked" | "pending" | "ready" | "claimed" | "resolved" | "withdrawn" | "discarded";
 
 /** A handoff in full, or as a card, which carries less text of the session and the assessment. */
 interface Handoff {
@@ -68,6 +68,9 @@ interface Handoff {
   ready_at: string | null;
   claimed_at: string | null;
   first_action_at: string | null;
+  lease_until: string | null;
+  snoozed_until: string | null;
+  snooze_reason: string | null;
   resolved_at: string | null;
   resolution: string | null;
   seq: number;
@@ -76,9 +79,9 @@ interface Handoff {
   assessment_state: AssessmentState | null;
   assessment: Assessment | null;
   questions_open?: number;
-  snoozed_until?: string | null;
-  /** In lists only: whether the caller has to read it, and where a search found its words. */
+  /** In rows of the queue and of lists: whether the reader has not read it (again). */
   unread?: boolean;
+  /** In rows of a search: where its words were found. */
   matched?: Match[];
 }
 
@@ -120,8 +123,10 @@ interface Batch {
   note: string | null;
   created_at: string;
   started_by: Person | null;
+  filter: Record<string, any>;
   total: number;
   done: number;
+  in_flight: number;
   fallback: number;
   failed: number;
   skipped: number;
@@ -129,6 +134,16 @@ interface Batch {
   eta_seconds: number | null;
   cost: number;
   cost_ceiling: number | null;
+}
+
+interface BatchItem {
+  handoff_id: string;
+  session: { external_id: string; title: string };
+  state: "waiting" | "dispatched" | "succeeded" | "fallback" | "failed" | "skipped";
+  reason: string | null;
+  before: Assessment | null;
+  after: Assessment | null;
+  differs: string[] | null;
 }
 
 /** What is known of the connection to the feed; times are milliseconds of the server's clock. */
@@ -145,6 +160,10 @@ type Form = Omit<HTMLFormElement, "elements"> & HTMLElement & { elements: Record
 interface ParentNode {
   querySelector(selectors: string): any;
   querySelectorAll(selectors: string): NodeListOf<any>;
+}
+
+interface EventTarget {
+  closest(selectors: string): any;
 }
 
 interface Element {

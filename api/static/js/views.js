@@ -45,5 +45,6 @@ export const HOLDS = {
   mine: (card) => card.status === "claimed" && card.claimed_by.id === me.id,
   handed_off: (card) => card.handed_off_by.id === me.id && !["withdrawn", "discarded"].includes(card.status),
   resolved: (card) => card.status === "resolved",
-  all: (card) => card.status !== "parked" || isAdmin || card.handed_off_by.id === me.id,
+  all: (card) =>
+    card.status !== "discarded" && (card.status !== "parked" || isAdmin || card.handed_off_by.id === me.id),
 };

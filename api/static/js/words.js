@@ -13,6 +13,7 @@ export const STATUS = labels.Status;
 export const ASSESSMENT = labels.State;
 export const STANDING = labels.Standing;
 export const BATCH = labels.BatchState;
+export const ITEM = labels.ItemState;
 export const RATING = labels.Rating;
 
 // Why there is no answer of a model, as the end of a sentence.

@@ -7,6 +7,7 @@ import json
 import socket
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -132,10 +133,38 @@ def test_no_value_anywhere_in_an_intake_is_a_5xx(live: World, place: tuple[Any, 
 @example(body=b"null")
 @example(body=b'"text"')
 def test_no_body_is_a_5xx(live: World, body: bytes) -> None:
-    for path in ("handoffs", f"handoffs/{ID}/claim", f"handoffs/{ID}/resolve", "sessions/T-1/steps"):
+    moves = ("claim", "resolve", "keep", "snooze", "unsnooze", "reopen", "restore", "discard")
+    for path in ("handoffs", *(f"handoffs/{ID}/{move}" for move in moves), "sessions/T-1/steps"):
         answer = send(live, "POST", f"/api/v1/{path}", data=body, content_type="application/json")
         assert is_ours(answer), (path, answer.status_code, answer.text)
     answer = send(live, "PUT", f"/api/v1/handoffs/{ID}/read", data=body, content_type="application/json")
+    assert is_ours(answer), (answer.status_code, answer.text)
+
+
+@QUICK
+@given(name=st.sampled_from(["priority", "target_user_id", "reason", "ask", "unknown"]), value=JSON)
+@example(name="reason", value="a\x00b")
+@example(name="ask", value="\ud800")
+@example(name="priority", value=None)
+@example(name="target_user_id", value=10**400)
+def test_no_value_of_an_edit_is_a_5xx(live: World, name: str, value: Any) -> None:
+    made = live.viewer.get("/handoffs").json["items"][-1]["id"]
+    body = json.dumps({name: value}).encode()
+    answer = send(live, "PATCH", f"/api/v1/handoffs/{made}", data=body, content_type="application/json")
+    assert is_ours(answer), (answer.status_code, answer.text)
+
+
+@QUICK
+@given(name=st.sampled_from(["until", "reason", "unknown"]), value=JSON)
+@example(name="until", value="9999-12-31T23:59:59-23:59")
+@example(name="until", value="0001-01-01T00:00:00+23:59")
+@example(name="until", value=10**400)
+@example(name="reason", value="\ud800")
+def test_no_value_of_a_snooze_is_a_5xx(live: World, name: str, value: Any) -> None:
+    made = live.viewer.get("/handoffs").json["items"][-1]["id"]
+    soon = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    body = json.dumps({"until": soon, "reason": "x", name: value}).encode()
+    answer = send(live, "POST", f"/api/v1/handoffs/{made}/snooze", data=body, content_type="application/json")
     assert is_ours(answer), (answer.status_code, answer.text)
 
 

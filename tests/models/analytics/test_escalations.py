@@ -204,3 +204,65 @@ def test_imported_history_counts_and_has_no_times(world: World) -> None:
     found = measured(world)
     assert (found["n_handoffs"], found["n_ready"]) == (2, 1)
     assert found["time_to_ready"]["p50"] == 6
+
+
+def test_the_metrics_of_each_value_are_those_of_its_handoffs(world: World) -> None:
+    def row(minutes: int | None, **more: Any) -> dict[str, Any]:
+        claimed = None if minutes is None else NOON + timedelta(minutes=minutes)
+        return {"created_at": NOON, "claimed_at": claimed, **more}
+
+    urgent = {"priority": Priority.URGENT, "claimed_by_id": world.senior2.id}
+    store(world, [row(1, **urgent), row(3, **urgent), row(10), row(None, claimed_by_id=None)])
+    span = {"since": NOON, "until": NOON + timedelta(days=1)}
+    with transaction(world.account_id) as session:
+        by = {each: analytics.breakdown(session, world.account_id, each, **span) for each in analytics.Attribute}
+    found = {
+        attribute: [(item["name"], item["n_handoffs"], item["time_to_claim"]["p50"]) for item in items]
+        for attribute, items in by.items()
+    }
+    assert found == {
+        "priority": [("normal", 2, 600.0), ("urgent", 2, 120.0)],
+        "client": [(None, 4, 180.0)],
+        "claimer": [(world.senior2.name, 2, 120.0), (world.senior.name, 1, 600.0), (None, 1, None)],
+        "author": [(world.junior.name, 4, 180.0)],
+    }
+
+
+def test_what_is_open_now_is_counted_by_priority(world: World) -> None:
+    first = world.junior.hand_off("T-1", priority="urgent")
+    world.junior.hand_off("T-2", priority="urgent")
+    for name, step in (("T-3", None), ("T-4", {"kind": "note", "text": "On it."})):
+        taken = world.junior.hand_off(name)["id"]
+        world.senior.post(f"/handoffs/{taken}/claim")
+        if step:
+            world.senior.post(f"/sessions/{name}/steps", step)
+    world.junior.hand_off("T-5", intent="park")
+    items = world.senior.get("/analytics/now").json["items"]
+    assert [tuple(item.values()) for item in items] == [
+        ("urgent", 2, first["created_at"], 0, 0),
+        ("high", 0, None, 0, 0),
+        ("normal", 0, None, 2, 1),
+        ("low", 0, None, 0, 0),
+    ]
+
+
+def test_ratings_are_counted_by_assessor(world: World) -> None:
+    store(world, [{"created_at": NOON, "state": State.SUCCEEDED}])
+    made = world.senior.get("/handoffs").json["items"][0]["id"]
+    for person, rating in ((world.senior, "helpful"), (world.senior2, "wrong"), (world.senior2, "helpful")):
+        person.post(f"/handoffs/{made}/assessments/1/feedback", {"rating": rating})
+    answer = world.senior.get("/analytics/ratings?period=7d").json
+    assert answer == {
+        "period": "7d",
+        "items": [{"source": None, "helpful": 2, "wrong": 0, "incomplete": 0}],
+    }
+
+
+@pytest.mark.parametrize("path", ["breakdown?period=7d&by=author", "ratings?period=7d", "now"])
+def test_viewers_see_none_of_the_figures(world: World, path: str) -> None:
+    assert world.viewer.get(f"/analytics/{path}").status_code == 403
+
+
+@pytest.mark.parametrize("query", ["period=7d", "period=7d&by=colour", "period=8d&by=client", "by=client"])
+def test_a_breakdown_that_cannot_be_is_refused(world: World, query: str) -> None:
+    assert world.senior.get(f"/analytics/breakdown?{query}").status_code == 422

@@ -18,8 +18,8 @@ from models.batch import Batch, BatchItem, BatchState, ItemState, work
 from models.batch.selection import Selection, estimate, selected
 from models.batch.work import Moving, shares
 from models.feed import FeedEvent
-from models.handoff import SERVICE, Handoff, moves
-from models.handoff.moves import complete
+from models.handoff import SERVICE, Handoff, assessing, moves
+from models.handoff.assessing import complete
 from models.transaction import transaction
 from tests.world import World
 
@@ -129,7 +129,7 @@ def test_one_that_is_assessed_anyway_or_withdrawn_is_skipped(five: World) -> Non
     made = start(five)
     with transaction(five.account_id) as session:
         ids = list(session.scalars(select(Handoff.id).order_by(Handoff.id.desc())))
-        moves.reassess(session, five.account_id, ids[0], by=SERVICE)
+        assessing.reassess(session, five.account_id, ids[0], by=SERVICE)
     moves.withdraw(five.account_id, ids[1], by=SERVICE)
     assert drive(five, made, share=2) == 2
     found = read(five, made)

@@ -20,7 +20,7 @@ from models.errors import Conflict
 from models.feed import EventType
 from models.feed.append import NO_EVENT, with_event
 from models.feed.head import Heads, heads
-from models.handoff import Actor, Handoff, moves
+from models.handoff import Actor, Handoff, conditional, moves
 from models.redis import redis_key
 from models.settings import settings
 from models.transaction import change, maintenance, one_message
@@ -114,7 +114,7 @@ def test_a_move_that_becomes_possible_while_it_waits_for_the_handoff_is_made(
     who = Actor(world.junior.id if move == "withdraw" else world.senior.id)
     if move != "release":
         moves.claim(world.account_id, handoff, by=Actor(world.senior2.id))
-    plain, refused = moves.change, []
+    plain, refused = conditional.change, []
 
     def then_possible(*arguments: Any, **more: Any) -> transaction.Changed:
         with maintenance() as session:  # in the way of the first try alone
@@ -126,7 +126,7 @@ def test_a_move_that_becomes_possible_while_it_waits_for_the_handoff_is_made(
             session.execute(text(f"UPDATE handoffs SET {possible}"), {"who": who.user_id})
         return made
 
-    monkeypatch.setattr(moves, "change", then_possible)
+    monkeypatch.setattr(conditional, "change", then_possible)
     shown = getattr(moves, move)(world.account_id, handoff, by=who)
     assert refused == [True]
     past = {"claim": "claimed", "release": "released", "withdraw": "withdrawn"}[move]

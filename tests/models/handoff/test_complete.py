@@ -15,7 +15,8 @@ from models.assessment.leases import Lease
 from models.assessment.result import Result
 from models.feed import EventType
 from models.handoff import SERVICE, Actor, moves
-from models.handoff.moves import complete
+from models.handoff.assessing import complete
+from models.handoff.conditional import values_of
 from models.transaction import maintenance, transaction
 from tests.stack import wait_for
 from tests.tasks.accepted import a_world, accept, change, events, row
@@ -74,7 +75,7 @@ def test_a_result_waits_for_a_move_that_has_begun(world: World, move: str, told:
             wait_for(waiting, "the result to wait for the handoff")
             # It would be a deadlock if the result had its assessment already.
             its_change = {"withdraw": moves._WITHDRAW, "claim": moves._CLAIM}[move]
-            (changed,) = its_change(session, moves._values(world.account_id, handoff, mover, None))
+            (changed,) = its_change(session, values_of(world.account_id, handoff, mover, None))
             assert changed.event == told[1]
             session.collect(world.account_id, handoff, EventType(told[1]), by=mover.user_id)
         assert result.result() is (move == "claim")

@@ -1,7 +1,7 @@
 // Polite words for screen readers: at most one announcement in a few seconds, several arrivals summed up.
 
 import { byId } from "./dom.js";
-import { isForMe } from "./views.js";
+import { isForMe, isMine } from "./views.js";
 
 const APART_MS = 4000;
 /** @type {Map<string, Handoff>} */
@@ -28,7 +28,7 @@ function tell() {
 /** @param {Handoff[]} cards */
 export function summary(cards) {
   const urgent = cards.filter((card) => card.priority === "urgent");
-  const mine = cards.filter(isForMe);
+  const mine = cards.filter((card) => isForMe(card) || isMine(card));
   const [named] = [...urgent, ...mine, ...cards];
   if (cards.length === 1) {
     const kind = [urgent.length && "urgent", "handoff", mine.length && "for you"].filter(Boolean).join(" ");

@@ -8,7 +8,7 @@ import { byId, el } from "./dom.js";
 import { follow, following, isLeading, listen } from "./feed.js";
 import { startKeys } from "./keys.js";
 import { onRead } from "./read.js";
-import { isForMe, waits } from "./views.js";
+import { isForMe, isMine, waits } from "./views.js";
 
 const SOON_MS = 1000; // several events ask for the counts once
 const MOST_TOASTS = 3;
@@ -101,14 +101,12 @@ function onEvents(events) {
     missed += news.length;
     drawTitle();
   }
-  const loud = news.filter((card) => card.priority === "urgent" || isForMe(card) || isGivenToMe(card));
+  const loud = news.filter((card) => card.priority === "urgent" || isForMe(card) || isMine(card));
   if (!loud.length) return;
   if (isQueue) for (const card of loud) arrived(card);
   else toast(loud);
   if (document.hidden && isLeading()) alertUnseen(summary(loud), loud[0]);
 }
-
-const isGivenToMe = (card) => card.status === "claimed" && card.claimed_by.id === me.id;
 
 // Arrivals and reminders, and what somebody else has given to me.
 /** @param {FeedEvent} event */
@@ -116,7 +114,7 @@ function isNews({ type, handoff }) {
   if (handoff.handed_off_by.id === me.id) return false;
   if (["handoff.created", "handoff.waiting", "handoff.overdue", "handoff.released"].includes(type))
     return waits(handoff);
-  return type === "handoff.reassigned" && isGivenToMe(handoff);
+  return type === "handoff.reassigned" && isMine(handoff);
 }
 
 /** @param {Handoff[]} cards */

@@ -37,12 +37,15 @@ export const waits = (card) => card.status === "pending" || card.status === "rea
 /** @param {Handoff} card */
 export const isForMe = (card) => waits(card) && card.target?.id === me.id && card.handed_off_by.id !== me.id;
 
+/** @param {Handoff} card */
+export const isMine = (card) => card.status === "claimed" && card.claimed_by.id === me.id;
+
 // Whether a handoff belongs in a view, as far as its card tells.
 /** @type {Record<string, (card: Handoff) => boolean>} */
 export const HOLDS = {
   waiting: waits,
   for_me: isForMe,
-  mine: (card) => card.status === "claimed" && card.claimed_by.id === me.id,
+  mine: isMine,
   handed_off: (card) => card.handed_off_by.id === me.id && !["withdrawn", "discarded"].includes(card.status),
   resolved: (card) => card.status === "resolved",
   all: (card) =>

@@ -94,6 +94,13 @@ REASONS = {
 }
 
 
+def why(kind: str | None) -> str:
+    """Return why there is no answer of a model, as the end of a sentence."""
+    if kind in REASONS:
+        return REASONS[kind]
+    return f"the reason is “{kind.replace('_', ' ')}”" if kind else "no reason was given"
+
+
 def options(kind: type[StrEnum], *only: StrEnum) -> list[tuple[str, str]]:
     """Return the (value, label) pairs of an enum, or of these members, for the options of a select."""
     return [(member.value, LABELS[kind][member]) for member in only or LABELS[kind]]

@@ -13,18 +13,20 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from api import auth, labels
+from api import auth, case, labels
 from api import queue as lists
 from api.auth import cookie, jwts
 from api.http import errors
 from models.account import Caller, Role, login
 from models.account.limits import limits
 from models.assessment.feedback import Rating
+from models.errors import NotFound
 from models.handoff import COVERED, OPEN, Priority, Status
 from models.session import Outcome, StepKind
 from models.transaction import maintenance
 
 blueprint = Blueprint("pages", __name__)
+case.add_filters(blueprint)
 
 # Only our own files; no inline script or style. Trusted Types refuse what would turn text into markup.
 POLICY = "; ".join(
@@ -182,9 +184,16 @@ def queue() -> Any:
 
 @blueprint.get("/handoffs/<uuid:handoff_id>")
 @page(Role.VIEWER)
-def handoff(handoff_id: UUID) -> str:
+def handoff(handoff_id: UUID) -> Any:
     """One handoff: its context before the claim, its session after it."""
-    return render_template("handoff.html", handoff_id=handoff_id)
+    zone, tail = request.cookies.get("zone"), request.args.get("tail", type=int)
+    is_seen = "unseen" not in request.args and "prefetch" not in request.headers.get("Sec-Purpose", "")
+    try:
+        shown = case.page(g.caller, handoff_id, zone=zone, tail=tail, is_seen=is_seen)
+    except NotFound:
+        detail = "It does not exist, or it is parked by somebody else."
+        return _message(404, "This handoff is not here", detail)
+    return render_template("handoff.html", **shown)
 
 
 @blueprint.get("/handoffs/new")

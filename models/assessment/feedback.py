@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Text, func, select
+from sqlalchemy import ForeignKeyConstraint, Text, and_, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -71,3 +71,20 @@ def give(
         ).returning(Feedback),
         execution_options={"populate_existing": True},
     ).one()
+
+
+def given(session: Session, account_id: UUID, handoff_id: UUID, generation: int, *, by: UUID) -> Feedback | None:
+    """Return this person's feedback on this generation, if there is one."""
+    return session.scalars(
+        select(Feedback)
+        .join(
+            Assessment,
+            and_(Assessment.account_id == Feedback.account_id, Assessment.id == Feedback.assessment_id),
+        )
+        .where(
+            Feedback.account_id == account_id,
+            Feedback.user_id == by,
+            Assessment.handoff_id == handoff_id,
+            Assessment.generation == generation,
+        )
+    ).one_or_none()

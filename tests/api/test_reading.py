@@ -12,7 +12,7 @@ from sqlalchemy import text, update
 from models.feed import EventType
 from models.feed.unit_of_work import EVERYBODY
 from models.handoff import Handoff
-from models.handoff.moves import return_overdue_claim
+from models.handoff.claims import return_overdue_claim
 from models.transaction import maintenance, transaction
 from tests import world as worlds
 from tests.world import Person, World

@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.screens import scene
 from tests.screens.service import Team
+from tests.screens.test_looks import whole
 from tests.screens.test_queue import live
 
 Open = Callable[..., BrowserContext]
@@ -49,9 +50,9 @@ def screens(page: Page, shown: dict[str, Any], team: Team) -> Iterator[str]:
     page.goto(f"/handoffs/{shown['id']}")
     expect(page.get_by_role("heading", name="Likely cause")).to_be_visible()
     live(page)
-    page.locator("#assessment").get_by_role("link", name="Step 3").click()
+    page.locator("#problem").get_by_role("link", name="Step 3").click()
     yield "context"
-    page.get_by_role("button", name="Start here").click()
+    page.get_by_role("button", name="Take it").click()
     expect(page.get_by_role("heading", name="Your move")).to_be_visible()
     page.evaluate(UNFOLD)
     yield "session"
@@ -83,7 +84,8 @@ def test_no_screen_has_an_axe_violation(scheme: Any, rules: Any, team: Team, ope
     found = {}
     for name in screens(page, shown, team):
         page.evaluate(ANIMATIONS_ENDED)  # half faded in, nothing has contrast
-        violations = Axe().run(page, options=rules).response["violations"]
+        with whole(page):  # what sticks to the edge of a window covers parts of what is below it
+            violations = Axe().run(page, options=rules).response["violations"]
         if violations:
             found[name] = [(each["id"], [node["target"] for node in each["nodes"]]) for each in violations]
     assert found == {}
@@ -117,28 +119,27 @@ def test_a_handoff_is_worked_from_queue_to_resolution_with_the_keyboard_alone(te
     live(page)
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Start here")).to_be_enabled()
-    tab_to(page, "Start here")
+    expect(page.get_by_role("button", name="Take it")).to_be_enabled()
+    tab_to(page, "Take it")
     page.keyboard.press("Enter")
     expect(page.locator("#heading")).to_be_focused()
     tab_to(page, "What you did or saw")
     page.keyboard.type("Set TLS 1.2.")
-    tab_to(page, "Add step")
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     expect(page.locator("#step-6")).to_contain_text("Set TLS 1.2.")
-    tab_to(page, "Resolve")
+    tab_to(page, "Resolve", backwards=True)
     page.keyboard.press("Enter")
-    tab_to(page, "What fixed it")
+    expect(page.get_by_label("What fixed it")).to_be_focused()
     page.keyboard.type("TLS 1.2")
-    tab_to(page, "Resolve")
+    tab_to(page, "Resolve it")
     page.keyboard.press("Enter")
     expect(page.locator("#start")).to_contain_text("Resolved")
 
 
-def tab_to(page: Page, name: str) -> None:
+def tab_to(page: Page, name: str, *, backwards: bool = False) -> None:
     """Press Tab until the control with this name has the focus."""
     for _ in range(60):
-        page.keyboard.press("Tab")
+        page.keyboard.press("Shift+Tab" if backwards else "Tab")
         if page.evaluate("(document.activeElement.labels?.[0] ?? document.activeElement).textContent.trim()") == name:
             return
     raise AssertionError(f"Tab does not lead to {name!r}")

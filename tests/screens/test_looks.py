@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ def shots(page: Page, shown: dict[str, Any], team: Team, service: Service) -> It
     expect(page.get_by_role("heading", name="Likely cause")).to_be_visible()
     live(page)
     yield "context"
-    page.get_by_role("button", name="Start here").click()
+    page.get_by_role("button", name="Take it").click()
     expect(page.get_by_role("heading", name="Your move")).to_be_visible()
     yield "session"
     page.goto("/handoffs/new")
@@ -65,15 +66,22 @@ def shots(page: Page, shown: dict[str, Any], team: Team, service: Service) -> It
     yield "nothing-here"
 
 
-def keep(page: Page, name: str, mode: str) -> None:
-    """Keep a picture of the whole page: the window is made as high as the page, so that what sticks stays put."""
+@contextmanager
+def whole(page: Page) -> Iterator[None]:
+    """Make the window as high as the page, so that what sticks to its edges stays put."""
     size = page.viewport_size or {"width": 1280, "height": 900}
     height = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size({"width": size["width"], "height": max(height, size["height"])})
-    # Not wait_for_function: what it looks at a second time it evaluates in the page, which the page forbids.
-    wait_for(lambda: page.evaluate("[...document.images].every((image) => image.complete)"), "every image")
-    page.screenshot(path=build_folder() / f"{name}-{mode}.png", animations="disabled")
+    yield
     page.set_viewport_size(size)
+
+
+def keep(page: Page, name: str, mode: str) -> None:
+    """Keep a picture of the whole page."""
+    with whole(page):
+        # Not wait_for_function: what it looks at a second time it evaluates in the page, which the page forbids.
+        wait_for(lambda: page.evaluate("[...document.images].every((image) => image.complete)"), "every image")
+        page.screenshot(path=build_folder() / f"{name}-{mode}.png", animations="disabled")
 
 
 def fits(page: Page, name: str) -> None:

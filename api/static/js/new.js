@@ -1,6 +1,7 @@
 // The junior's form: hand a session off, or park it.
 
 import { get, me, post } from "./api.js";
+import { people } from "./colleagues.js";
 import { showConnection } from "./connection.js";
 import { byId, el } from "./dom.js";
 import { draftKey } from "./drafts.js";
@@ -10,7 +11,6 @@ import { clearErrors, refusedValues, showErrors } from "./form_errors.js";
 import { showHandedOff } from "./handed_off.js";
 import { sending, show } from "./sending.js";
 import { addStep, clearSteps, filledRows, followSteps, read, textOf } from "./step_rows.js";
-import { people } from "./work.js";
 
 const form = /** @type {Form} */ (byId("intake"));
 const box = byId("errors");

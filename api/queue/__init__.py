@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Text, case, cast
 
 from api.feed import cursor as cursors
 from api.feed.cursor import Cursor
 from api.http import answers
 from api.queue import rows
-from api.queue.rows import Limits, Reader, Row
+from api.queue.rows import Drawn, Limits, Relation
 from models import account, feed
 from models.account import Caller, Role
 from models.database.executor import Session
@@ -119,11 +118,12 @@ def _usual_sort(view: View) -> Sort:
 class Shown:
     """The first rows of a view. `next` is the token of the page after them."""
 
-    rows: list[Row]
+    rows: str  # markup
+    count: int
     facts: list[tuple[Any, ...]]
     cursor: str
     next: str | None
-    limits: dict[str, int]
+    limits: Limits
 
 
 def read(caller: Caller, asked: Asked) -> Shown:
@@ -133,40 +133,48 @@ def read(caller: Caller, asked: Asked) -> Shown:
     with transaction(account_id) as session:
         # Before the rows: the feed reports what happens in between.
         epoch, head = feed.tail(session, account_id)
-        limits = account.age_limits(session, account_id)
-        found = listing.page(session, account_id, asked.filter, seen_by=seen_by, sort=asked.sort, limit=most)
-        ids = [each.id for each in found[:most]]
-        cards = _cards(session, account_id, ids)
-        places = matched(session, account_id, ids, asked.q) if asked.q else {}
-    reader = Reader(caller, rows.now(), Limits(**limits))
-    more = len(found) > most
+        limits = Limits(**account.age_limits(session, account_id))
+        listed = listing.page(
+            session, account_id, asked.filter, seen_by=seen_by, sort=asked.sort, limit=most, also=_NEEDED
+        )
+        found = listed[:most]
+        drawn = _draw(session, caller, found, asked.q)
+    now = rows.now()
     return Shown(
-        [
-            rows.row(cards[each.id], reader, unread=each.is_unread, places=places.get(each.id, ()))
-            for each in found[:most]
-        ],
-        [_facts(cards[each]) for each in ids],
+        "".join(each.at(now, limits) for each in drawn),
+        len(drawn),
+        [each.facts for each in drawn],
         cursors.encode(Cursor(epoch, head), account_id, answers.signing_keys()),
-        answers.page_token(account_id, "handoffs", asked.query, found[most - 1].place) if more else None,
+        answers.page_token(account_id, "handoffs", asked.query, found[-1].place) if len(listed) > most else None,
         limits,
     )
 
 
-def _cards(session: Session, account_id: UUID, ids: Sequence[UUID]) -> dict[UUID, rows.Card]:
-    wanted = select(Handoff.id, Handoff.status, Handoff.card).where(
-        Handoff.account_id == account_id, Handoff.id.in_(ids)
-    )
-    found = session.execute(wanted).all()
+_NEEDED = (
     # The card of the last event is as it is now while the handoff is open; later its session may have gone on.
-    stored = {row.id: row.card for row in found if row.status in OPEN and row.card}
-    others = {(account_id, row.id) for row in found if row.id not in stored}
-    return stored | {each: made for (_, each), made in (card.cards(session, others) if others else {}).items()}
+    case((Handoff.status.in_(OPEN), cast(Handoff.card, Text))),
+    Handoff.handed_off_by_id,
+    Handoff.target_id,
+    Handoff.claimed_by_id,
+)
 
 
-def _facts(shown: rows.Card) -> tuple[Any, ...]:
-    """Return what the script cannot see in a row: its seq, its category, and who has to do with it."""
-    people = (shown[role] and shown[role]["id"] for role in ("handed_off_by", "target", "claimed_by"))
-    return (shown["seq"], shown["session"]["category"], *people)
+def _draw(session: Session, caller: Caller, found: Sequence[listing.Row], words: str) -> list[Drawn]:
+    """Draw rows. Those of a search are drawn with where its words were found."""
+    account_id, may_work = caller.account_id, caller.role.covers(Role.ENGINEER)
+    others = {(account_id, each.id) for each in found if words or each.also[0] is None}
+    cards = card.cards(session, others) if others else {}
+    places = matched(session, account_id, [each.id for each in found], words) if words else {}
+    drawn = []
+    for each in found:
+        text, author, target, taker = each.also
+        me = caller.user_id
+        relation = Relation(author == me, target == me, taker == me, caller.is_admin, may_work)
+        if (shown := cards.get((account_id, each.id))) is None:
+            drawn.append(rows.drawn(text, relation, unread=each.is_unread))
+        else:
+            drawn.append(rows.draw(shown, relation, unread=each.is_unread, places=places.get(each.id, ())))
+    return drawn
 
 
 def views(caller: Caller) -> dict[View, str]:

@@ -1,31 +1,34 @@
-"""Rows of the queue: which handoffs a view shows, in which order, and what a row says of one.
+"""Rows of the queue: what one says of a handoff, and its markup.
 
-The script that keeps the page live (static/js/card.js) writes the same texts into the same markup.
+The script that keeps the page live (static/js/card.js) writes the same texts into the same markup, row.html.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from flask import get_template_attribute
 
 from api.labels import LABELS
-from models.account import Caller, Role
 from models.handoff import WAITING, Priority, Status
 
 Card = Mapping[str, Any]
 
 NTH = ("", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 NO_BREAK = "\u00a0"
+GAP = "\0"  # what goes on changing with time is filled in later; PostgreSQL stores no text with this character
+REMEMBERED = 4096  # rows: every page of an account shows the same ones, and few of them have changed since
 PRIORITY = {str(priority): label for priority, label in LABELS[Priority].items()}
 STATUS = {str(status): label for status, label in LABELS[Status].items()}
 _WAITING = {str(status) for status in WAITING}
 _BEING_WRITTEN = ("queued", "running")
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """After how many minutes of waiting an age warns."""
 
     amber_minutes: int
@@ -35,33 +38,24 @@ class Limits:
 
     def heat(self, seconds: float, *, urgent: bool) -> str:
         """Return "red", "amber" or nothing for an age."""
-        amber, red = (
-            (self.urgent_amber_minutes, self.urgent_red_minutes) if urgent else (self.amber_minutes, self.red_minutes)
-        )
+        if urgent:
+            amber, red = self.urgent_amber_minutes, self.urgent_red_minutes
+        else:
+            amber, red = self.amber_minutes, self.red_minutes
         return "red" if seconds >= 60 * red else "amber" if seconds >= 60 * amber else ""
 
 
-@dataclass(frozen=True)
-class Reader:
-    """Who reads the page, and when."""
+class Relation(NamedTuple):
+    """What a reader is to a handoff, as far as its row depends on it."""
 
-    caller: Caller
-    now: datetime
-    limits: Limits
-
-    def is_me(self, person: Card | None) -> bool:
-        return person is not None and person["id"] == str(self.caller.user_id)
-
-    def name(self, person: Card) -> str:
-        return "you" if self.is_me(person) else str(person["name"])
-
-    @property
-    def may_work(self) -> bool:
-        return self.caller.role.covers(Role.ENGINEER)
+    is_author: bool
+    is_target: bool
+    is_taker: bool
+    is_admin: bool
+    may_work: bool
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """What a row shows. `standing` is why there is nothing to take; empty: it may be taken."""
 
     id: str
@@ -85,11 +79,45 @@ class Row:
 BLANK = Row("", "", "", "", "", "", "", "", "", "", "", "", (), "", unread=False)  # what the script clones
 
 
-def row(card: Card, reader: Reader, *, unread: bool, places: Sequence[Card] = ()) -> Row:
-    """Say what the row of a handoff shows to this reader."""
-    since = card["resolved_at"] or card["created_at"]
-    seconds = (reader.now - datetime.fromisoformat(since)).total_seconds()
-    urgent = card["priority"] == Priority.URGENT
+class Drawn(NamedTuple):
+    """The markup of a row, with gaps for heat and age, and what it takes to fill them."""
+
+    pieces: tuple[str, ...]
+    since: datetime
+    is_waiting: bool
+    is_urgent: bool
+    facts: tuple[Any, ...]  # what the script cannot see in the row
+
+    def at(self, now: datetime, limits: Limits) -> str:
+        """Return the markup as of a moment."""
+        seconds = (now - self.since).total_seconds()
+        heat = limits.heat(seconds, urgent=self.is_urgent) if self.is_waiting else ""
+        before, between, after = self.pieces
+        return f"{before}{heat}{between}{span(seconds)}{after}"
+
+
+@lru_cache(REMEMBERED)
+def drawn(card: str, relation: Relation, *, unread: bool) -> Drawn:
+    """Draw the row of a card that is given as JSON."""
+    return draw(json.loads(card), relation, unread=unread)
+
+
+def draw(card: Card, relation: Relation, *, unread: bool, places: Sequence[Card] = ()) -> Drawn:
+    """Draw the row of a card; `places` is where a search found its words."""
+    says = row(card, relation, unread=unread, places=places)
+    markup = str(get_template_attribute("row.html", "rows")([says]))
+    people = (card[role] and card[role]["id"] for role in ("handed_off_by", "target", "claimed_by"))
+    return Drawn(
+        tuple(markup.split(GAP)),
+        datetime.fromisoformat(says.since),
+        card["status"] in _WAITING,
+        card["priority"] == Priority.URGENT,
+        (card["seq"], card["session"]["category"], *people),
+    )
+
+
+def row(card: Card, relation: Relation, *, unread: bool, places: Sequence[Card] = ()) -> Row:
+    """Return what the row of a handoff says to somebody."""
     return Row(
         id=card["id"],
         title=card["session"]["title"],
@@ -97,14 +125,14 @@ def row(card: Card, reader: Reader, *, unread: bool, places: Sequence[Card] = ()
         priority_label=PRIORITY[card["priority"]],
         status=card["status"],
         state=card["assessment_state"] or "",
-        since=since,
-        age=span(seconds),
-        heat=reader.limits.heat(seconds, urgent=urgent) if card["status"] in _WAITING else "",
+        since=card["resolved_at"] or card["created_at"],
+        age=GAP,
+        heat=GAP,
         facts=facts(card),
         assessed=assessed(card),
         need=f"Needs: {card['ask']}" if card["ask"] else card["reason"],
-        badges=badges(card, reader),
-        standing=standing(card, reader),
+        badges=badges(card, relation),
+        standing=standing(card, relation),
         unread=unread,
         found=_found(places),
     )
@@ -120,16 +148,11 @@ def _found(places: Sequence[Card]) -> tuple[str, str, str, str] | None:
 
 
 def facts(card: Card) -> str:
-    """Client, ticket, category, steps and author on one line."""
+    """Return client, ticket, category, steps and author on one line."""
     ticket = card["session"]
     steps = f"{ticket['steps_count']}{NO_BREAK}{'step' if ticket['steps_count'] == 1 else 'steps'}"
-    parts = (
-        ticket["client"],
-        ticket["external_id"],
-        ticket["category"],
-        steps,
-        f"from {card['handed_off_by']['name']}",
-    )
+    author = f"from {card['handed_off_by']['name']}"
+    parts = (ticket["client"], ticket["external_id"], ticket["category"], steps, author)
     return " · ".join(part for part in parts if part)
 
 
@@ -143,7 +166,7 @@ def assessed(card: Card) -> str:
     return " · ".join(part for part in (f"Confidence {written['confidence']}", source) if part)
 
 
-def badges(card: Card, reader: Reader) -> tuple[tuple[str, str], ...]:
+def badges(card: Card, relation: Relation) -> tuple[tuple[str, str], ...]:
     """Return the (class, text) of each badge."""
     found = []
     if card["returns"]:
@@ -154,32 +177,28 @@ def badges(card: Card, reader: Reader) -> tuple[tuple[str, str], ...]:
         found.append(("asked", _plural(card["questions_open"], "open question")))
     if card.get("snoozed_until"):
         found.append(("", "Waiting for the client"))
-    if card["status"] in _WAITING and reader.is_me(card["target"]):
+    if card["status"] in _WAITING and relation.is_target:
         found.append(("for-me", "For you"))
     return tuple(found)
 
 
-def standing(card: Card, reader: Reader) -> str:
+def standing(card: Card, relation: Relation) -> str:
     """Say why this reader cannot take the handoff; empty: they can."""
     if card["status"] not in _WAITING:
-        return _ended(card, reader)
-    if reader.is_me(card["handed_off_by"]):
+        return _ended(card, relation)
+    if relation.is_author:
         return "You handed it off"
-    target = card["target"]
-    if target and not reader.is_me(target) and not reader.caller.is_admin:
-        return f"For {target['name']}"
-    return "" if reader.may_work else "Waiting"
+    if card["target"] and not relation.is_target and not relation.is_admin:
+        return f"For {card['target']['name']}"
+    return "" if relation.may_work else "Waiting"
 
 
-def _ended(card: Card, reader: Reader) -> str:
-    taken_by = card["claimed_by"]
+def _ended(card: Card, relation: Relation) -> str:
     if card["status"] == Status.CLAIMED:
-        return "Yours" if reader.is_me(taken_by) else f"With {taken_by['name']}"
-    if card["status"] == Status.RESOLVED and taken_by:
-        return f"Resolved by {reader.name(taken_by)}"
-    return {Status.RESOLVED: "Resolved", Status.PARKED: "Parked", Status.WITHDRAWN: "Withdrawn"}.get(
-        card["status"], ""
-    )
+        return "Yours" if relation.is_taker else f"With {card['claimed_by']['name']}"
+    if card["status"] == Status.RESOLVED and card["claimed_by"]:
+        return f"Resolved by {'you' if relation.is_taker else card['claimed_by']['name']}"
+    return STATUS[card["status"]]
 
 
 def returns(count: int) -> str:
@@ -205,5 +224,5 @@ def _plural(count: int, one: str) -> str:
 
 
 def now() -> datetime:
-    """The time that ages are counted to."""
+    """Return the time that ages are counted to."""
     return datetime.now(UTC)

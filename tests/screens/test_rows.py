@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
+from models import feed
+from models.transaction import maintenance
+from tests.conftest import environment
 from tests.screens import shift
 from tests.screens.service import Service, Team
 from tests.screens.test_queue import live, titles, view
@@ -207,6 +210,36 @@ def test_who_loses_the_race_from_the_list_stays_there_and_learns_who_won(team: T
     expect(page.locator(".card .note")).to_have_text(f"Taken by {team.senior2.name}")
     page.mouse.move(5, 5)
     expect(page.locator(".card")).to_have_count(0)
+
+
+def test_a_key_takes_the_row_with_the_focus_and_not_the_one_beside_the_list(team: Team, page_of: PageOf) -> None:
+    read = team.junior.ready("T-1", title="Being read")
+    team.junior.ready("T-2", title="With the focus")
+    page = page_of(team.senior)
+    live(page)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#context").get_by_role("button", name="Take")).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    expect(page.locator("h1")).to_have_text("With the focus")
+    assert team.senior.call("GET", f"/handoffs/{read['id']}")["claimed_by"] is None
+
+
+def test_after_a_gap_a_list_of_several_pages_is_whole_again(team: Team, page_of: PageOf, service: Service) -> None:
+    for number in range(205):
+        team.junior.hand_off(f"T-{number}")
+    page = page_of(team.senior)
+    live(page)
+    expect(page.locator(".card")).to_have_count(205)
+    page.evaluate("document.querySelector('.card').mark = 'the same node'")
+    with environment(service.variables), maintenance() as session:
+        feed.rotate_epoch(session)
+    team.junior.hand_off("T-new", title="In the new epoch")
+    expect(page.locator(".card .title", has_text="In the new epoch")).to_have_count(1)
+    expect(page.locator(".card")).to_have_count(206)
+    expect(page.locator(".card.leaving")).to_have_count(0)
+    assert page.evaluate("document.querySelector('.card').mark") == "the same node"
 
 
 def test_back_keeps_filter_selection_and_place(team: Team, service: Service, page_of: PageOf) -> None:

@@ -81,9 +81,7 @@ class Row {
   tick() {
     const time = this.part("age");
     say(time, age(time.dateTime));
-    const heat = waits(this.card) ? heatOf(this.card, time.dateTime) : "";
-    if (heat) time.dataset.heat = heat;
-    else delete time.dataset.heat;
+    time.dataset.heat = waits(this.card) ? heatOf(this.card, time.dateTime) : "";
   }
 
   // What stands at the end of the row: the button, or why there is none.

@@ -4,7 +4,7 @@ import { byId, el } from "./dom.js";
 
 const FIELDS = ["q", "priority", "category", "sort"];
 const PAUSE_MS = 200;
-const LIMIT = "100";
+const LIMIT = "200";
 
 const form = /** @type {Form} */ (byId("filters"));
 const usual = form.dataset.usualSort; // of this view

@@ -26,6 +26,10 @@ export function startKeys() {
   on.addEventListener("change", () => (on.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "1")));
   byId("help-button").addEventListener("click", () => help.showModal());
   document.addEventListener("keydown", pressed);
+  // Another page has sent the reader here with what they want to do.
+  const key = location.hash.match(/^#key-(\w)$/)?.[1];
+  const control = key && controlOf(key);
+  if (control) press(control);
 }
 
 /** @param {KeyboardEvent} event */
@@ -44,11 +48,12 @@ function actOf(key) {
   const goesTo = performance.now() - goes < GO_MS ? { q: "/queue" }[key] : null;
   goes = key === "g" ? performance.now() : -GO_MS;
   if (goesTo) return () => location.assign(goesTo);
-  const control = [...document.querySelectorAll(`[aria-keyshortcuts~="${CSS.escape(key)}"]`)].find((node) =>
-    node.checkVisibility(),
-  );
-  return control ? () => press(control) : acts.get(key);
+  const control = controlOf(key);
+  return acts.get(key) ?? (control && (() => press(control)));
 }
+
+const controlOf = (key) =>
+  [...document.querySelectorAll(`[aria-keyshortcuts~="${CSS.escape(key)}"]`)].find((node) => node.checkVisibility());
 
 // A control that folds something out is led to, others are pressed.
 function press(control) {

@@ -39,6 +39,12 @@ export function reorder(next) {
   order = next;
 }
 
+// Whether the server has rows after those that are here.
+export function mayGoOn(more) {
+  complete = !more;
+  draw();
+}
+
 const isTouch = () => !matchMedia("(hover: hover)").matches;
 
 // Whether rows may move: nobody is at them.
@@ -54,7 +60,7 @@ const hasGone = (made) => made.leftAt !== null;
 // A handoff that has come into the view. False: it stands further down than the page has read.
 /** @param {Handoff} card */
 export function enter(card, unread) {
-  const last = [...rows.values()].filter((made) => isShown(made)).at(-1);
+  const last = rows.get(/** @type {HTMLElement} */ (list.lastElementChild)?.dataset.id);
   if (!complete && last && order(card, last.card) > 0) return false;
   const made = makeCard(card);
   made.unread(unread);

@@ -7,7 +7,7 @@ import { get, me, Problem } from "./api.js";
 import { byId, el } from "./dom.js";
 import { follow, following, isLeading, listen } from "./feed.js";
 import { startKeys } from "./keys.js";
-import { onRead } from "./read.js";
+import { onRead, tellRead } from "./read.js";
 import { isForMe, isMine, waits } from "./views.js";
 
 const SOON_MS = 1000; // several events ask for the counts once
@@ -70,11 +70,10 @@ function said() {
 }
 
 // The title is the page's own; the counts stand before it, whoever has changed it.
+const COUNTED = /^(\(\d+\) )?(\d+ urgent · )?(\d+ for me · )?/;
 const title = document.querySelector("title");
-let before = said()
-  .map(([, text]) => `${text} · `)
-  .join("");
-let own = title.textContent.slice(title.textContent.startsWith(before) ? before.length : 0);
+let own = title.textContent.replace(COUNTED, "");
+let before = title.textContent.slice(0, -own.length);
 
 function drawTitle() {
   before =
@@ -87,7 +86,7 @@ function drawTitle() {
 
 new MutationObserver(() => {
   if (title.textContent === before + own) return;
-  own = title.textContent;
+  own = title.textContent.replace(COUNTED, "");
   drawTitle();
 }).observe(title, { childList: true, characterData: true, subtree: true });
 
@@ -148,6 +147,9 @@ addEventListener("focus", lookedAt);
 startKeys();
 startAlerts();
 onRead(askSoon);
+// The server has marked as read what it shows in full; the other tabs do not know yet.
+const shown = byId("handoff");
+if (shown && !document.hidden) tellRead(shown.dataset.id);
 listen(onEvents);
 if (!following())
   follow({

@@ -9,7 +9,7 @@ import { follow } from "./feed.js";
 import { changeAddress, filter, fits, listed, narrowed, offerCategories, query, startFilters } from "./filters.js";
 import { flash, showFlash } from "./flash.js";
 import { onKey } from "./keys.js";
-import { append, enter, extent, leave, reorder, replace, rows, startList, update } from "./list.js";
+import { append, enter, extent, leave, mayGoOn, reorder, replace, rows, startList, update } from "./list.js";
 import { closePane, isOpen, isWide, openPane, paneChanged } from "./pane.js";
 import { onRead } from "./read.js";
 import { sending } from "./sending.js";
@@ -40,14 +40,20 @@ async function load() {
 const order = () => orderOf(listed(), filter.sort);
 const page = (token = null) => get(`/handoffs?${query(token)}`);
 
-// Read the list again; what is new to it comes in as news does.
+// Read the list again, as far as it is shown; what is new to it comes in as news does.
 async function refresh() {
-  const answer = await page();
-  next = answer.next_page;
-  const there = new Map(answer.items.map((card) => [card.id, card]));
+  const there = new Map();
+  let token = null;
+  do {
+    const answer = await page(token);
+    for (const card of answer.items) there.set(card.id, card);
+    token = answer.next_page;
+  } while (token && there.size < rows.size);
+  next = token;
   for (const made of [...rows.values()])
     if (!there.has(made.card.id) && made.leftAt === null) leave(made, whereTo(made.card));
   for (const card of there.values()) take(card, card.unread, true);
+  mayGoOn(next !== null);
 }
 
 // Show what the filter asks for, at once.
@@ -216,8 +222,8 @@ function withCurrent(act) {
 onKey("j", () => walk(1));
 onKey("k", () => walk(-1));
 onKey("c", () => withCurrent(claimRow));
-onKey("r", () => withCurrent((made) => go(made, `/handoffs/${made.card.id}#resolve`)));
-onKey("a", () => withCurrent((made) => go(made, `/handoffs/${made.card.id}#ask`)));
+onKey("r", () => withCurrent((made) => go(made, `/handoffs/${made.card.id}#key-r`)));
+onKey("a", () => withCurrent((made) => go(made, `/handoffs/${made.card.id}#key-a`)));
 onKey("Escape", () => {
   if (!closePane()) return;
   changeAddress({ open: null });

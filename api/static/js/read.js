@@ -26,5 +26,10 @@ export async function markRead({ id, seq }) {
     return;
   }
   tell(id);
+  tellRead(id);
+}
+
+// Tell the other tabs.
+export function tellRead(id) {
   channel.postMessage(id);
 }

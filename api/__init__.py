@@ -9,7 +9,21 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from api import analytics, assessments, assets, batches, cli, feed, handoffs, health, openapi, pages, people, sessions
+from api import (
+    analytics,
+    assessments,
+    assets,
+    audit,
+    batches,
+    cli,
+    feed,
+    handoffs,
+    health,
+    openapi,
+    pages,
+    people,
+    sessions,
+)
 from api.auth import cookie
 from api.http import answers, cors, errors
 from api.http.retry import RetryingFlask
@@ -60,7 +74,7 @@ def create_app() -> Flask:
     api = OnceApi(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [openapi.Completion()]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": BEARER})
-    parts = (handoffs, assessments, sessions, feed, people, batches, analytics)
+    parts = (handoffs, assessments, sessions, feed, people, batches, analytics, audit)
     for blueprint in (part.blueprint for part in parts):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)

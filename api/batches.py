@@ -137,7 +137,7 @@ def _item(row: Any) -> dict[str, Any]:
 
 def _moved(batch_id: UUID, move: Callable[..., Batch], **how: Any) -> Response:
     with transaction(caller().account_id) as session:
-        shown = show(session, move(session, caller().account_id, batch_id, **how))
+        shown = show(session, move(session, caller().account_id, batch_id, by=caller().user_id, **how))
     kick()
     return answer(shown)
 

@@ -9,9 +9,10 @@ from api.auth import caller, requires
 from api.http.answers import answer
 from api.http.parsing import StrictParser
 from api.openapi import problems
-from api.schemas import MeSchema, NothingQuery, PeopleSchema
+from api.schemas import MeSchema, NothingQuery, PeopleSchema, QuestionsSchema
 from models import account
-from models.transaction import transaction
+from models.handoff import questions
+from models.transaction import one_message, transaction
 
 blueprint = Blueprint("people", __name__, url_prefix="/api/v1", description="Who is who")
 blueprint.ARGUMENTS_PARSER = StrictParser()
@@ -29,6 +30,19 @@ def me(_: dict[str, str]) -> Response:
     with transaction(who.account_id) as session:
         limits = account.age_limits(session, who.account_id)
     return answer({"id": str(who.user_id), "name": who.name, "role": who.role, "account": within, "limits": limits})
+
+
+@blueprint.get("/me/questions")
+@requires("viewer")
+@blueprint.arguments(NothingQuery, location="query")
+@blueprint.response(200, QuestionsSchema)
+@problems()
+def my_questions(_: dict[str, str]) -> Response:
+    """What you are asked. A question is open until a step answers it, it is retracted, or its handoff is closed."""
+    account_id = caller().account_id
+    with one_message(account_id) as message:
+        found = questions.waiting_for(message, account_id, caller().user_id)
+    return answer({"items": found, "next_page": None})
 
 
 @blueprint.get("/people")

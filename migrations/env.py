@@ -10,7 +10,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, create_engine, event, pool
 from sqlalchemy.exc import OperationalError
 
-from models import account, assessment, batch, feed, handoff, history, session
+from models import account, assessment, audit, batch, feed, handoff, history, session
 from models.assessment import feedback, vectors, vocabulary
 from models.database import Base, connections, roles, sqlstate
 from models.handoff import idempotency, reading
@@ -18,7 +18,7 @@ from models.settings import settings
 
 # Importing the tables fills the metadata.
 TABLES = (
-    *(account, assessment, batch, feed, feedback, handoff, history, idempotency, reading, session, vectors),
+    *(account, assessment, audit, batch, feed, feedback, handoff, history, idempotency, reading, session, vectors),
     vocabulary,
 )
 

@@ -53,8 +53,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "WRONG_TOKENS_PER_MINUTE": "wrong tokens from one address (IPv6: one /64); then unknown tokens are 429",
     },
     "Retention": {
-        "FEED_RETENTION_DAYS": "how long events are kept",
-        "FEED_RETENTION_EVENTS": "the most events kept for an account",
+        "FEED_RETENTION_DAYS": "how long events are kept in the feed; then they are in the audit",
+        "FEED_RETENTION_EVENTS": "the most events kept in the feed of an account",
         "IDEMPOTENCY_HOURS": "how long the answer to an Idempotency-Key is repeated",
         "CLAIM_LEASE_SECONDS": "a claim without a first action is released after this; accounts may differ",
         "WAITING_REMINDER_SECONDS": "until the first reminder of a handoff that nobody takes; the third and last "

@@ -6,6 +6,7 @@ import click
 from flask import Flask
 
 from api.cli import batches, handoffs, similar
+from api.cli.audit import audit
 from api.cli.database import db
 from api.cli.demo import make_demo
 from api.cli.evaluation import evaluate
@@ -19,6 +20,7 @@ COMMANDS: tuple[click.Command, ...] = (
     db,
     make_demo,
     feed,
+    audit,
     evaluate,
     *batches.COMMANDS,
     *handoffs.COMMANDS,

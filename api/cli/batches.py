@@ -229,7 +229,7 @@ def _move(batch_id: UUID, move: Callable[..., Batch], as_json: bool, **how: Any)
     with maintenance() as session:
         within = batch.find_anywhere(session, batch_id).account_id
     with transaction(within) as session:
-        shown = show(session, move(session, within, batch_id, **how))
+        shown = show(session, move(session, within, batch_id, by=None, **how))
     kick()
     click.echo(json.dumps(shown) if as_json else _line(shown))
 

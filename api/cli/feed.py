@@ -15,9 +15,10 @@ from sqlalchemy import select
 
 from api.cli.errors import one_line_errors
 from api.cli.feed_client import FeedBroken, FeedClient, FeedRefused, Step, http
-from models import account
+from models import account, audit
 from models import feed as feeds
 from models.account import Role, User
+from models.audit import Act
 from models.database.executor import Session
 from models.errors import NotFound
 from models.feed import doctor as feed_doctor
@@ -123,11 +124,14 @@ def _token(name: str, given: str | None) -> Iterator[str]:
         within = account.find_account(session, name)
         reader = _least(session, within.id)
         token, secret = account.issue_token(session, within.id, reader.id, expires_in=TAIL_TOKEN_LIFETIME)
+        note = f"{reader.name}: to follow the feed"
+        audit.record(session, within.id, Act.TOKEN_ISSUED, by=None, subject=f"token:{token.id}", note=note)
     try:
         yield secret
     finally:
         with maintenance() as session:
-            account.revoke_token(session, token.id)
+            if account.revoke_token(session, token.id):
+                audit.record(session, within.id, Act.TOKEN_REVOKED, by=None, subject=f"token:{token.id}")
 
 
 def _least(session: Session, account_id: UUID) -> User:
@@ -141,7 +145,7 @@ def _least(session: Session, account_id: UUID) -> User:
 @feed.command("prune")
 @one_line_errors
 def prune() -> None:
-    """Forget what is past its retention, as the clock does every minute."""
+    """Move what is past its retention into the audit, as the clock does every minute."""
     with maintenance() as session:
         accounts = feeds.accounts(session)
     gone = sum(prune_feed(account_id) for account_id in accounts)

@@ -13,7 +13,6 @@ from typing import Any, BinaryIO, TextIO
 from uuid import UUID
 
 import click
-from marshmallow import ValidationError
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import DataError, IntegrityError
@@ -22,9 +21,10 @@ from api.cli import files
 from api.cli.batches import ACCOUNT, begin
 from api.cli.errors import one_line_errors
 from api.cli.history_lines import Bad, parse, raw_lines
-from api.schemas import Time
-from models import account, history
+from api.cli.times import moment
+from models import account, audit, history
 from models.assessment import vocabulary
+from models.audit import Act
 from models.batch.selection import Selection
 from models.database import dump_json
 from models.database.conflicts import repeated
@@ -96,6 +96,8 @@ def import_history(
         files.refuse_other_formats(lines)
         to = stack.enter_context(Path(errors).open("w", encoding="utf-8", buffering=1)) if errors else None
         run = Import(account_id, author, hashlib.sha256(head).hexdigest(), dry_run, to)
+        if not dry_run:
+            _record(account_id, Act.HISTORY_IMPORTED, file)
         _load_all(run, lines, _lines_done(run) if resume else 0)
     if run.added and not dry_run:
         with maintenance() as session:
@@ -244,12 +246,20 @@ def export_history(account_name: str, since: str | None, output: str) -> None:
     """
     with maintenance() as session:
         within = account.find_account(session, account_name).id
-    after, count = _time(since), 0
+    after, count = moment(since, "--since"), 0
     with files.written(output) as file:
+        _record(within, Act.HISTORY_EXPORTED, output, note=since and f"since {since}")
         for row in _exported(within, after):
             file.write(dump_json(row) + "\n")
             count += 1
     click.echo(f"{count} handoffs exported", err=True)
+
+
+def _record(account_id: UUID, act: Act, file: str, *, note: str | None = None) -> None:
+    """Note that a transfer begins: whatever becomes of it, something may have been read or stored."""
+    subject = f"file:{Path(file).name}".encode(errors="replace").decode()  # a name can be any bytes
+    with maintenance() as session:
+        audit.record(session, account_id, act, by=None, subject=subject, note=note)
 
 
 def _exported(account_id: UUID, since: datetime | None) -> Iterator[dict[str, Any]]:
@@ -262,13 +272,3 @@ def _exported(account_id: UUID, since: datetime | None) -> Iterator[dict[str, An
         if len(rows) < export.PAGE:
             return
         after = UUID(rows[-1]["id"])
-
-
-def _time(given: str | None) -> datetime | None:
-    if given is None:
-        return None
-    try:
-        value: datetime = Time().deserialize(f"{given}T00:00:00Z" if len(given) == 10 else given)
-        return value
-    except ValidationError as error:
-        raise click.BadParameter("Not a day or an RFC 3339 time.", param_hint="--since") from error

@@ -21,10 +21,16 @@ PIECE_BYTES = 1024 * 1024  # in which a longer line is skipped, so that it is ne
 BOM = b"\xef\xbb\xbf"
 
 
+class HistoryStepSchema(StepSchema):
+    """A step, and when it was retracted."""
+
+    retracted_at = Time(allow_none=True)
+
+
 class HistorySessionSchema(IntakeSessionSchema):
     """A session with as many steps as one may hold."""
 
-    steps = fields.List(fields.Nested(StepSchema), validate=validate.Length(max=MAX_STEPS))
+    steps = fields.List(fields.Nested(HistoryStepSchema), validate=validate.Length(max=MAX_STEPS))
 
 
 class HistorySchema(IntakeSchema):

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import click
+from sqlalchemy import select
 
 from api.cli.errors import one_line_errors
-from models import account
+from models import account, audit
 from models.account import ApiToken, Role, User
+from models.audit import Act
 from models.handoff import leaving
 from models.transaction import maintenance
 
@@ -29,6 +31,7 @@ def create_account(name: str) -> None:
     """Create the account NAME and print its id."""
     with maintenance() as session:
         made = account.create_account(session, name)
+        audit.record(session, made.id, Act.ACCOUNT_CREATED, by=None, subject=f"account:{made.id}", note=made.name)
     click.echo(f"account {name!r} created")
     click.echo(made.id)
 
@@ -57,6 +60,9 @@ def set_account(claim_lease_minutes: int | None, language: str | None, name: str
             account.set_claim_lease(found, timedelta(minutes=claim_lease_minutes) if claim_lease_minutes else None)
         if language is not None:
             account.set_language(found, None if language == OF_THE_CASE else language)
+        changed = {"claim_lease_minutes": claim_lease_minutes, "language": language}
+        note = ", ".join(f"{key}: {value}" for key, value in changed.items() if value is not None)
+        audit.record(session, found.id, Act.SETTINGS_CHANGED, by=None, subject=f"account:{found.id}", note=note)
     if claim_lease_minutes is not None:
         lease = f"{claim_lease_minutes} min" if claim_lease_minutes else "the installation's"
         click.echo(f"claim lease of {found.name!r} is {lease}")
@@ -79,6 +85,8 @@ def create_user(account_name: str, role: str, name: str) -> None:
     with maintenance() as session:
         within = account.find_account(session, account_name)
         made = account.create_user(session, within.id, name, Role(role))
+        note = f"{made.name}: {made.role}"
+        audit.record(session, within.id, Act.PERSON_CREATED, by=None, subject=f"person:{made.id}", note=note)
     click.echo(f"{role} {name!r} created in {within.name!r}")
     click.echo(made.id)
 
@@ -92,7 +100,7 @@ def create_user(account_name: str, role: str, name: str) -> None:
 def set_role(account_name: str, user: str, role: str, force: bool) -> None:
     """Give USER (id or name) another ROLE. What a new viewer has claimed goes back to the queue."""
     found = _find(account_name, user)
-    returned = leaving.set_role(found.account_id, found.id, Role(role), force=force)
+    returned = leaving.set_role(found.account_id, found.id, Role(role), by=None, force=force)
     click.echo(f"{found.name!r} is {role}; {returned} claims back in the queue")
 
 
@@ -104,7 +112,7 @@ def set_role(account_name: str, user: str, role: str, force: bool) -> None:
 def delete_user(account_name: str, user: str, force: bool) -> None:
     """Take the access of USER (id or name) away. Their handoffs keep their name."""
     found = _find(account_name, user)
-    returned = leaving.delete(found.account_id, found.id, force=force)
+    returned = leaving.delete(found.account_id, found.id, by=None, force=force)
     click.echo(
         f"{found.name!r} deleted; they write nothing more, and read nothing within 30 s; "
         f"{returned} claims back in the queue"
@@ -137,6 +145,8 @@ def issue_token(user: str, account_name: str | None, expires_days: int | None, n
         lifetime = None if never else timedelta(days=expires_days or TOKEN_DAYS)
         token, secret = account.issue_token(session, found.account_id, found.id, expires_in=lifetime)
         session.refresh(token)
+        note = f"{found.name}: {_state(token, found)}"
+        audit.record(session, found.account_id, Act.TOKEN_ISSUED, by=None, subject=f"token:{token.id}", note=note)
     click.echo(f"token {token.id} for {found.name!r} ({found.role}), {_state(token, found)}; it is not shown again")
     click.echo(secret)
 
@@ -172,4 +182,7 @@ def revoke_token(token_id: UUID) -> None:
     """End the token ID; every process has noticed within 30 s."""
     with maintenance() as session:
         ended = account.revoke_token(session, token_id)
+        if ended:
+            within = session.scalars(select(ApiToken.account_id).where(ApiToken.id == token_id)).one()
+            audit.record(session, within, Act.TOKEN_REVOKED, by=None, subject=f"token:{token_id}")
     click.echo(f"token {token_id} revoked" if ended else f"token {token_id} was revoked before")

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from flask import Response, request
 from flask_smorest import Blueprint
-from sqlalchemy import Text, Uuid, cast, literal
+from sqlalchemy import Text, cast
 
 from api.auth import caller, requires
 from api.feed import cursor as cursors
@@ -29,7 +29,7 @@ from models.handoff import OPEN, Actor, Handoff, Priority, Status
 from models.handoff.counts import counts
 from models.handoff.listing import Filter, listed
 from models.handoff.matched import matched
-from models.handoff.reading import is_unread
+from models.handoff.reading import IS_UNREAD
 from models.transaction import one_message, transaction
 
 blueprint = Blueprint("feed", __name__, url_prefix="/api/v1", description="What is open, and what happens to it")
@@ -165,7 +165,7 @@ def queue(query: dict[str, Any]) -> Response:
     what follows are together the queue as it is, always.
     """
     limit, page = query.pop("limit"), query.pop("page", None)
-    account_id, words, me = caller().account_id, query.get("q"), literal(caller().user_id, Uuid)
+    account_id, words = caller().account_id, query.get("q")
     with transaction(account_id) as session:
         if page:
             epoch, head, last = page_position(account_id, "queue", query, page)
@@ -177,9 +177,10 @@ def queue(query: dict[str, Any]) -> Response:
         if last:
             ids = ids.where(Handoff.id > UUID(last))
         rows = session.execute(
-            ids.with_only_columns(Handoff.id, cast(Handoff.card, Text), is_unread(me))
+            ids.with_only_columns(Handoff.id, cast(Handoff.card, Text), IS_UNREAD)
             .order_by(Handoff.id)
-            .limit(limit + 1)
+            .limit(limit + 1),
+            {"by": caller().user_id},
         ).all()
         places = matched(session, account_id, [row[0] for row in rows[:limit]], words) if words else None
     items = ",".join(

@@ -17,6 +17,7 @@ DESCRIPTIONS = {
     401: "No valid token",
     403: "Not with this role, or not your claim",
     404: "No such thing in this account",
+    405: "The path has no such method",
     409: "The state does not allow it",
     410: "The feed cannot be continued from this cursor; load the queue",
     412: "If-Match names an older version",
@@ -62,6 +63,7 @@ CODES = {
         "language_unknown",
         "no_admin",
         "page_invalid",
+        "question_unknown",
         "seq_ahead",
         "target_is_author",
         "user_unknown",
@@ -74,6 +76,7 @@ CODES = {
 
 EVERYWHERE = (400, 401, 403, 413, 415, 422, 429, 500, 503)
 WAITING = (429, 503)
+WRITES = ("post", "patch")
 
 
 class ProblemSchema(Schema):
@@ -162,7 +165,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         content = response.get("content", {}).get("application/json")
         if content is not None and (method, path) in ANSWERS:
             content["example"] = ANSWERS[method, path]
-    if method in ("post", "patch") and "412" in responses:
+    if method in WRITES and "412" in responses:
         operation.setdefault("parameters", []).append(IF_MATCH)
     if "304" in responses:
         operation.setdefault("parameters", []).append(IF_NONE_MATCH)
@@ -181,7 +184,7 @@ def _headers(path: str, method: str, status: str) -> list[str]:
         return []
     if path.endswith("/feed"):
         return ["ETag", "Poll-Interval"]
-    names = ["Feed-Seq"] if method == "post" and "/batches" not in path and status[0] == "2" else []
+    names = ["Feed-Seq"] if method in WRITES and "/batches" not in path and status[0] == "2" else []
     names += ["ETag"] if method == "get" and path.endswith("/handoffs/{handoff_id}") else []
     names += ["Location"] if status == "202" and path.endswith(("/handoffs", "/escalate")) else []
     return names

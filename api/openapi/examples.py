@@ -58,6 +58,7 @@ CARD = {
     "seq": 318,
     "returns": 0,
     "overdue": False,
+    "questions_open": 0,
     "assessment_state": "succeeded",
     "assessment": {
         "summary": "Scans to e-mail fail with an authentication error on one copier since this morning.",
@@ -97,6 +98,7 @@ GENERATION = {
     "input_hash": "0f" * 32,
     "steps_seen": 1,
     "steps_newer": 0,
+    "retracted_evidence": [],
     "queued_at": "2026-03-02T07:12:08.120000+00:00",
     "started_at": "2026-03-02T07:12:08.140000+00:00",
     "finished_at": "2026-03-02T07:12:09.310000+00:00",
@@ -127,6 +129,7 @@ BODIES: dict[tuple[str, str], Any] = {
     },
     ("post", f"{H}/assessments/{{generation}}/feedback"): {"rating": "helpful", "comment": "Pointed at TLS at once."},
     ("post", "/api/v1/sessions/{external_id}/steps"): STEP,
+    ("patch", "/api/v1/sessions/{external_id}"): {"title": "Copier CP-1F cannot send scans", "asset": None},
     ("post", "/api/v1/batches"): {"kind": "reassess", "filter": {"status": ["ready"]}, "dry_run": True},
 }
 
@@ -161,6 +164,34 @@ ANSWERS: dict[tuple[str, str], Any] = {
         "seq": 318,
     },
     ("get", "/api/v1/people"): {"items": [{**JO, "role": "engineer"}, {**SAM, "role": "engineer"}]},
+    ("get", "/api/v1/audit"): {
+        "items": [
+            {
+                "seq": 41,
+                "at": "2026-03-02T16:30:11.480000+00:00",
+                "kind": "batch.started",
+                "by": SAM,
+                "handoff_id": None,
+                "subject": "batch:0192f0c1-7a00-7000-8000-00000000003c",
+                "note": "120 handoffs",
+                "hash": "5e" * 32,
+            },
+        ],
+        "next_page": None,
+    },
+    ("get", "/api/v1/me/questions"): {
+        "items": [
+            {
+                "handoff_id": CARD["id"],
+                "session": {"external_id": "T-1042", "title": "Copier cannot send scans to e-mail"},
+                "step": 2,
+                "text": "Which firmware does the copier have?",
+                "asked_by": SAM,
+                "at": "2026-03-02T07:20:41.500000+00:00",
+            },
+        ],
+        "next_page": None,
+    },
     ("get", f"{H}/assessments"): {"items": [GENERATION], "next_page": None},
     ("get", f"{H}/timeline"): {
         "items": [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from models import text as words
 from models.analytics import Attribute
@@ -18,6 +18,7 @@ from models.session import Outcome, StepKind
 from tasks.assessors.content import CaseStateSchema, DraftSchema
 
 MAX_STEPS = 500
+MAX_STEP_NUMBER = 2**31 - 1
 
 
 class Text(fields.String):
@@ -90,6 +91,21 @@ class StepSchema(Schema):
     outcome = one_of(Outcome, allow_none=True)
     at = Time(allow_none=True)
     author = Text(most=200, allow_none=True)
+    to_user_id = fields.UUID(allow_none=True, metadata={"description": "Whom a question is for."})
+    answers = fields.Integer(
+        allow_none=True,
+        strict=True,
+        validate=validate.Range(1, MAX_STEP_NUMBER),
+        metadata={
+            "description": "The `seq` of an earlier question of this session. In a handoff: its place among the steps"
+            " that are sent, from 1, or else its `seq`."
+        },
+    )
+
+    @validates_schema(skip_on_field_errors=True)
+    def _asks_if_it_has_an_addressee(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("to_user_id") is not None and data["kind"] != StepKind.QUESTION:
+            raise ValidationError("Only a question is for somebody.", "to_user_id")
 
 
 class IntakeSessionSchema(Schema):
@@ -114,6 +130,16 @@ class IntakeSchema(Schema):
     ask = Text(most=2000, allow_none=True)
     priority = one_of(Priority, allow_none=True)
     target_user_id = fields.UUID(allow_none=True)
+
+
+class SessionEditSchema(Schema):
+    """What is corrected of a session. What is not named stays, as what is named with an empty text; null clears."""
+
+    title = Filled(most=200)
+    problem = Text(most=20_000, least=0)
+    category = Text(most=100, allow_none=True)
+    client = Text(most=200, allow_none=True)
+    asset = Text(most=200, allow_none=True)
 
 
 class IntakeHeaders(Schema):
@@ -312,6 +338,9 @@ class AssessmentSchema(DraftSchema):
     input_hash = fields.String(allow_none=True)
     steps_seen = fields.Integer(allow_none=True)
     steps_newer = fields.Integer(allow_none=True)
+    retracted_evidence = fields.List(
+        fields.String(), metadata={"description": "What it rests on and was retracted since, such as `step:3`."}
+    )
     queued_at = _time()
     started_at = _time()
     finished_at = _time()
@@ -356,6 +385,9 @@ class CardSchema(Schema):
     seq = fields.Integer(allow_none=True)
     returns = fields.Integer()
     overdue = fields.Boolean()
+    questions_open = fields.Integer(
+        metadata={"description": "How many questions to somebody wait for an answer; 0 when the handoff is not open."}
+    )
     assessment_state = one_of(State, allow_none=True)
     assessment = fields.Nested(ShortAssessmentSchema, allow_none=True)
 
@@ -498,10 +530,14 @@ class StoredStepSchema(Schema):
     author = fields.String(allow_none=True)
     added_by = fields.Nested(PersonSchema)
     added_at = _time()
+    to = fields.Nested(PersonSchema, allow_none=True)
+    answers = fields.Integer(allow_none=True)
+    retracted_at = _time()
+    retracted_by = fields.Nested(PersonSchema, allow_none=True)
 
 
-class SessionSchema(Schema):
-    """A session with its steps and handoffs."""
+class SessionHeadSchema(Schema):
+    """A session without its steps."""
 
     external_id = fields.String()
     title = fields.String()
@@ -511,6 +547,17 @@ class SessionSchema(Schema):
     asset = fields.String(allow_none=True)
     opened_at = _time()
     steps_count = fields.Integer()
+
+
+class EditedSessionSchema(SessionHeadSchema):
+    """A session after a correction, with the handoff whose version counts it."""
+
+    handoff = fields.Nested(CardSchema)
+
+
+class SessionSchema(SessionHeadSchema):
+    """A session with its steps and handoffs."""
+
     steps = fields.List(fields.Nested(StoredStepSchema))
     handoffs = fields.List(fields.Nested(CardSchema))
 
@@ -546,6 +593,31 @@ class MeSchema(Schema):
     role = fields.String()
     account = fields.Nested(AccountSchema)
     limits = fields.Nested(LimitsSchema)
+
+
+class QuestionSessionSchema(Schema):
+    """The session in which something is asked."""
+
+    external_id = fields.String()
+    title = fields.String()
+
+
+class QuestionSchema(Schema):
+    """A question that waits for an answer."""
+
+    handoff_id = fields.UUID()
+    session = fields.Nested(QuestionSessionSchema)
+    step = fields.Integer()
+    text = fields.String()
+    asked_by = fields.Nested(PersonSchema)
+    at = _time()
+
+
+class QuestionsSchema(Schema):
+    """The questions that wait for the caller, those that have waited longest first; at most 200."""
+
+    items = fields.List(fields.Nested(QuestionSchema))
+    next_page = fields.String(allow_none=True)
 
 
 class NothingQuery(Schema):

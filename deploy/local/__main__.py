@@ -182,10 +182,12 @@ def read_demo() -> dict[str, Any]:
     return {}
 
 
-def demo(environment: dict[str, str]) -> dict[str, Any]:
+def demo(environment: dict[str, str], *, empty: bool) -> dict[str, Any]:
     """Return the demo account and its tokens. Only the first call prints the tokens; lost ones are replaced."""
     kept = read_demo()
-    answer = json.loads(flask(environment, "demo", "--json"))
+    answer = json.loads(flask(environment, "demo", "--json", *["--empty"] * empty))
+    if answer.get("summary"):
+        say(answer["summary"])
     if not answer.get("tokens") and kept.get("account") == answer["account"]:
         answer["tokens"] = kept.get("tokens")
     if not answer.get("tokens"):
@@ -220,7 +222,7 @@ def own_database(postgres: Postgres) -> str:
     return owner_url
 
 
-def prepare(environment: dict[str, str]) -> dict[str, Any]:
+def prepare(environment: dict[str, str], *, empty: bool) -> dict[str, Any]:
     """Migrate, create the service's login, write demo.json and return its content.
 
     Replaces the owner's DATABASE_URL in the environment with the service's, unless that login may not be created.
@@ -232,7 +234,7 @@ def prepare(environment: dict[str, str]) -> dict[str, Any]:
         "metrics_url": f"{read(environment).at(int(environment['METRICS_PORT'])).url}/metrics",
         "database_url": owner_url,
         "redis_url": environment["REDIS_URL"],
-        **demo(environment),
+        **demo(environment, empty=empty),
     }
     write_private(Path(FOLDER, "demo.json"), json.dumps(facts, indent=2) + "\n")
     try:
@@ -326,7 +328,7 @@ def revive(servers: list[Server]) -> None:
                 say(str(error))
 
 
-def run(servers: list[Server], *, verbose: bool) -> None:
+def run(servers: list[Server], *, verbose: bool, empty: bool) -> None:
     """Start everything, and keep it running until a signal comes."""
     processes.sweep(MARK[processes.MARK])
     address = read(os.environ)
@@ -336,7 +338,7 @@ def run(servers: list[Server], *, verbose: bool) -> None:
         forget_libpq(os.environ)
     environment = base_environment(address)
     environment["DATABASE_URL"], environment["REDIS_URL"] = start_servers(servers)
-    facts = prepare(environment)
+    facts = prepare(environment, empty=empty)
     keep_running(environment, servers, facts, verbose=verbose)
 
 
@@ -351,7 +353,8 @@ def main() -> int:
     """Run until a signal. Return 0 after a clean stop, or 1 with the reason on stderr if the service cannot run."""
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("-v", "--verbose", action="store_true", help="show what the processes log")
-    verbose = parser.parse_args().verbose
+    parser.add_argument("--empty", action="store_true", help="create the demo account without cases")
+    options = parser.parse_args()
     os.chdir(ROOT)
     for name in [name for name, value in os.environ.items() if not value.strip()]:
         del os.environ[name]  # a blank variable counts as unset
@@ -362,7 +365,7 @@ def main() -> int:
     try:
         with only_one():
             try:
-                run(servers, verbose=verbose)
+                run(servers, verbose=options.verbose, empty=options.empty)
             finally:
                 end(servers)
     except StopAskedError:

@@ -17,8 +17,14 @@ SELECT h.account_id, h.id, h.version, h.seq,
     ) AS card,
     shared.keys || jsonb_build_object(
         'session', shared.ticket || jsonb_build_object('problem', s.problem),
-        'assessment', shown.body || jsonb_build_object('steps_newer',
-            CASE WHEN shown.steps_seen IS NOT NULL THEN greatest(0, s.steps_count - shown.steps_seen) END)
+        'assessment', shown.body || jsonb_build_object(
+            'steps_newer',
+            CASE WHEN shown.steps_seen IS NOT NULL THEN greatest(0, s.steps_count - shown.steps_seen) END,
+            'retracted_evidence', (SELECT coalesce(jsonb_agg('step:' || r.seq ORDER BY r.seq), '[]')
+                FROM session_steps AS r
+                WHERE r.account_id = h.account_id AND r.session_id = h.session_id AND r.retracted_at IS NOT NULL
+                    AND jsonb_path_exists(shown.content, '$.**.evidence[*] ? (@ == $id)',
+                        jsonb_build_object('id', 'step:' || r.seq))))
     ) AS whole
 FROM handoffs AS h
 JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
@@ -39,6 +45,8 @@ CROSS JOIN LATERAL (
         'lease_until', CASE WHEN h.status = 'claimed' THEN rfc3339(h.lease_until) END,
         'snoozed_until', rfc3339(h.snoozed_until), 'snooze_reason', h.snooze_reason,
         'resolution', h.resolution, 'seq', h.seq, 'returns', h.returns, 'overdue', h.overdue,
+        'questions_open', CASE WHEN h.status IN ('pending', 'ready', 'claimed') THEN (SELECT count(*)
+            FROM open_questions AS q WHERE q.account_id = h.account_id AND q.session_id = h.session_id) ELSE 0 END,
         'assessment_state', (SELECT state FROM assessments
             WHERE account_id = h.account_id AND handoff_id = h.id AND generation = h.generation)
     ) AS keys, jsonb_build_object(

@@ -44,7 +44,7 @@ def upgrade() -> None:
         ["waiting_since"],
         postgresql_where=sa.text("status IN ('pending', 'ready') AND reminders < 3"),
     )
-    op.execute((SQL / "handoff_cards.sql").read_text())
+    op.execute((SQL / "handoff_cards_0018.sql").read_text())
     op.execute((SQL / "forget_case.sql").read_text())
     op.execute("REVOKE ALL ON FUNCTION forget_case FROM PUBLIC")
     op.execute(

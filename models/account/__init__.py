@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -282,6 +283,12 @@ def people(session: Session, account_id: UUID) -> list[User]:
             .order_by(User.name, User.id)
         )
     )
+
+
+def names(session: Session, account_id: UUID, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the names of these people of the account, deleted ones included."""
+    rows = session.execute(select(User.id, User.name).where(User.account_id == account_id, User.id.in_(ids)))
+    return dict(rows.all())
 
 
 def active_user(session: Session, account_id: UUID, user_id: UUID) -> User:

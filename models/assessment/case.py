@@ -78,7 +78,8 @@ class PastCase:
 class Case:
     """Everything that an assessment may rest on, held without a connection.
 
-    Of a very long session `steps` are those that are worth reading, and `steps_left_out` counts the others.
+    Of a very long session `steps` are those that are worth reading, and `steps_left_out` counts the others. Steps
+    that were retracted are read by nobody.
     """
 
     account_id: UUID
@@ -94,13 +95,14 @@ class Case:
     steps: tuple[CaseStep, ...] = ()
     past: tuple[PastCase, ...] = ()
     steps_left_out: int = 0
+    steps_retracted: int = 0
     author: str | None = None  # who handed it off
     language: str | None = None  # that the account's readers want (BCP 47); None: the language of the case
 
     @property
     def steps_count(self) -> int:
         """Number of steps of the session, read or not."""
-        return len(self.steps) + self.steps_left_out
+        return len(self.steps) + self.steps_left_out + self.steps_retracted
 
     @property
     def characters(self) -> int:
@@ -155,7 +157,8 @@ def load(
         asset=found.asset,
         steps=steps,
         past=tuple(_past(*past) for past in found.past or ()),
-        steps_left_out=max(0, found.steps_count - len(steps)),
+        steps_left_out=max(0, found.steps_count - found.steps_retracted - len(steps)),
+        steps_retracted=found.steps_retracted,
         author=found.author,
         language=found.language,
     )

@@ -37,7 +37,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models import audit
 from models.account import User
+from models.audit import Act
 from models.batch.selection import Selection, selected
 from models.database import Base, CreatedAt, MaybeTime, Time, new_id, read_timeout, sql_file, stored_enum
 from models.database.executor import Session
@@ -186,7 +188,12 @@ def create(
         fresh.state, fresh.started_at, fresh.finished_at = BatchState.COMPLETED, func.now(), func.now()
     session.flush()
     session.refresh(fresh)
+    _record(session, fresh, Act.BATCH_STARTED, by=by, note=f"{fresh.total} handoffs")
     return fresh
+
+
+def _record(session: Session, batch: Batch, act: Act, *, by: UUID | None, note: str | None = None) -> None:
+    audit.record(session, batch.account_id, act, by=by, subject=f"batch:{batch.id}", note=note)
 
 
 def _refuse_identical(session: Session, account_id: UUID, identity: Any) -> NoReturn:
@@ -254,14 +261,19 @@ def items(
 _ITEMS = sql_file(__file__, "items")
 
 
-def pause(session: Session, account_id: UUID, batch_id: UUID) -> Batch:
-    """Queue nothing more until it is resumed; running items are finished. May be repeated."""
+def pause(session: Session, account_id: UUID, batch_id: UUID, *, by: UUID | None) -> Batch:
+    """Queue nothing more until it is resumed; running items are finished. May be repeated.
+
+    `by` is the admin, None: an operator at the command line.
+    """
     return _move(
         session,
         account_id,
         batch_id,
         MOVING,
         already=(BatchState.PAUSED,),
+        act=Act.BATCH_PAUSED,
+        by=by,
         state=BatchState.PAUSED,
         paused_reason="asked",
         rate=None,
@@ -269,7 +281,9 @@ def pause(session: Session, account_id: UUID, batch_id: UUID) -> Batch:
     )
 
 
-def resume(session: Session, account_id: UUID, batch_id: UUID, *, cost_ceiling: Decimal | None = None) -> Batch:
+def resume(
+    session: Session, account_id: UUID, batch_id: UUID, *, by: UUID | None, cost_ceiling: Decimal | None = None
+) -> Batch:
     """Continue a paused batch; a running one is left alone. Conflict `wrong_state` when it has ended.
 
     One that spent its ceiling needs a higher one: Conflict `cost_ceiling`.
@@ -286,13 +300,15 @@ def resume(session: Session, account_id: UUID, batch_id: UUID, *, cost_ceiling: 
         batch_id,
         (BatchState.PAUSED,),
         already=MOVING,
+        act=Act.BATCH_RESUMED,
+        by=by,
         state=BatchState.RUNNING,
         paused_reason=None,
         cost_ceiling=ceiling,
     )
 
 
-def cancel(session: Session, account_id: UUID, batch_id: UUID) -> Batch:
+def cancel(session: Session, account_id: UUID, batch_id: UUID, *, by: UUID | None) -> Batch:
     """End the batch for good; running items are still finished and counted. May be repeated."""
     return _move(
         session,
@@ -300,6 +316,8 @@ def cancel(session: Session, account_id: UUID, batch_id: UUID) -> Batch:
         batch_id,
         UNFINISHED,
         already=(BatchState.CANCELLED,),
+        act=Act.BATCH_CANCELLED,
+        by=by,
         state=BatchState.CANCELLED,
         paused_reason=None,
         finished_at=func.now(),
@@ -313,6 +331,8 @@ def _move(
     allowed: tuple[BatchState, ...],
     *,
     already: tuple[BatchState, ...],
+    act: Act,
+    by: UUID | None,
     **values: Any,
 ) -> Batch:
     won = session.scalars(
@@ -323,6 +343,7 @@ def _move(
         execution_options={"populate_existing": True, "synchronize_session": False},
     ).one_or_none()
     if won is not None:
+        _record(session, won, act, by=by)
         return won
     found = find(session, account_id, batch_id)
     if found.state not in already:

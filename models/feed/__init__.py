@@ -23,7 +23,6 @@ from sqlalchemy import (
     String,
     Text,
     case,
-    delete,
     func,
     insert,
     select,
@@ -33,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models import audit
 from models.database import Base, Time, sql_file, stored_enum
 from models.database.executor import Executor, Session
 from models.database.prepared import Prepared
@@ -153,14 +153,18 @@ def read_page(executor: Executor, account_id: UUID, *, after: int, limit: int, c
     return Page(state.epoch, state.head, state.floor, state.pace, state.quiet_seconds, events)
 
 
-def prune(session: Session, account_id: UUID, *, keep: timedelta, most: int, chunk: int = 5000) -> int:
-    """Delete old events and record it in `floor`, in one transaction; a reader never meets a gap.
+_MOVE_TO_AUDIT = sql_file(__file__, "move_to_audit")
 
-    Deletes at most `chunk` events and returns how many; 0: nothing was left to do. May run at any time, concurrently.
+
+def prune(session: Session, account_id: UUID, *, keep: timedelta, most: int, chunk: int = 2000) -> int:
+    """Move old events into the audit and record it in `floor`, in one transaction; a reader never meets a gap.
+
+    Moves at most `chunk` events and returns how many; 0: nothing was left to do. May run at any time, concurrently:
+    the lock of the audit holds others off, and the feed's counter is only locked at the end, so that nobody who
+    appends waits for the move.
     """
-    state = session.execute(
-        select(Feed.head, Feed.floor).where(Feed.account_id == account_id).with_for_update(key_share=True)
-    ).one()
+    audit.lock(session, account_id)
+    state = session.execute(select(Feed.head, Feed.floor).where(Feed.account_id == account_id)).one()
     aged = session.scalar(
         select(func.coalesce(func.min(FeedEvent.seq) - 1, state.head)).where(
             FeedEvent.account_id == account_id, FeedEvent.created_at >= func.now() - keep
@@ -169,8 +173,8 @@ def prune(session: Session, account_id: UUID, *, keep: timedelta, most: int, chu
     floor = min(max(aged, state.head - most), state.floor + chunk)
     if floor <= state.floor:
         return 0
+    session.execute(_MOVE_TO_AUDIT, {"account": account_id, "floor": floor})
     session.execute(update(Feed).where(Feed.account_id == account_id).values(floor=floor))
-    session.execute(delete(FeedEvent).where(FeedEvent.account_id == account_id, FeedEvent.seq <= floor))
     return floor - state.floor
 
 

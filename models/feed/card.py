@@ -64,7 +64,10 @@ def rfc3339(time: datetime | None) -> str | None:
 
 
 def step(row: SessionStep, names: Mapping[UUID, str]) -> dict[str, Any]:
-    """Represent a stored step. `author` is the person named as its author, `added_by` the one who sent it."""
+    """Represent a stored step. `author` is the person named as its author, `added_by` the one who sent it.
+
+    `names` has those of the people in people_of().
+    """
     return {
         "seq": row.seq,
         "kind": row.kind,
@@ -72,9 +75,22 @@ def step(row: SessionStep, names: Mapping[UUID, str]) -> dict[str, Any]:
         "outcome": row.outcome,
         "at": rfc3339(row.at or row.added_at),
         "author": row.author or names.get(row.added_by_id),
-        "added_by": {"id": str(row.added_by_id), "name": names.get(row.added_by_id)},
+        "added_by": _person(row.added_by_id, names),
         "added_at": rfc3339(row.added_at),
+        "to": _person(row.to_user_id, names),
+        "answers": row.answers,
+        "retracted_at": rfc3339(row.retracted_at),
+        "retracted_by": _person(row.retracted_by_id, names),
     }
+
+
+def people_of(row: SessionStep) -> set[UUID]:
+    """The people whose names step() shows."""
+    return {each for each in (row.added_by_id, row.to_user_id, row.retracted_by_id) if each is not None}
+
+
+def _person(user_id: UUID | None, names: Mapping[UUID, str]) -> dict[str, Any] | None:
+    return None if user_id is None else {"id": str(user_id), "name": names.get(user_id)}
 
 
 def session_head(stored: TroubleshootingSession) -> dict[str, Any]:

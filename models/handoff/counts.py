@@ -11,7 +11,7 @@ from models.database.executor import Executor
 from models.database.prepared import Prepared
 from models.feed import Feed
 from models.handoff import OPEN, Handoff, Priority, Status
-from models.handoff.reading import is_unread
+from models.handoff.reading import IS_UNREAD
 from models.handoff.views import View, within
 
 RESOLVED_DAYS = 30  # how far back resolved ones are counted; a view shows all of them
@@ -33,7 +33,7 @@ def _statement() -> Prepared:
         for name, count in (
             ("total", _count(within(view, _by))),
             ("urgent", _count(within(view, _by), Handoff.priority == Priority.URGENT)),
-            ("unread", _count(within(view, _by), is_unread(_by))),
+            ("unread", _count(within(view, _by), IS_UNREAD)),
         )
     ]
     opened = select(*views).select_from(Handoff).where(ours, Handoff.status.in_(OPEN)).subquery()

@@ -108,5 +108,7 @@ def note_steps(
         "by": by if is_action else None,
         **search.extension_values([step.text for step in steps], sessions.authors(steps)),
     }
+    # Of several questions the last one counts: people send one step at a time, and whole histories are read anyway.
+    asked = next((step.to_user_id for step in reversed(steps) if step.to_user_id is not None), None)
     for row in _ADD_STEPS(session, values):
-        session.collect(account_id, row.id, EventType.UPDATED, by=by)
+        session.collect(account_id, row.id, EventType.UPDATED, by=by, unread_for=asked)

@@ -15,7 +15,17 @@ from models.database.prepared import Prepared
 from models.errors import Invalid
 from models.feed import EventType
 from models.feed.unit_of_work import UnitOfWork
-from models.handoff import Intent, Priority, Sibling, Status, of_session, refuse_second_open, returns_after, search
+from models.handoff import (
+    Intent,
+    Priority,
+    Sibling,
+    Status,
+    of_session,
+    questions,
+    refuse_second_open,
+    returns_after,
+    search,
+)
 from models.session import SentSession, StoredSession
 from models.settings import settings
 
@@ -54,6 +64,7 @@ def accept(session: UnitOfWork, account_id: UUID, intake: Intake, *, by: UUID) -
     """
     if intake.target_user_id is not None:
         refuse_as_target(session, intake.target_user_id, by)
+    questions.refuse_unfit_addressees(session, intake.session.steps)
     parked = intake.intent is Intent.PARK
     handoff_id, assessment_id = new_id(), None if parked else new_id()
     stored = sessions.store(session, account_id, intake.session.details(), draft_of=handoff_id if parked else None)

@@ -1,10 +1,11 @@
 -- All that a handoff adds, in one message: the new steps of its session, the handoff, and its first assessment if it has
 -- one. However many steps, the statement has one shape.
 WITH step AS (
-    INSERT INTO session_steps (account_id, session_id, seq, kind, text, outcome, at, author, added_by_id)
-    SELECT :account, :session, seq, kind, text, outcome, at, author, :by
-    FROM jsonb_to_recordset(CAST(:steps AS jsonb))
-        AS row(seq int, kind text, text text, outcome text, at timestamptz, author text)
+    INSERT INTO session_steps (account_id, session_id, seq, kind, text, outcome, at, author, to_user_id, answers,
+        added_by_id)
+    SELECT :account, :session, seq, kind, text, outcome, at, author, to_user_id, answers, :by
+    FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS row(seq int, kind text, text text, outcome text,
+        at timestamptz, author text, to_user_id uuid, answers int)
 ), counted AS (
     UPDATE sessions SET steps_count = steps_count + :count
     WHERE account_id = :account AND id = :session AND :count > 0

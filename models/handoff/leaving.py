@@ -6,7 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select
 
+from models import audit
 from models.account import Account, Role, User, active_user
+from models.audit import Act
 from models.database.conflicts import repeated
 from models.database.executor import Session
 from models.errors import Conflict
@@ -17,39 +19,45 @@ LEFT = "the claimer has left"
 VIEWS_ONLY = "the claimer may take no work any more"
 
 
-def delete(account_id: UUID, user_id: UUID, *, force: bool = False) -> int:
+def delete(account_id: UUID, user_id: UUID, *, by: UUID | None, force: bool = False) -> int:
     """Revoke a person's access; returns how many claims went back. Their handoffs and steps keep their name.
 
-    Conflict `last_admin`: nobody could manage the account afterwards. `force` does it all the same.
+    Conflict `last_admin`: nobody could manage the account afterwards. `force` does it all the same. `by` is the
+    admin, None: an operator at the command line.
     """
-    return _end_access(account_id, user_id, force=force) + release_all(account_id, user_id, note=LEFT)
+    return _end_access(account_id, user_id, by=by, force=force) + release_all(account_id, user_id, note=LEFT)
 
 
 @repeated
-def _end_access(account_id: UUID, user_id: UUID, *, force: bool) -> int:
+def _end_access(account_id: UUID, user_id: UUID, *, by: UUID | None, force: bool) -> int:
     with maintenance() as session:
         user = _when_silent(session, account_id, user_id)
         _refuse_last_admin(session, user, force=force)
         user.deleted_at = func.now()
-        return moves.release_claims_of(session, account_id, user_id, note=LEFT)
+        returned = moves.release_claims_of(session, account_id, user_id, note=LEFT)
+        audit.record(session, account_id, Act.PERSON_DELETED, by=by, subject=f"person:{user_id}", note=user.name)
+        return returned
 
 
-def set_role(account_id: UUID, user_id: UUID, role: Role, *, force: bool = False) -> int:
+def set_role(account_id: UUID, user_id: UUID, role: Role, *, by: UUID | None, force: bool = False) -> int:
     """Change a person's role; returns how many claims went back, if they became a viewer. Conflict as above."""
-    returned = _change_role(account_id, user_id, role, force=force)
+    returned = _change_role(account_id, user_id, role, by=by, force=force)
     return returned + release_all(account_id, user_id, note=VIEWS_ONLY) if returned else 0
 
 
 @repeated
-def _change_role(account_id: UUID, user_id: UUID, role: Role, *, force: bool) -> int:
+def _change_role(account_id: UUID, user_id: UUID, role: Role, *, by: UUID | None, force: bool) -> int:
     with maintenance() as session:
         user = _when_silent(session, account_id, user_id)
         if role is not Role.ADMIN:
             _refuse_last_admin(session, user, force=force)
-        user.role = role
-        if role.covers(Role.ENGINEER):
-            return 0
-        return moves.release_claims_of(session, account_id, user_id, note=VIEWS_ONLY)
+        former, user.role = user.role, role
+        may_work = role.covers(Role.ENGINEER)
+        returned = 0 if may_work else moves.release_claims_of(session, account_id, user_id, note=VIEWS_ONLY)
+        if role is not former:
+            note = f"{user.name}: {former} → {role}"
+            audit.record(session, account_id, Act.PERSON_CHANGED, by=by, subject=f"person:{user_id}", note=note)
+        return returned
 
 
 def release_all(account_id: UUID, user_id: UUID, *, note: str = LEFT) -> int:

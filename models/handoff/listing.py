@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from models.database.executor import Session
 from models.handoff import Actor, Handoff, Priority, Status, visible_to
-from models.handoff.reading import is_unread
+from models.handoff.reading import IS_UNREAD
 from models.handoff.search import matches, ticket_of
 from models.handoff.views import Sort, Stretch, View, stretches, within
 from models.session import TroubleshootingSession
@@ -114,9 +114,10 @@ def page(
         if keys and number == first:
             here = here.where(part.after(keys))
         found = session.execute(
-            here.with_only_columns(Handoff.id, is_unread(who), *also, *part.keys)
+            here.with_only_columns(Handoff.id, IS_UNREAD, *also, *part.keys)
             .order_by(*part.order)
-            .limit(limit + 1 - len(rows))
+            .limit(limit + 1 - len(rows)),
+            {"by": seen_by.user_id},
         )
         rows += [Row(row[0], row[1], number, row[end:], row[2:end]) for row in found]
         if len(rows) > limit:

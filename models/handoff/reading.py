@@ -14,28 +14,22 @@ write waits for the other: the foreign key of a new row of reads locks no more t
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    ForeignKeyConstraint,
-    Text,
-    cast,
-    func,
-    literal,
-    select,
-)
+from sqlalchemy import BigInteger, ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.database import Base, sql_file
 from models.database.executor import Executor
 from models.database.prepared import Prepared
 from models.errors import Invalid, NotFound
-from models.feed.unit_of_work import EVERYBODY
-from models.handoff import Actor, Handoff
+from models.handoff import Actor
 
 _MARK_READ = Prepared(sql_file(__file__, "mark_read"))
+# Of a row of `handoffs`, for the person `by`. Texts, since each page of the queue would build them from parts again.
+IS_UNREAD: Any = sql_file(__file__, "is_unread")
+IS_UNOPENED: Any = sql_file(__file__, "is_unopened")
 
 
 class HandoffRead(Base):
@@ -68,31 +62,3 @@ def mark_read(executor: Executor, account_id: UUID, handoff_id: UUID, seq: int, 
     if rows[0].seq is None:
         raise Invalid("seq_ahead", "The handoff has had no event with this number yet.", seq=rows[0].head)
     return int(rows[0].seq)
-
-
-def is_unread(by: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Whether this person has never read the handoff, or not since it was unread for them again."""
-    since = func.greatest(_since(cast(by, Text)), _since(literal(EVERYBODY)), 0)
-    return _read_up_to(by) < since
-
-
-def is_unopened(by: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Whether this person has not read an event that made the handoff unread for them alone."""
-    return _read_up_to(by) < _since(cast(by, Text))
-
-
-def _read_up_to(by: ColumnElement[UUID]) -> ColumnElement[int]:
-    """Build the number up to which this person has read the handoff; -1: never.
-
-    A subquery, so that it is a lookup by key for each row: a join may read all that they have ever read.
-    """
-    theirs = select(HandoffRead.seq).where(
-        HandoffRead.account_id == Handoff.account_id,
-        HandoffRead.user_id == by,
-        HandoffRead.handoff_id == Handoff.id,
-    )
-    return func.coalesce(theirs.correlate(Handoff).scalar_subquery(), -1)
-
-
-def _since(reader: ColumnElement[str]) -> ColumnElement[int]:
-    return cast(Handoff.unread_since.op("->>", return_type=Text())(reader), BigInteger)

@@ -1,42 +1,43 @@
-"""The timeline of a handoff, read from the feed, the steps and the assessments."""
+"""The timeline of a handoff, read from the feed, the audit, the steps and the assessments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import BigInteger, Text, case, cast, func, null, select
 from sqlalchemy.orm import aliased
 
-from models import assessment
-from models.account import User
+from models import account, assessment
+from models.audit import OF_EVENTS, Audit
 from models.database.executor import Session
 from models.feed import EventType, FeedEvent
-from models.feed.card import rfc3339
+from models.feed.card import people_of, rfc3339
 from models.handoff import Handoff, Status
 from models.session import SessionStep
+
+ROLES = {"by", "to"}  # keys of entries that hold a person
 
 
 def timeline(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
     """Return every event, later step and assessment attempt of a handoff, oldest first.
 
-    Events older than the feed's retention are gone; the handoff's own times stay. What a step says is long, and is
-    added by with_texts().
+    A reassignment names who has the claim then (`to`, unknown once pruned), the last resolution says what it was.
+    A step says whom it asks (`to`), which step it `answers` and whether it is `retracted`.
+
+    Events past the feed's retention come from the audit. What a step says is long, and is added by with_texts().
     """
     entries = [*_events(session, handoff), *_steps(session, handoff), *_assessments(session, handoff)]
-    names = _names(session, handoff.account_id, {entry["by"] for entry in entries} - {None})
+    people = {who for entry in entries for role in ROLES if (who := entry.get(role)) is not None}
+    names = account.names(session, handoff.account_id, people)
     for entry in entries:
-        by = entry["by"]
-        entry["by"] = None if by is None else {"id": str(by), "name": names.get(by)}
+        for role in entry.keys() & ROLES:
+            who = entry[role]
+            entry[role] = None if who is None else {"id": str(who), "name": names.get(who)}
     ordered = sorted(entries, key=lambda entry: entry["at"])
     return [entry | {"at": rfc3339(entry["at"])} for entry in ordered]
-
-
-def _names(session: Session, account_id: UUID, ids: set[UUID]) -> dict[UUID, str]:
-    rows = session.execute(select(User.id, User.name).where(User.account_id == account_id, User.id.in_(ids)))
-    return dict(rows.all())
 
 
 def _entry(at: datetime | None, kind: str, by: UUID | None, **more: Any) -> dict[str, Any]:
@@ -44,14 +45,21 @@ def _entry(at: datetime | None, kind: str, by: UUID | None, **more: Any) -> dict
 
 
 def _events(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
-    events = session.execute(
-        select(FeedEvent.seq, FeedEvent.type, FeedEvent.created_at, FeedEvent.actor_id, FeedEvent.note)
-        .where(FeedEvent.account_id == handoff.account_id, FeedEvent.handoff_id == handoff.id)
-        .order_by(FeedEvent.seq)
+    """The events in the feed and those that were pruned, in one statement: pruning moves them at a single moment."""
+    own = FeedEvent.account_id == handoff.account_id, FeedEvent.handoff_id == handoff.id
+    kind = cast(FeedEvent.type, Text)
+    claimer = case((FeedEvent.type == EventType.REASSIGNED, FeedEvent.card["claimed_by"]["id"].as_string()))
+    facts = FeedEvent.seq, kind, FeedEvent.created_at, FeedEvent.actor_id, FeedEvent.note, claimer
+    current = select(*facts).where(*own)
+    seq = cast(func.split_part(Audit.subject, ":", 2), BigInteger).label("seq")
+    pruned = select(seq, Audit.kind, Audit.at, Audit.actor_id, Audit.note, cast(null(), Text)).where(
+        Audit.account_id == handoff.account_id, Audit.handoff_id == handoff.id, Audit.kind.startswith(OF_EVENTS)
     )
+    events = session.execute(pruned.union_all(current).order_by("seq")).all()
+    resolved = max((event[0] for event in events if event[1] == EventType.RESOLVED), default=None)
     return [
-        _entry(event.created_at, event.type.value, event.actor_id, seq=event.seq, note=_note(handoff, event))
-        for event in events
+        _entry(at, kind, by, seq=seq, **_facts(handoff, kind, note, claimer, is_last=seq == resolved))
+        for seq, kind, at, by, note, claimer in events
     ]
 
 
@@ -65,9 +73,13 @@ def receivers(session: Session, account_id: UUID, handoff_ids: Sequence[UUID]) -
     return {seq: name for seq, name in events if name}
 
 
-def _note(handoff: Handoff, event: Any) -> str | None:
-    # Events of former versions leave the root cause to the handoff.
-    return event.note or (handoff.root_cause if event.type is EventType.RESOLVED else None)
+def _facts(handoff: Handoff, kind: str, note: str | None, claimer: str | None, *, is_last: bool) -> dict[str, Any]:
+    if kind == EventType.RESOLVED:
+        # Events of former versions leave the root cause to the handoff.
+        return {"note": note or handoff.root_cause, "resolution": handoff.resolution if is_last else None}
+    if kind == EventType.REASSIGNED:
+        return {"note": note, "to": UUID(claimer) if claimer else None}
+    return {"note": note}
 
 
 def _steps(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
@@ -80,14 +92,34 @@ def _steps(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
         .scalar_subquery()
     )
     steps = session.execute(
-        select(SessionStep.added_at, SessionStep.added_by_id, SessionStep.seq).where(
+        select(
+            SessionStep.added_at,
+            SessionStep.added_by_id,
+            SessionStep.seq,
+            SessionStep.kind,
+            SessionStep.to_user_id,
+            SessionStep.answers,
+            SessionStep.retracted_at,
+        ).where(
             SessionStep.account_id == handoff.account_id,
             SessionStep.session_id == handoff.session_id,
             SessionStep.added_at > handoff.created_at,
             SessionStep.added_at < func.coalesce(next_began, "infinity"),
         )
     )
-    return [_entry(step.added_at, "step", step.added_by_id, step=step.seq) for step in steps]
+    return [
+        _entry(
+            step.added_at,
+            "step",
+            step.added_by_id,
+            step=step.seq,
+            step_kind=step.kind,
+            to=step.to_user_id,
+            answers=step.answers,
+            retracted=step.retracted_at is not None,
+        )
+        for step in steps
+    ]
 
 
 def with_texts(
@@ -123,13 +155,17 @@ def _assessments(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
 
 def steps_after(
     session: Session, account_id: UUID, session_id: UUID, seq: int, *, most: int
-) -> Sequence[tuple[SessionStep, str | None]]:
-    """Return the next steps after this number, with the names of those who added them."""
-    query = (
-        select(SessionStep, User.name)
-        .outerjoin(User, and_(User.account_id == SessionStep.account_id, User.id == SessionStep.added_by_id))
+) -> tuple[Sequence[SessionStep], Mapping[UUID, str]]:
+    """Return the next steps after this number, with the names of the people whom they name."""
+    steps = session.scalars(
+        select(SessionStep)
         .where(SessionStep.account_id == account_id, SessionStep.session_id == session_id, SessionStep.seq > seq)
         .order_by(SessionStep.seq)
         .limit(most)
-    )
-    return [(row[0], row[1]) for row in session.execute(query)]
+    ).all()
+    return steps, names_of(session, account_id, steps)
+
+
+def names_of(session: Session, account_id: UUID, steps: Collection[SessionStep]) -> Mapping[UUID, str]:
+    """Return the names of the people whom these steps name."""
+    return account.names(session, account_id, {person for step in steps for person in people_of(step)})

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, and_, case, or_, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from models.handoff import OPEN, WAITING, Handoff, Priority, Status
-from models.handoff.reading import is_unopened
+from models.handoff.questions import IS_ASKED
+from models.handoff.reading import IS_UNOPENED
 
 
 class View(StrEnum):
@@ -40,10 +41,10 @@ _IS_OPEN = Handoff.status.in_(OPEN)
 
 
 def within(view: View, by: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Condition for the rows of this person's view."""
+    """Condition for the rows of the view of this person, who is also the parameter `by`."""
     is_mine = and_(Handoff.status == Status.CLAIMED, Handoff.claimed_by_id == by)
     # Each of these alone puts a handoff into `for_me`.
-    concerns_me = (and_(_IS_WAITING, Handoff.target_id == by), and_(is_mine, is_unopened(by)))
+    concerns_me = (and_(_IS_WAITING, Handoff.target_id == by), and_(is_mine, IS_UNOPENED), IS_ASKED)
     conditions: dict[View, ColumnElement[bool]] = {
         View.WAITING: _IS_WAITING,
         View.FOR_ME: and_(_IS_OPEN, or_(*concerns_me)),

@@ -81,6 +81,9 @@ def _step(step: SessionStep) -> dict[str, Any]:
         "outcome": step.outcome,
         "at": rfc3339(step.at),
         "author": step.author,
+        "to_user_id": step.to_user_id and str(step.to_user_id),
+        "answers": step.answers,
+        "retracted_at": rfc3339(step.retracted_at),
     }
 
 

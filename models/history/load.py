@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from models.feed.append import MAX_EVENTS
 from models.feed.unit_of_work import UnitOfWork
 from models.handoff import OPEN, Handoff, Status, counts_as_return, edits, search
 from models.history import ImportedHandoff, Line
-from models.session import MAX_STEPS, Identity, SessionStep, StoredSession, as_row, without_known
+from models.session import MAX_STEPS, KnownSteps, SentStep, SessionStep, StoredSession, not_known, rows
 
 # Rows travel as one JSON parameter: ten times faster than as many values of one INSERT.
 _STORE_SESSIONS = sql_file(__file__, "store_sessions")
@@ -79,7 +79,8 @@ def load(session: UnitOfWork, account_id: UUID, lines: Sequence[Line], *, by: UU
     A line whose session has an open handoff, or whose target cannot take work, is refused with its reason.
     An open one makes an event, a resolved one makes none: it is past. A session that is there keeps its title and
     problem, and gets the steps it does not have, which is an event of its open handoff. What a parked one says is
-    its draft. Lines whose events do not fit in this transaction are `left`.
+    its draft. A question to somebody whom the account does not know is one to nobody. Lines whose events do not fit
+    in this transaction are `left`.
     """
     result = Loaded()
     now = session.scalar(select(func.now())) or datetime.now(UTC)
@@ -208,34 +209,52 @@ def _steps(
     New steps are noted on the session's open handoff.
     """
     known = _known_steps(session, account_id, [row.id for _, row in lines if row.steps_count])
+    people = _addressees(session, account_id, [line for line, _ in lines])
     fits: list[tuple[Line, StoredSession]] = []
-    rows: list[dict[str, Any]] = []
+    added: list[dict[str, Any]] = []
     for line, stored in lines:
-        fresh = without_known(line.intake.session.steps, known[stored.id])
+        sent = [_to_somebody_known(step, people) for step in line.intake.session.steps]
+        try:
+            fresh = not_known(sent, KnownSteps(stored.steps_count, known[stored.id]))
+        except Invalid:
+            result.refused.append((line.number, "session.steps: one answers no earlier question"))
+            continue
         if stored.steps_count + len(fresh) > MAX_STEPS:
             result.refused.append((line.number, f"session: more than {MAX_STEPS} steps"))
             continue
         fits.append((line, stored))
-        rows += [
-            {"session_id": str(stored.id), **as_row(step, seq)}
-            for seq, step in enumerate(fresh, start=stored.steps_count + 1)
-        ]
+        added += [{"session_id": str(stored.id), **row} for row in rows(stored, fresh)]
         if fresh and stored.id in open_ones:
-            edits.note_steps(session, account_id, stored.id, fresh, by=by, is_action=False)
-    if rows:
-        session.execute(_STORE_STEPS, {"account": account_id, "by": by, "rows": dump_json(rows)})
+            new = [step for step, _ in fresh]
+            edits.note_steps(session, account_id, stored.id, new, by=by, is_action=False)
+    if added:
+        session.execute(_STORE_STEPS, {"account": account_id, "by": by, "rows": dump_json(added)})
     return fits
 
 
-def _known_steps(session: Session, account_id: UUID, session_ids: list[UUID]) -> dict[UUID, Counter[Identity]]:
-    known: dict[UUID, Counter[Identity]] = defaultdict(Counter)
+def _known_steps(session: Session, account_id: UUID, session_ids: list[UUID]) -> dict[UUID, list[SessionStep]]:
+    known: dict[UUID, list[SessionStep]] = defaultdict(list)
     if session_ids:
-        rows = session.scalars(
-            select(SessionStep).where(SessionStep.account_id == account_id, SessionStep.session_id.in_(session_ids))
+        found = session.scalars(
+            select(SessionStep)
+            .where(SessionStep.account_id == account_id, SessionStep.session_id.in_(session_ids))
+            .order_by(SessionStep.session_id, SessionStep.seq)
         )
-        for row in rows:
-            known[row.session_id][row.identity] += 1
+        for step in found:
+            known[step.session_id].append(step)
     return known
+
+
+def _addressees(session: Session, account_id: UUID, lines: list[Line]) -> set[UUID]:
+    """Return those whom a step asks and the account knows, those who have left included: it is history."""
+    wanted = {step.to_user_id for line in lines for step in line.intake.session.steps} - {None}
+    if not wanted:
+        return set()
+    return set(session.scalars(select(User.id).where(User.account_id == account_id, User.id.in_(wanted))))
+
+
+def _to_somebody_known(step: SentStep, people: set[UUID]) -> SentStep:
+    return step if step.to_user_id is None or step.to_user_id in people else replace(step, to_user_id=None)
 
 
 def _handoffs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,14 +11,27 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, bindparam, delete, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    Text,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.database import Base, CreatedAt, MaybeTime, Time, dump_json, new_id, sql_file, stored_enum
 from models.database.executor import Session
 from models.database.prepared import Prepared
-from models.errors import Conflict
+from models.errors import Conflict, Invalid
 
 MAX_STEPS = 2000  # per session, over all its handoffs
 DETAILS = ("external_id", "title", "problem", "category", "client", "asset", "opened_at")  # what intake may send
@@ -95,10 +108,24 @@ class SessionStep(Base):
     author: Mapped[str | None] = mapped_column(String(200))
     added_by_id: Mapped[UUID]
     added_at: Mapped[Time] = mapped_column(server_default=func.now())
+    to_user_id: Mapped[UUID | None]  # whom a question is for
+    answers: Mapped[int | None] = mapped_column(BigInteger)  # the seq of an earlier question
+    retracted_at: Mapped[MaybeTime]  # it stays stored, and is no evidence any more
+    retracted_by_id: Mapped[UUID | None]
 
     __table_args__ = (
         ForeignKeyConstraint(["account_id", "session_id"], ["sessions.account_id", "sessions.id"]),
         ForeignKeyConstraint(["account_id", "added_by_id"], ["users.account_id", "users.id"]),
+        ForeignKeyConstraint(["account_id", "to_user_id"], ["users.account_id", "users.id"]),
+        ForeignKeyConstraint(["account_id", "retracted_by_id"], ["users.account_id", "users.id"]),
+        # The few steps that ask somebody, answer, or are retracted: open questions, evidence that is none any more.
+        Index(
+            "ix_session_steps_marked",
+            "account_id",
+            "session_id",
+            "seq",
+            postgresql_where=sql("to_user_id IS NOT NULL OR answers IS NOT NULL OR retracted_at IS NOT NULL"),
+        ),
     )
 
     @property
@@ -116,18 +143,25 @@ class SentStep:
     outcome: Outcome | None = None
     at: datetime | None = None
     author: str | None = None
+    to_user_id: UUID | None = None
+    answers: int | None = None
+    retracted_at: datetime | None = None  # in history only
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> SentStep:
         """Build it from a validated body."""
         outcome = body.get("outcome")
+        others = ("at", "author", "to_user_id", "answers", "retracted_at")
         return cls(
-            StepKind(body["kind"]), body["text"], outcome and Outcome(outcome), body.get("at"), body.get("author")
+            StepKind(body["kind"]),
+            body["text"],
+            outcome and Outcome(outcome),
+            **{name: body[name] for name in others if name in body},
         )
 
     @property
     def identity(self) -> Identity:
-        """The identity of a step within its session: everything that was sent of it."""
+        """The identity of a step within its session: what was sent of it, without whom it asks or what it answers."""
         return (self.kind, self.text, self.outcome, self.at and self.at.timestamp(), self.author)
 
 
@@ -172,6 +206,67 @@ class StoredSession:
     is_new: bool
 
 
+class KnownSteps:
+    """The steps of a session, to find those again that are sent once more; each is found once."""
+
+    def __init__(self, count: int, steps: Iterable[SessionStep]) -> None:
+        self.count = count
+        self.questions: set[int] = set()
+        self._left: dict[Identity, list[SessionStep]] = defaultdict(list)
+        for step in steps:
+            self._left[step.identity].append(step)
+            if step.kind is StepKind.QUESTION:
+                self.questions.add(step.seq)
+
+    def take(self, step: SentStep | SessionStep, answers: int | None) -> int | None:
+        """Return the seq of the same step, or None. `answers` is what the sent one answers here.
+
+        A client that does not say whom a step asks or what it answers means any that is the same otherwise.
+        """
+        left = self._left.get(step.identity, [])
+        same = [
+            known
+            for known in left
+            if step.to_user_id in (None, known.to_user_id) and answers in (None, known.answers)
+        ]
+        if not same:
+            return None
+        found = min(same, key=lambda known: (known.to_user_id, known.answers) != (step.to_user_id, answers))
+        left.remove(found)
+        return found.seq
+
+
+def not_known(steps: Sequence[Step], known: KnownSteps) -> list[tuple[Step, int | None]]:
+    """Return the steps that the session does not have, in order, each with the seq that it answers there.
+
+    A sent step answers by its place among the sent ones, from 1, or else by the seq of a step of the session, which a
+    client has that sends new steps alone. Invalid: neither is an earlier question. Consumes matches in `known`.
+    """
+    fresh: list[tuple[Step, int | None]] = []
+    places: list[int] = []  # the seq of each sent step in the session
+    for step in steps:
+        answers = None if step.answers is None else _answered(step.answers, steps, places, known)
+        seq = known.take(step, answers)
+        if seq is None:
+            fresh.append((step, answers))
+            seq = known.count + len(fresh)
+        places.append(seq)
+    return fresh
+
+
+def _answered(answers: int, steps: Sequence[Step], places: Sequence[int], known: KnownSteps) -> int:
+    if 1 <= answers <= len(places) and steps[answers - 1].kind is StepKind.QUESTION:
+        return places[answers - 1]
+    if answers in known.questions:
+        return answers
+    raise answers_nothing(answers)
+
+
+def answers_nothing(seq: int) -> Invalid:
+    """The error for a step that answers what is no earlier question."""
+    return Invalid("question_unknown", "A step answers an earlier question of its session.", answers=seq)
+
+
 def store(
     session: Session, account_id: UUID, details: Mapping[str, Any], *, draft_of: UUID | None = None
 ) -> StoredSession:
@@ -207,32 +302,30 @@ def authors(steps: Iterable[Step]) -> list[str]:
     return list(dict.fromkeys(step.author for step in steps if step.author))
 
 
-def new_steps(session: Session, account_id: UUID, stored: StoredSession, steps: Sequence[Step]) -> Sequence[Step]:
-    """Return those of `steps` that the session does not have yet, in order.
+def new_steps(
+    session: Session, account_id: UUID, stored: StoredSession, steps: Sequence[Step]
+) -> list[tuple[Step, int | None]]:
+    """Return those of `steps` that the session does not have yet, in order, each with the seq that it answers.
 
     A client that hands a session off again sends its whole history. A step is the same if everything that was
-    sent of it is the same; a step sent twice in one history is stored twice.
+    sent of it is the same; a step sent twice in one history is stored twice. Invalid: see not_known().
     """
-    if not stored.steps_count:
-        return steps
-    known = Counter(step.identity for step in steps_of(session, account_id, stored.id))
-    return without_known(steps, known)
+    return not_known(steps, known_steps(session, account_id, stored))
 
 
-def without_known(steps: Iterable[Step], known: Counter[Identity]) -> list[Step]:
-    """Return the steps that are not in `known`, in order. Consumes matches in `known`."""
-    fresh = []
-    for step in steps:
-        if known[step.identity] > 0:
-            known[step.identity] -= 1
-        else:
-            fresh.append(step)
-    return fresh
+def known_steps(session: Session, account_id: UUID, stored: StoredSession) -> KnownSteps:
+    """Return the steps that a session has."""
+    return KnownSteps(stored.steps_count, steps_of(session, account_id, stored.id) if stored.steps_count else ())
 
 
 def append_step(session: Session, stored: TroubleshootingSession, step: SentStep, *, by: UUID) -> SessionStep:
-    """Append a step to a session whose row is locked, so that numbers have no gaps."""
+    """Append a step to a session whose row is locked, so that numbers have no gaps.
+
+    Invalid: what it answers is no question of the session.
+    """
     _refuse_too_many(stored.steps_count + 1)
+    if step.answers is not None and not _is_question(session, stored, step.answers):
+        raise answers_nothing(step.answers)
     stored.steps_count += 1
     added = SessionStep(
         account_id=stored.account_id, session_id=stored.id, seq=stored.steps_count, added_by_id=by, **asdict(step)
@@ -240,6 +333,18 @@ def append_step(session: Session, stored: TroubleshootingSession, step: SentStep
     session.add(added)
     session.flush()
     return added
+
+
+def step_of(session: Session, stored: TroubleshootingSession, seq: int) -> SessionStep | None:
+    """Return a step of a session by its number, whatever the number."""
+    if not 1 <= seq <= stored.steps_count:
+        return None
+    return session.get(SessionStep, (stored.account_id, stored.id, seq), populate_existing=True)
+
+
+def _is_question(session: Session, stored: TroubleshootingSession, seq: int) -> bool:
+    found = step_of(session, stored, seq)
+    return found is not None and found.kind is StepKind.QUESTION
 
 
 def lock(session: Session, account_id: UUID, session_id: UUID) -> TroubleshootingSession:
@@ -260,14 +365,14 @@ def publish(session: Session, account_id: UUID, draft_id: UUID) -> StoredSession
     draft = lock(session, account_id, draft_id)
     details = {name: getattr(draft, name) for name in DETAILS if getattr(draft, name) is not None}
     stored = store(session, account_id, details)
-    steps = steps_of(session, account_id, draft_id)
-    fresh = [step.seq for step in new_steps(session, account_id, stored, steps)]
+    fresh = new_steps(session, account_id, stored, steps_of(session, account_id, draft_id))
     _refuse_too_many(stored.steps_count + len(fresh))
     moved = {
         "account": account_id,
         "draft": draft_id,
         "ticket": stored.id,
-        "steps": fresh,
+        "steps": [step.seq for step, _ in fresh],
+        "answers": [answers for _, answers in fresh],
         "before": stored.steps_count,
     }
     session.execute(_MOVE_STEPS, moved)
@@ -296,15 +401,26 @@ def discard(session: Session, account_id: UUID, draft_id: UUID) -> None:
         session.execute(delete(table).where(table.account_id == account_id, key == draft_id))
 
 
-def numbered(stored: StoredSession, steps: Sequence[SentStep]) -> str:
+def numbered(stored: StoredSession, steps: Sequence[tuple[SentStep, int | None]]) -> str:
     """Render new steps with their numbers as JSON. Conflict if the session would become too long."""
     _refuse_too_many(stored.steps_count + len(steps))
-    return dump_json([as_row(step, seq) for seq, step in enumerate(steps, start=stored.steps_count + 1)])
+    return dump_json(rows(stored, steps))
 
 
-def as_row(step: SentStep, seq: int) -> dict[str, Any]:
-    """Render a step with its number for a JSON parameter."""
-    return {**vars(step), "seq": seq, "at": step.at and step.at.isoformat()}
+def rows(stored: StoredSession, steps: Sequence[tuple[SentStep, int | None]]) -> list[dict[str, Any]]:
+    """Render new steps, each with the seq that it answers, with their numbers for a JSON parameter."""
+    return [_row(step, seq, answers) for seq, (step, answers) in enumerate(steps, start=stored.steps_count + 1)]
+
+
+def _row(step: SentStep, seq: int, answers: int | None) -> dict[str, Any]:
+    return {
+        **vars(step),
+        "seq": seq,
+        "at": step.at and step.at.isoformat(),
+        "to_user_id": step.to_user_id and str(step.to_user_id),
+        "answers": answers,
+        "retracted_at": step.retracted_at and step.retracted_at.isoformat(),
+    }
 
 
 def _refuse_too_many(count: int) -> None:

@@ -83,6 +83,7 @@ def of_line(line: Line, *, keep_outcomes: bool = False) -> Session | None:
     steps = [
         CaseStep(seq, step.kind, step.text, step.outcome, step.at, step.author)
         for seq, step in enumerate(sent.steps, 1)
+        if step.retracted_at is None
     ]
     end = find_end(steps, resolution, line.content.get("created_at"))
     shown = steps if keep_outcomes else [replace(step, outcome=None) for step in steps]

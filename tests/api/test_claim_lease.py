@@ -190,5 +190,5 @@ def test_a_claim_whose_lease_a_former_version_did_not_store_goes_back_all_the_sa
 def test_claims_of_somebody_who_leaves_keep_no_snooze(world: World) -> None:
     made = in_state(world, "claimed")
     snooze(world, made)
-    leaving.delete(world.account_id, world.senior.id)
+    leaving.delete(world.account_id, world.senior.id, by=None)
     assert [shown(world, made)[name] for name in ("status", *SHOWN)] == ["ready", None, None, None]

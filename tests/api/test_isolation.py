@@ -24,7 +24,20 @@ from models.assessment import case, leases
 from models.database import Base, migrations
 from models.errors import NotFound
 from models.feed import append, card
-from models.handoff import Actor, Handoff, claims, counts, listing, moves, reading, search, timeline, waiting
+from models.handoff import (
+    Actor,
+    Handoff,
+    claims,
+    corrections,
+    counts,
+    listing,
+    moves,
+    questions,
+    reading,
+    search,
+    timeline,
+    waiting,
+)
 from models.handoff.conditional import values_of
 from models.handoff.listing import Filter
 from models.handoff.matched import matched
@@ -59,7 +72,9 @@ TABLE: dict[tuple[str, str], int] = {
     ("POST", f"{HANDOFF}/assessments/<int:generation>/feedback"): 404,
     ("GET", f"{HANDOFF}/timeline"): 404,
     ("GET", "/api/v1/sessions/<path:external_id>"): 404,
+    ("PATCH", "/api/v1/sessions/<path:external_id>"): 404,
     ("POST", "/api/v1/sessions/<path:external_id>/steps"): 404,
+    ("POST", "/api/v1/sessions/<path:external_id>/steps/<int:seq>/retract"): 404,
     ("POST", "/api/v1/handoffs"): 422,  # with a target of the other account
     ("GET", "/api/v1/handoffs"): 200,
     ("GET", "/api/v1/queue"): 200,
@@ -67,11 +82,13 @@ TABLE: dict[tuple[str, str], int] = {
     ("GET", "/api/v1/feed"): 400,  # with the other account's cursor
     ("GET", "/api/v1/people"): 200,
     ("GET", "/api/v1/me"): 200,
+    ("GET", "/api/v1/me/questions"): 200,
     ("GET", "/api/v1/analytics/escalations"): 200,
     ("GET", "/api/v1/analytics/breakdown"): 200,
     ("GET", "/api/v1/analytics/ratings"): 200,
     ("GET", "/api/v1/analytics/now"): 200,
     ("GET", "/api/v1/openapi.json"): 200,
+    ("GET", "/api/v1/audit"): 200,
     ("GET", "/api/v1/batches"): 200,
     ("POST", "/api/v1/batches"): 200,  # a dry run over everything
     ("GET", BATCH): 404,
@@ -124,7 +141,8 @@ def foreign(world: World, other_world: World) -> Foreign:
         asked = assessment.generations(session, other_world.account_id, UUID(made))[0].id
     assess.run(other_world.account_id, asked)
     other_world.senior.post(f"/handoffs/{made}/claim")
-    other_world.senior.post(f"/sessions/T-{MARK}/steps", {"kind": "note", "text": MARK})
+    question = {"kind": "question", "text": MARK, "to_user_id": str(other_world.admin.id)}
+    other_world.senior.post(f"/sessions/T-{MARK}/steps", question)
     parked = other_world.junior.hand_off(f"P-{MARK}", intent="park", reason=MARK)["id"]
     batch = other_world.admin.post("/batches", {"kind": "reassess", "filter": {}, "note": MARK}).json["id"]
     cursor = other_world.senior.get("/queue").json["cursor"]
@@ -143,13 +161,13 @@ def rules(app: Flask) -> list[tuple[str, str]]:
 def call(world: World, foreign: Foreign, method: str, rule: str) -> TestResponse:
     path = rule.removeprefix("/api/v1").replace("<uuid:handoff_id>", foreign.handoff_id)
     path = path.replace("<path:external_id>", foreign.external_id).replace("<int:generation>", "1")
-    path = path.replace("<uuid:batch_id>", foreign.batch_id)
+    path = path.replace("<uuid:batch_id>", foreign.batch_id).replace("<int:seq>", "1")
     last = path.rpartition("/")[2]
     if method == "GET":
         query = f"cursor={foreign.cursor}" if last == "feed" else QUERIES.get(last, "")
         return world.admin.get(f"{path}?{query}" if query else path)
     if method == "PATCH":
-        return world.admin.patch(path, {"priority": "low"})
+        return world.admin.patch(path, {"title": "x"} if "/sessions/" in path else {"priority": "low"})
     body = intake(target_user_id=str(foreign.world.senior.id)) if last == "handoffs" else BODIES.get(last, {})
     return (world.admin.put if method == "PUT" else world.admin.post)(path, body)
 
@@ -303,6 +321,10 @@ def test_every_query_finds_nothing_when_it_names_another_account(world: World, f
         "claims.end_snooze": lambda s: claims.end_snooze(s, theirs, handoff_id),
         "claims.return_overdue_claim": lambda s: claims.return_overdue_claim(s, theirs, handoff_id),
         "waiting.remind": lambda s: waiting.remind(s, theirs, handoff_id),
+        "questions.waiting_for": lambda s: questions.waiting_for(s, theirs, foreign.world.admin.id),
+        "corrections.edit_session": lambda s: not_found(
+            lambda: corrections.edit_session(s, theirs, foreign.external_id, {"title": "x"}, by=who)
+        ),
         "moves.release_claims_of": lambda s: moves.release_claims_of(s, theirs, foreign.world.senior.id, note=MARK),
     }
     for name, query in queries.items():

@@ -19,7 +19,7 @@ from tests.world import Person, World, intake
 
 def delete(world: World, person: Person) -> None:
     """Delete somebody and let 30 seconds pass: nothing is believed for that long."""
-    leaving.delete(world.account_id, person.id)
+    leaving.delete(world.account_id, person.id, by=None)
     auth.forget_verified()
 
 
@@ -169,6 +169,9 @@ def test_last_use_is_written_at_most_once_a_minute(world: World) -> None:
         ("post", "/handoffs", "engineer"),
         ("post", "/handoffs/{id}/claim", "engineer"),
         ("post", "/sessions/T-1/steps", "engineer"),
+        ("post", "/sessions/T-1/steps/1/retract", "engineer"),
+        ("patch", "/sessions/T-1", "engineer"),
+        ("get", "/me/questions", "viewer"),
         ("get", "/handoffs/{id}", "viewer"),
         ("get", "/queue", "viewer"),
         ("get", "/queue/counts", "viewer"),

@@ -7,14 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text, update
 
 from models.feed import EventType
 from models.feed.unit_of_work import EVERYBODY
-from models.handoff import Handoff
-from models.handoff.claims import return_overdue_claim
-from models.transaction import maintenance, transaction
+from models.transaction import transaction
 from tests import world as worlds
+from tests.api.test_moves import age_claim, return_overdue
 from tests.world import Person, World
 
 
@@ -44,12 +42,8 @@ def everybody(world: World) -> list[Person]:
 
 def lapse(world: World, handoff_id: str) -> None:
     """Let the lease of its claim run out."""
-    with maintenance() as session:
-        session.execute(
-            update(Handoff).where(Handoff.id == UUID(handoff_id)).values(claimed_at=text("now() - interval '1 day'"))
-        )
-    with maintenance() as session:
-        assert return_overdue_claim(session, world.account_id, UUID(handoff_id))
+    age_claim(world, handoff_id, minutes=60)
+    assert return_overdue() == 1
 
 
 def test_a_handoff_is_unread_until_the_person_has_read_it(world: World) -> None:
@@ -228,7 +222,7 @@ def test_readings_at_the_same_moment_keep_the_highest(committed: str) -> None:
 
 def test_a_discarded_draft_is_there_for_nobody(world: World) -> None:
     draft = world.junior.hand_off("T-1", intent="park")["id"]
-    assert world.junior.put(f"/handoffs/{draft}/read", {"seq": 1}).status_code == 200
+    assert world.junior.put(f"/handoffs/{draft}/read", {"seq": 0}).status_code == 200
     world.junior.post(f"/handoffs/{draft}/discard")
     for person in (world.junior, world.admin):
-        assert person.put(f"/handoffs/{draft}/read", {"seq": 1}).status_code == 404
+        assert person.put(f"/handoffs/{draft}/read", {"seq": 0}).status_code == 404

@@ -100,7 +100,7 @@ def test_who_resolved_somebody_elses_claim_may_reopen_it_and_its_claimer_has_it_
 
 
 def leave(world: World) -> None:
-    leaving.delete(world.account_id, world.senior.id)
+    leaving.delete(world.account_id, world.senior.id, by=None)
 
 
 def test_what_is_reopened_after_its_claimer_has_left_waits_in_the_queue(world: World) -> None:

@@ -60,6 +60,36 @@ def test_a_timeline_tells_who_did_what_when(lasting: World) -> None:
     ]
 
 
+def test_a_timeline_tells_to_whom_a_claim_went_and_how_it_ended(lasting: World) -> None:
+    made = lasting.junior.hand_off("T-1")["id"]
+    lasting.senior.post(f"/handoffs/{made}/claim")
+    lasting.senior.post(f"/handoffs/{made}/reassign", {"user_id": str(lasting.senior2.id), "reason": "yours"})
+    lasting.senior2.post(f"/handoffs/{made}/resolve", {"resolution": "Done.", "root_cause": "The driver."})
+    entries = {item["kind"]: item for item in timeline(lasting, made)}
+    assert entries["handoff.reassigned"]["to"] == {"id": str(lasting.senior2.id), "name": lasting.senior2.name}
+    assert entries["handoff.resolved"]["resolution"] == "Done."
+
+
+def test_a_timeline_tells_questions_answers_and_what_was_retracted(lasting: World) -> None:
+    made = lasting.junior.hand_off("T-1", steps=[])["id"]
+    asked = {"kind": "question", "text": "Which firmware?", "to_user_id": str(lasting.junior.id)}
+    lasting.senior.post("/sessions/T-1/steps", asked)
+    lasting.junior.post("/sessions/T-1/steps", {"kind": "note", "text": "4.2.", "answers": 1})
+    lasting.junior.post("/sessions/T-1/steps", {"kind": "note", "text": "No, 4.3.", "answers": 1})
+    lasting.junior.post("/sessions/T-1/steps/2/retract")
+    lasting.junior.patch("/sessions/T-1", {"client": "Contoso"})
+    shown = timeline(lasting, made)
+    keys = ("by", "to", "step", "step_kind", "note", "answers", "retracted")
+    senior, junior = ({"id": str(who.id), "name": who.name} for who in (lasting.senior, lasting.junior))
+    assert [tuple(item[key] for key in keys) for item in shown if item["kind"] == "step"] == [
+        (senior, junior, 1, "question", "Which firmware?", None, False),
+        (junior, None, 2, "note", "4.2.", 1, True),
+        (junior, None, 3, "note", "No, 4.3.", 1, False),
+    ]
+    notes = [item["note"] for item in shown if item["kind"] == "handoff.updated" and item["note"]]
+    assert notes == ["step 2 retracted", "client: none → Contoso"]
+
+
 def test_a_timeline_tells_every_attempt_of_the_assessor_and_its_error(
     lasting: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -223,3 +223,18 @@ def test_a_page_of_the_queue_is_one_statement(world: World, made: dict[str, str]
     finally:
         event.remove(database.engine(), "before_cursor_execute", note)
     assert len([statement for statement in sent if "handoff" in statement]) == 1, sent
+
+
+def test_a_question_to_me_is_for_me_and_unread_until_it_is_answered(world: World) -> None:
+    made = world.junior.hand_off("T-1")["id"]
+    world.senior.post(f"/handoffs/{made}/claim")
+    seq = world.junior.get(f"/handoffs/{made}").json["seq"]
+    world.junior.put(f"/handoffs/{made}/read", {"seq": seq})
+    question = {"kind": "question", "text": "Which port?", "to_user_id": str(world.junior.id)}
+    asked = world.senior.post("/sessions/T-1/steps", question).json["seq"]
+    rows = [world.junior.get(f"/handoffs?view={view}").json["items"] for view in ("for_me", "handed_off")]
+    assert [[row["unread"] for row in row_list] for row_list in rows] == [[True], [True]]
+    assert world.junior.get("/queue/counts").json["views"]["for_me"] == {"total": 1, "urgent": 0, "unread": 1}
+    assert world.senior2.get("/handoffs?view=for_me").json["items"] == []
+    world.junior.post("/sessions/T-1/steps", {"kind": "note", "text": "Port 4.", "answers": asked})
+    assert world.junior.get("/handoffs?view=for_me").json["items"] == []

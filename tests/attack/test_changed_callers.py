@@ -159,6 +159,11 @@ WRITES: dict[str, Make] = {
         {"rating": "helpful"},
     ),
     "/sessions/<path:external_id>/steps": lambda place, _: (with_step(place), {"kind": "note", "text": "x"}),
+    "PATCH /sessions/<path:external_id>": lambda place, _: (
+        with_step(place).removesuffix("/steps"),
+        {"title": "Printer offline"},
+    ),
+    "/sessions/<path:external_id>/steps/<int:seq>/retract": lambda place, _: (f"{with_step(place)}/1/retract", {}),
     "/batches": lambda place, _: ("/batches", BATCH),
     "/batches/<uuid:batch_id>/pause": lambda place, _: (f"{batch(place)}/pause", {}),
     "/batches/<uuid:batch_id>/resume": lambda place, _: (f"{batch(place, 'pause')}/resume", {}),
@@ -230,7 +235,7 @@ def test_the_same_is_written_by_who_has_not(place: Place, route: str) -> None:
 
 def test_who_may_do_more_now_need_not_wait(place: Place) -> None:
     who = place.person(Role.ENGINEER)
-    leaving.set_role(place.world.account_id, who.id, Role.ADMIN)
+    leaving.set_role(place.world.account_id, who.id, Role.ADMIN, by=None)
     assert who.post(f"{claimed(place, place.world.senior)}/release").status_code == 200
 
 
@@ -240,7 +245,7 @@ def test_a_caller_without_a_token_of_ours_is_held_to_their_person(place: Place) 
     caller = Caller(place.world.account_id, "", who.id, who.name, Role.ENGINEER, token_id=who.id)
     with only_while(caller), transaction(place.world.account_id) as session:
         assert session.scalar(account.select(account.func.may_work(who.id)))
-    leaving.delete(place.world.account_id, who.id)
+    leaving.delete(place.world.account_id, who.id, by=None)
     with pytest.raises(CallerChangedError), only_while(caller), transaction(place.world.account_id) as session:
         session.scalar(account.select(1))
 
@@ -255,9 +260,9 @@ def test_nothing_is_claimed_by_or_given_to_somebody_who_leaves_at_that_moment(pl
         def leave(who: Person = who, barrier: threading.Barrier = barrier, n: int = n) -> None:
             barrier.wait(30)
             if n % 4 < 2:
-                leaving.delete(place.world.account_id, who.id)
+                leaving.delete(place.world.account_id, who.id, by=None)
             else:
-                leaving.set_role(place.world.account_id, who.id, Role.VIEWER)
+                leaving.set_role(place.world.account_id, who.id, Role.VIEWER, by=None)
 
         thread = threading.Thread(target=leave)
         thread.start()
@@ -280,7 +285,7 @@ def test_a_deletion_waits_for_what_its_person_is_writing(place: Place) -> None:
     path = claimed(place, who)
     with transaction(place.world.account_id) as session:
         assert session.scalar(account.select(account.func.may_work(who.id)))
-        thread = threading.Thread(target=leaving.delete, args=(place.world.account_id, who.id))
+        thread = threading.Thread(target=leaving.delete, args=(place.world.account_id, who.id), kwargs={"by": None})
         thread.start()
         wait_for(lambda: place.ask("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), "it to wait")
     thread.join()
@@ -308,7 +313,7 @@ def both_leave() -> list[str]:
     def leave(who: UUID) -> None:
         barrier.wait(30)
         try:
-            leaving.delete(within.id, who)
+            leaving.delete(within.id, who, by=None)
             outcomes.append("deleted")
         except Conflict as refused:
             outcomes.append(refused.code)

@@ -98,7 +98,7 @@ def test_a_login_ends_with_its_token_and_with_its_person(world: World, browse: A
     with maintenance() as session:
         token = session.scalars(select(Login.token_id).where(Login.user_id == world.senior.id)).one()
         assert account.revoke_token(session, token)
-    leaving.delete(world.account_id, world.junior.id)
+    leaving.delete(world.account_id, world.junior.id, by=None)
     assert [status(browser), status(other)] == [401, 401]
 
 

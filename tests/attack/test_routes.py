@@ -14,7 +14,7 @@ from models.account import Role
 from tests.world import Person, World
 
 OPEN = {"/api/v1/openapi.json"}  # needs no token
-IDS = {"handoff_id": UUID(int=1), "batch_id": UUID(int=1), "external_id": "T-1", "generation": 1}
+IDS = {"handoff_id": UUID(int=1), "batch_id": UUID(int=1), "external_id": "T-1", "generation": 1, "seq": 1}
 ORDER = (Role.VIEWER, Role.ENGINEER, Role.ADMIN)
 HOSTILE_BODIES = [
     b"",

@@ -76,9 +76,9 @@ class Stack:
                 start_new_session=True,
             )
 
-    def start(self, *arguments: str, **variables: str) -> None:
-        self.main = self.run(*arguments, **variables)
-        until(lambda: "Ready: " in self.output or self.main is None or self.main.poll() is not None)
+    def start(self, *arguments: str, with_cases: bool = False, **variables: str) -> None:
+        self.main = self.run(*arguments, *["--empty"] * (not with_cases), **variables)
+        until(lambda: "Ready: " in self.output or self.main is None or self.main.poll() is not None, seconds=200)
         assert "Ready: " in self.output, self.output
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -166,7 +166,7 @@ def test_all_of_it_runs_and_ends_with_the_main_process(stack: Stack) -> None:
         assert process.environ()["ASSESSOR"] == "openai"
         assert "escalation_service_resolutionflow:" in process.environ()["DATABASE_URL"]
     assert stack.facts["url"] == f"http://127.0.0.1:{stack.port}"
-    assert set(stack.facts["tokens"]) == {"junior", "senior", "senior2", "admin", "viewer"}
+    assert set(stack.facts["tokens"]) == {"junior", "junior2", "senior", "senior2", "admin", "viewer"}
     assert stack.facts["tokens"]["senior"] in stack.output
     assert "escalation_owner_resolutionflow:" in stack.facts["database_url"]
     secrets = ("demo.json", "secret_key", "service_password", "owner_password")
@@ -181,11 +181,12 @@ def test_all_of_it_runs_and_ends_with_the_main_process(stack: Stack) -> None:
     assert stack.processes() == []
 
 
-def test_the_terminal_shows_four_lines_and_what_has_died_unless_the_logs_are_asked_for(stack: Stack) -> None:
-    stack.start()
+def test_the_terminal_shows_five_lines_and_what_has_died_unless_the_logs_are_asked_for(stack: Stack) -> None:
+    stack.start(with_cases=True)
     until(stack.ready)
-    starting, ready, sign_in, stop = stack.output.splitlines()
+    starting, filled, ready, sign_in, stop = stack.output.splitlines()
     assert starting.startswith("Starting")
+    assert filled.startswith("Demo MSP was filled with ")
     assert ready == f"Ready: {stack.facts['url']}"
     assert stack.facts["tokens"]["senior"] in sign_in
     assert "Ctrl-C" in stop
@@ -196,6 +197,16 @@ def test_the_terminal_shows_four_lines_and_what_has_died_unless_the_logs_are_ask
     assert stack.end() == 0
     stack.start("-v")
     until(lambda: "maintenance@" in stack.output)
+    assert stack.end() == 0
+
+
+def test_the_demo_account_may_be_empty(stack: Stack) -> None:
+    stack.start()
+    assert "was filled" not in stack.output
+    request = urllib.request.Request(f"{stack.facts['url']}/api/v1/handoffs")
+    request.add_header("Authorization", f"Bearer {stack.facts['tokens']['admin']}")
+    with urllib.request.urlopen(request, timeout=3) as answer:
+        assert json.load(answer)["items"] == []
     assert stack.end() == 0
 
 

@@ -28,12 +28,14 @@ from models.handoff import (
     Actor,
     assessing,
     claims,
+    corrections,
     edits,
     idempotency,
     intake,
     leaving,
     moves,
     parked,
+    questions,
     reading,
     reopening,
     waiting,
@@ -135,6 +137,7 @@ _RESET = """
     UPDATE handoffs SET status = 'parked', intent = 'park', generation = 0, escalated_at = NULL, session_id = session
     FROM scene WHERE id = parked;
     DELETE FROM session_steps WHERE seq > 2 OR session_id NOT IN (SELECT session FROM scene);
+    UPDATE session_steps SET retracted_at = NULL, retracted_by_id = NULL;
     DELETE FROM sessions WHERE id NOT IN (SELECT session FROM scene);
     UPDATE sessions SET steps_count = 2 WHERE steps_count > 2;
     INSERT INTO sessions (account_id, id, external_id, title, problem, steps_count, draft_of)
@@ -301,6 +304,35 @@ def step_of_draft(scene: Scene, case: Case, side: int) -> None:
         edits.note_steps(session, scene.account, row.id, [body], by=author)
 
 
+def question_and_answer(scene: Scene, case: Case, side: int) -> None:
+    me, other = scene.people(side)
+    asked = SentStep(StepKind.QUESTION, f"question {next(scene.counter)}", to_user_id=other.id)
+    with transaction(scene.account) as session:
+        questions.refuse_unfit_addressees(session, [asked])
+        row = handoff.find_session(session, scene.account, case.name, seen_by=Actor(me.id), locked=True)
+        seq = sessions.append_step(session, row, asked, by=me.id).seq
+        answer = SentStep(StepKind.NOTE, f"answer {next(scene.counter)}", answers=seq)
+        sessions.append_step(session, row, answer, by=me.id)
+        edits.note_steps(session, scene.account, row.id, [asked, answer], by=me.id)
+        append_now(session)
+
+
+def edit_session(scene: Scene, case: Case, side: int, handoff_id: UUID | None = None) -> None:
+    changes = {"title": f"title {next(scene.counter)}", "client": None}
+    with transaction(scene.account) as session:
+        corrections.edit_session(session, scene.account, case.name, changes, by=scene.admin, handoff_id=handoff_id)
+
+
+def edit_draft(scene: Scene, case: Case, side: int) -> None:
+    edit_session(scene, case, side, handoff_id=case.parked)
+
+
+def retract(scene: Scene, case: Case, side: int) -> None:
+    with transaction(scene.account) as session:
+        row = handoff.find_session(session, scene.account, case.name, seen_by=scene.admin, locked=True)
+        corrections.retract(session, scene.account, row, 1, by=scene.admin)
+
+
 def rate(scene: Scene, case: Case, side: int) -> None:
     by = scene.people(side)[0].id
     with transaction(scene.account) as session:
@@ -341,7 +373,7 @@ def drive(scene: Scene, case: Case, side: int) -> None:
 
 def pause(scene: Scene, case: Case, side: int) -> None:
     with transaction(scene.account) as session:
-        batch.pause(session, scene.account, case.batch)
+        batch.pause(session, scene.account, case.batch, by=None)
 
 
 def take(scene: Scene, case: Case, side: int) -> None:
@@ -384,8 +416,8 @@ def return_claim(scene: Scene, case: Case, side: int) -> None:
 
 def lose_access(scene: Scene, case: Case, side: int) -> None:
     """Make the senior a viewer and then an engineer again; in between their claims go back and their writes fail."""
-    leaving.set_role(scene.account, scene.world.senior.id, Role.VIEWER)
-    leaving.set_role(scene.account, scene.world.senior.id, Role.ENGINEER)
+    leaving.set_role(scene.account, scene.world.senior.id, Role.VIEWER, by=None)
+    leaving.set_role(scene.account, scene.world.senior.id, Role.ENGINEER, by=None)
 
 
 def prune(scene: Scene, case: Case, side: int) -> None:
@@ -407,7 +439,7 @@ def load(scene: Scene, case: Case, side: int) -> None:
 
 
 # Those of somebody on either side; in others an admin or the author acts, whose access nobody touches here.
-REQUESTS = (claim, step, rate, mark_read, hand_off, park)
+REQUESTS = (claim, step, question_and_answer, rate, mark_read, hand_off, park)
 
 ACTS = (
     Act(claim),
@@ -428,6 +460,10 @@ ACTS = (
     Act(reassess),
     Act(step, status="claimed"),
     Act(step_of_draft, status="resolved"),
+    Act(question_and_answer, status="claimed"),
+    Act(edit_session, status="claimed"),
+    Act(edit_draft, status="resolved"),
+    Act(retract, status="claimed"),
     Act(rate),
     Act(mark_read),
     Act(hand_off, status="resolved"),

@@ -295,5 +295,5 @@ def test_more_claims_than_one_transaction_may_tell_go_back_with_their_claimer(
     claimed = [accept(world, f"T-{n}")[0] for n in range(5)]
     for each in claimed:
         moves.claim(world.account_id, each, by=Actor(world.senior.id))
-    assert leaving.delete(world.account_id, world.senior.id) == 5
+    assert leaving.delete(world.account_id, world.senior.id, by=None) == 5
     assert {row("handoffs", each).status for each in claimed} == {"ready"}

@@ -35,6 +35,8 @@ interface Assessment {
   assessment_state: AssessmentState;
   source: string | null;
   steps_newer: number | null;
+  /** Evidence that was retracted since, such as `step:3`. */
+  retracted_evidence: string[];
   queued_at: string;
   started_at: string | null;
   finished_at: string | null;
@@ -76,6 +78,7 @@ interface Handoff {
   seq: number;
   returns: number;
   overdue: boolean;
+  questions_open: number;
   assessment_state: AssessmentState | null;
   assessment: Assessment | null;
   questions_open?: number;
@@ -100,7 +103,12 @@ interface Step {
   outcome: "worked" | "failed" | "partial" | "unknown" | null;
   at: string | null;
   author: string | null;
+  added_by: Person;
   added_at: string;
+  to: Person | null;
+  answers: number | null;
+  retracted_at: string | null;
+  retracted_by: Person | null;
 }
 
 /** A session with its steps. */

@@ -269,6 +269,66 @@ def test_what_is_exported_and_imported_elsewhere_exports_the_same(
     assert gzip.decompress(first.read_bytes()).decode() == second.read_text()
 
 
+def asking(world: World) -> list[dict[str, Any]]:
+    return [
+        {"kind": "question", "text": "Which firmware?", "to_user_id": str(world.senior.id)},
+        {"kind": "note", "text": "4.2.", "answers": 1, "retracted_at": "2025-03-01T09:00:00Z"},
+        {"kind": "note", "text": "4.3.", "answers": 1},
+    ]
+
+
+def steps_of(world: World, external_id: str) -> list[tuple[Any, ...]]:
+    steps = world.viewer.get(f"/sessions/{external_id}").json["steps"]
+    keys = ("text", "answers", "retracted_at")
+    return [(*(step[key] for key in keys), step["to"] and step["to"]["name"]) for step in steps]
+
+
+def test_questions_answers_and_retractions_are_exported_and_imported(app: Flask, imports: Imports) -> None:
+    world = imports.world
+    assert imports.run(imports.file(past(1, steps=asking(world)))).exit_code == 0
+    assert steps_of(world, "OLD-1") == [
+        ("Which firmware?", None, None, world.senior.name),
+        ("4.2.", 1, "2025-03-01T09:00:00+00:00", None),
+        ("4.3.", 1, None, None),
+    ]
+    arguments = ["handoffs", "export", "--account", str(world.account_id)]
+    line = json.loads(app.test_cli_runner().invoke(args=arguments).stdout)
+    line["session"]["external_id"] = "OLD-2"
+    assert imports.run(imports.file({**line, "id": "again"}, name="2.jsonl")).exit_code == 0
+    assert steps_of(world, "OLD-2") == steps_of(world, "OLD-1")
+
+
+def test_imported_steps_answer_by_their_own_numbers_in_a_session_that_has_others(imports: Imports) -> None:
+    world = imports.world
+    made = world.junior.hand_off("OLD-1", steps=[{"kind": "question", "text": "Is it on?"}])["id"]
+    world.junior.post(f"/handoffs/{made}/withdraw")
+    steps = [{"kind": "note", "text": "Called."}, *asking(world)]
+    steps[2]["answers"] = steps[3]["answers"] = 2
+    assert imports.run(imports.file(past(1, steps=steps))).exit_code == 0
+    assert [step[:2] for step in steps_of(world, "OLD-1")] == [
+        ("Is it on?", None),
+        ("Called.", None),
+        ("Which firmware?", None),
+        ("4.2.", 3),
+        ("4.3.", 3),
+    ]
+
+
+def test_a_question_to_somebody_of_another_account_is_imported_as_one_to_nobody(
+    imports: Imports, other_world: World
+) -> None:
+    assert imports.run(imports.file(past(1, steps=asking(other_world)))).exit_code == 0
+    assert [step[3] for step in steps_of(imports.world, "OLD-1")] == [None, None, None]
+
+
+def test_a_line_with_an_answer_to_no_question_is_bad_and_the_others_are_loaded(imports: Imports) -> None:
+    bad = past(1, steps=[{"kind": "note", "text": "4.2.", "answers": 1}])
+    result = imports.run(imports.file(bad, past(2)))
+    assert (result.exit_code, "1 added" in result.output) == (1, True)
+    assert "line 1: session.steps: one answers no earlier question" in result.output
+    assert imports.world.viewer.get("/sessions/OLD-1").status_code == 404
+
+
 def test_export_since_leaves_out_what_is_older(app: Flask, imports: Imports) -> None:
     imports.run(imports.file(past(1), past(2, created_at="2026-01-05T00:00:00Z", resolved_at=None)))
     account = str(imports.world.account_id)

@@ -25,6 +25,7 @@ QUICK = settings(
     max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 ID = "01900000-0000-7000-8000-000000000000"
+STEPS = ("sessions/T-1/steps", "sessions/T-1/steps/1/retract")
 
 NASTY_TEXT = st.sampled_from(
     [
@@ -103,6 +104,7 @@ PLACES = st.sampled_from(
         *[("session", name) for name in ("external_id", "title", "problem", "category", "opened_at", "steps")],
         ("session", "steps", 0),
         *[("session", "steps", 0, name) for name in ("kind", "text", "outcome", "at", "author")],
+        *[("session", "steps", 0, name) for name in ("to_user_id", "answers")],
     ]
 )
 
@@ -134,10 +136,12 @@ def test_no_value_anywhere_in_an_intake_is_a_5xx(live: World, place: tuple[Any, 
 @example(body=b'"text"')
 def test_no_body_is_a_5xx(live: World, body: bytes) -> None:
     moves = ("claim", "resolve", "keep", "snooze", "unsnooze", "reopen", "restore", "discard")
-    for path in ("handoffs", *(f"handoffs/{ID}/{move}" for move in moves), "sessions/T-1/steps"):
+    for path in ("handoffs", *(f"handoffs/{ID}/{move}" for move in moves), *STEPS):
         answer = send(live, "POST", f"/api/v1/{path}", data=body, content_type="application/json")
         assert is_ours(answer), (path, answer.status_code, answer.text)
-    answer = send(live, "PUT", f"/api/v1/handoffs/{ID}/read", data=body, content_type="application/json")
+    for method, path in (("PUT", f"handoffs/{ID}/read"), ("PATCH", "sessions/T-1")):
+        answer = send(live, method, f"/api/v1/{path}", data=body, content_type="application/json")
+        assert is_ours(answer), (path, answer.status_code, answer.text)
     assert is_ours(answer), (answer.status_code, answer.text)
 
 
@@ -155,6 +159,17 @@ def test_no_value_of_an_edit_is_a_5xx(live: World, name: str, value: Any) -> Non
 
 
 @QUICK
+@given(name=st.sampled_from(["title", "problem", "client", "asset", "category", "unknown"]), value=JSON)
+@example(name="title", value="\ud800")
+@example(name="problem", value="a\x00b")
+@example(name="client", value="x" * 200)
+def test_no_correction_of_a_session_is_a_5xx(live: World, name: str, value: Any) -> None:
+    body = json.dumps({name: value}).encode()
+    answer = send(live, "PATCH", "/api/v1/sessions/T-1", data=body, content_type="application/json")
+    assert is_ours(answer), (answer.status_code, answer.text)
+
+
+@QUICK
 @given(name=st.sampled_from(["until", "reason", "unknown"]), value=JSON)
 @example(name="until", value="9999-12-31T23:59:59-23:59")
 @example(name="until", value="0001-01-01T00:00:00+23:59")
@@ -165,6 +180,16 @@ def test_no_value_of_a_snooze_is_a_5xx(live: World, name: str, value: Any) -> No
     soon = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     body = json.dumps({"until": soon, "reason": "x", name: value}).encode()
     answer = send(live, "POST", f"/api/v1/handoffs/{made}/snooze", data=body, content_type="application/json")
+    assert is_ours(answer), (answer.status_code, answer.text)
+
+
+@QUICK
+@given(name=st.sampled_from(["to_user_id", "answers", "kind", "retracted_at"]), value=JSON)
+@example(name="answers", value=10**400)
+@example(name="to_user_id", value=ID)
+def test_no_value_in_a_step_is_a_5xx(live: World, name: str, value: Any) -> None:
+    body = json.dumps({"kind": "question", "text": "Why?", name: value}).encode()
+    answer = send(live, "POST", "/api/v1/sessions/T-1/steps", data=body, content_type="application/json")
     assert is_ours(answer), (answer.status_code, answer.text)
 
 
@@ -210,12 +235,17 @@ def test_no_path_is_a_5xx(live: World, name: str) -> None:
         assert is_ours(answer), (path, answer.status_code, answer.text)
     step = {"kind": "note", "text": "x"}
     assert is_ours(send(live, "POST", f"/api/v1/sessions/{quoted}/steps", json=step))
+    assert is_ours(send(live, "POST", f"/api/v1/sessions/{quoted}/steps/1/retract"))
+    assert is_ours(send(live, "POST", f"/api/v1/sessions/T-1/steps/{quoted}/retract"))
+    assert is_ours(send(live, "PATCH", f"/api/v1/sessions/{quoted}", json={"title": "x"}))
 
 
 @pytest.mark.parametrize("path", ["/api/v1/sessions/%FF%FE", "/api/v1/sessions/%00", "/api/v1/sessions/%ED%A0%80"])
 def test_a_path_that_is_no_utf_8_or_holds_nul_is_404(live: World, path: str) -> None:
     assert send(live, "GET", path).status_code == 404
     assert send(live, "POST", f"{path}/steps", json={"kind": "note", "text": "x"}).status_code == 404
+    assert send(live, "POST", f"{path}/steps/1/retract").status_code == 404
+    assert send(live, "PATCH", path, json={"title": "x"}).status_code == 404
 
 
 @pytest.mark.parametrize("generation", ["0", "2147483648", "9" * 30, "9" * 5000])
@@ -227,7 +257,7 @@ def test_a_generation_that_cannot_be_is_404(live: World, generation: str) -> Non
 
 QUERY_NAMES = [
     *["status", "priority", "category", "session", "claimed_by", "handed_off_by", "since", "until", "q"],
-    *["limit", "page", "cursor", "collapse", "mine", "period", "view", "sort"],
+    *["limit", "page", "cursor", "collapse", "mine", "period", "view", "sort", "kind", "handoff"],
 ]
 
 
@@ -243,7 +273,8 @@ QUERY_NAMES = [
 def test_no_query_is_a_5xx(live: World, name: str, value: str) -> None:
     raw = value.encode("utf-8", "surrogatepass")[:3000]
     quoted = "".join(f"%{byte:02X}" for byte in raw)
-    for path in ("handoffs", "queue", "queue/counts", "feed", "people", "analytics/escalations", "openapi.json"):
+    paths = ("handoffs", "queue", "queue/counts", "feed", "people", "me/questions", "analytics/escalations", "audit")
+    for path in (*paths, "openapi.json"):
         answer = send(live, "GET", f"/api/v1/{path}?{name}={quoted}&%FF=%FE")
         assert is_ours(answer), (path, answer.status_code, answer.text)
         answer = send(live, "GET", f"/api/v1/{path}?{name}={quoted}")

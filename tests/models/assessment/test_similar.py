@@ -66,6 +66,16 @@ def test_a_case_is_loaded_with_what_is_like_its_title_and_problem_and_without_it
     assert list(loaded.past) == found(world, words, besides=UUID(alike))
 
 
+def test_what_resolved_the_same_session_before_has_not_held_and_is_not_offered(world: World) -> None:
+    other = resolve(world, "T-1", **SPOOLER)
+    resolve(world, "T-2", "Restarted it.", **SPOOLER)
+    again = world.junior.hand_off("T-2", **SPOOLER)["id"]
+    with transaction(world.account_id) as session:
+        loaded = case.load(session, world.account_id, UUID(again), NOBODY)
+    assert [str(each.handoff_id) for each in loaded.past] == [other]
+    assert [str(each.handoff_id) for each in found(world, besides=UUID(again))] == [other]
+
+
 def test_nothing_is_found_for_another_topic_or_for_no_words(world: World) -> None:
     resolve(world, "T-1", **SPOOLER)
     resolve(world, "T-2", **BACKUP)

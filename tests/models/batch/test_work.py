@@ -155,13 +155,13 @@ def test_a_paused_batch_counts_what_ends_and_begins_nothing(five: World) -> None
     made = start(five)
     drive(five, made)
     with transaction(five.account_id) as session:
-        batch.pause(session, five.account_id, made)
+        batch.pause(session, five.account_id, made, by=None)
     end_all(five.account_id)
     assert drive(five, made) == 0
     found = read(five, made)
     assert (found.state, found.done, found.paused_reason) == (BatchState.PAUSED, 2, "asked")
     with transaction(five.account_id) as session:
-        batch.resume(session, five.account_id, made)
+        batch.resume(session, five.account_id, made, by=None)
     assert run_to_the_end(five, made).done == 5
 
 
@@ -169,7 +169,7 @@ def test_a_cancelled_batch_counts_what_was_in_flight_and_nothing_more(five: Worl
     made = start(five)
     drive(five, made)
     with transaction(five.account_id) as session:
-        batch.cancel(session, five.account_id, made)
+        batch.cancel(session, five.account_id, made, by=None)
     found = run_to_the_end(five, made)
     assert (found.state, found.done, found.total) == (BatchState.CANCELLED, 2, 5)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -21,9 +22,9 @@ from models.account import Caller, Role, login
 from models.account.limits import limits
 from models.assessment.feedback import Rating
 from models.errors import NotFound
-from models.handoff import COVERED, OPEN, Priority, Status
+from models.handoff import COVERED, OPEN, Priority, Status, questions
 from models.session import Outcome, StepKind
-from models.transaction import maintenance
+from models.transaction import maintenance, one_message
 
 blueprint = Blueprint("pages", __name__)
 case.add_filters(blueprint)
@@ -223,6 +224,7 @@ def _common() -> dict[str, Any]:
         "me": g.get("caller"),
         "csrf": cookie.csrf_token(),
         "labels": labels.for_scripts(),
+        "asked_of_me": _asked_of_me,
         "counts": _counts,
         "title_of": lists.title_of,
         **SELECTS,
@@ -230,8 +232,17 @@ def _common() -> dict[str, Any]:
 
 
 def _counts() -> dict[str, Any]:
-    """How much waits for the reader; empty where that cannot be found out."""
-    return {} if "is_trouble" in g else lists.counts(g.caller)
+    """Return how much waits for the reader; nothing while the database is away."""
+    with suppress(OperationalError, PoolTimeout):
+        return lists.counts(g.caller)
+    return {}
+
+
+def _asked_of_me() -> list[dict[str, Any]]:
+    """Return what somebody asks the reader; nothing while the database is away."""
+    with suppress(OperationalError, PoolTimeout), one_message(g.caller.account_id) as message:
+        return questions.waiting_for(message, g.caller.account_id, g.caller.user_id)
+    return []
 
 
 @blueprint.after_request
@@ -251,7 +262,6 @@ def _message(status: int, title: str, detail: str) -> Response:
 @blueprint.errorhandler(OperationalError)
 @blueprint.errorhandler(PoolTimeout)
 def _database_away(_: Exception) -> Response:
-    g.is_trouble = True
     response = _message(503, "Not available right now", "The database does not answer. Please try again in a moment.")
     response.headers["Retry-After"] = "2"
     return response

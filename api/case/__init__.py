@@ -54,11 +54,9 @@ def page(
         epoch, head = feed.tail(session, who.account_id)  # before the rows: the feed reports what happens in between
         found = handoff.find(session, who.account_id, handoff_id, seen_by=actor)
         shown = json.loads(card.representation(session, who.account_id, handoff_id).text)
-        steps = [
-            card.step(step, {step.added_by_id: name or ""})
-            for step, name in timeline.steps_after(session, who.account_id, found.session_id, 0, most=MAX_STEPS)
-        ]
-        timelines, receivers = _timelines(session, found, shown, actor)
+        rows, names = timeline.steps_after(session, who.account_id, found.session_id, 0, most=MAX_STEPS)
+        steps = [card.step(row, names) for row in rows]
+        timelines = _timelines(session, found, shown, actor)
         if is_seen and shown["seq"] is not None:
             reading.mark_read(session, who.account_id, handoff_id, shown["seq"], by=actor)
         newest = _newest(session, who.account_id, handoff_id, shown)
@@ -68,7 +66,7 @@ def page(
     lines = summary(shown, steps, clock)
     viewer = {"id": str(who.user_id), "is_admin": who.is_admin, "may_write": who.role.covers(Role.ENGINEER)}
     cited = cited_steps(shown)
-    column = history(shown, steps, timelines, receivers, clock, cited=cited, viewer=viewer, tail=tail)
+    column = history(shown, steps, timelines, clock, cited=cited, viewer=viewer, tail=tail)
     return {
         "handoff": shown,
         "session": shown["session"],
@@ -90,8 +88,8 @@ def page(
     }
 
 
-def _timelines(session: Session, found: Handoff, shown: Row, actor: Actor) -> tuple[Timelines, dict[int, str]]:
-    """Read the timelines of this handoff and of the session's earlier ones, and who was given each claim."""
+def _timelines(session: Session, found: Handoff, shown: Row, actor: Actor) -> Timelines:
+    """Read the timelines of the session's earlier handoffs and of this one."""
     wanted = Filter(session=shown["session"]["external_id"])
     ids = session.scalars(
         listing.listed(session, found.account_id, wanted, seen_by=actor)
@@ -99,10 +97,9 @@ def _timelines(session: Session, found: Handoff, shown: Row, actor: Actor) -> tu
         .order_by(Handoff.id.desc())
         .limit(EARLIER)
     ).all()
-    earlier = [handoff.find(session, found.account_id, each, seen_by=actor) for each in ids]
+    earlier = [handoff.find(session, found.account_id, each, seen_by=actor) for each in reversed(ids)]
     told = [(_own(each), _events_of(session, each)) for each in earlier]
-    receivers = timeline.receivers(session, found.account_id, [found.id, *ids])
-    return [*told, (_own(found), timeline.timeline(session, found))], receivers
+    return [*told, (_own(found), timeline.timeline(session, found))]
 
 
 def _own(found: Handoff) -> Row:

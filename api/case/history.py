@@ -54,6 +54,7 @@ class Entry:
     kind: str  # step | move | assessment
     words: str = ""
     note: str = ""
+    fixed: str = ""  # the resolution of an earlier handoff
     about: str = ""  # what the note is, if it is not a reason
     step: Row | None = None
     kind_label: str = ""
@@ -100,7 +101,6 @@ def history(
     handoff: Row,
     steps: Sequence[Row],
     timelines: Iterable[tuple[Row, Sequence[Row]]],
-    receivers: Mapping[int, str],
     clock: Clock,
     *,
     cited: set[int],
@@ -109,14 +109,14 @@ def history(
 ) -> History:
     """Build the column from a session's steps and the timelines of its handoffs, each with its handoff.
 
-    `receivers` has the names of those who were given the claim, by the number of the event. `tail` keeps open at
-    least the steps from that number on, so that nothing folds away under a reader when more arrive.
+    `tail` keeps open at least the steps from that number on, so that nothing folds away under a reader when more
+    arrive.
     """
     begin = max(1, len(steps) - TAIL + 1)
     begin = min(begin, tail) if tail else begin
     entries = [*_steps(handoff, steps, cited, begin, viewer)]
     for owner, rows in timelines:
-        entries += _moves(owner, rows, receivers, clock, is_this=owner["id"] == handoff["id"])
+        entries += _moves(owner, rows, clock, is_this=owner["id"] == handoff["id"])
     entries.sort(key=lambda entry: entry.order)
     return History(
         list(_days(entries, clock)),
@@ -158,42 +158,50 @@ def _may_retract(step: Row, viewer: Row) -> bool:
     return own and viewer["may_write"] and not retracted(step)
 
 
-def _moves(
-    owner: Row, rows: Sequence[Row], receivers: Mapping[int, str], clock: Clock, *, is_this: bool
-) -> Iterator[Entry]:
+def _moves(owner: Row, rows: Sequence[Row], clock: Clock, *, is_this: bool) -> Iterator[Entry]:
     claimer = ""
     for number, row in enumerate(rows):
-        made = _move(row, receivers, claimer, clock)
-        kind = row["kind"]
-        if kind in ("handoff.claimed", "handoff.reassigned"):
-            claimer = receivers.get(row.get("seq", 0), "")
+        made = _move(row, claimer, clock)
+        claimer = _claimer_after(row, claimer)
         if made is None:
             continue
-        # A reason that the summary shows is not shown again.
-        if kind == "handoff.created" and (not is_this or owner["ask"]):
+        # What the summary shows is not shown again.
+        if row["kind"] == "handoff.created" and (not is_this or owner["ask"]):
             made = replace(made, note=owner["reason"])
+        if row["kind"] == "handoff.resolved" and not is_this:
+            made = replace(made, fixed=row.get("resolution") or "")
         name = f"event-{row['seq']}" if "seq" in row else f"assessment-{owner['id'][-6:]}-{number}"
         yield replace(made, id=name, order=(moment(row["at"]), 1, number))
 
 
-def _move(row: Row, receivers: Mapping[int, str], claimer: str, clock: Clock) -> Entry | None:
+def _claimer_after(row: Row, before: str) -> str:
+    """Return who has the claim after an event."""
+    person = {"handoff.claimed": row["by"], "handoff.reassigned": row.get("to")}.get(row["kind"])
+    return person["name"] if person else before
+
+
+def _move(row: Row, claimer: str, clock: Clock) -> Entry | None:
     kind, who, note = row["kind"], (row["by"] or {}).get("name") or "", row.get("note") or ""
     made = Entry("", row["at"], who, "move", note=note, by_person=bool(who))
     if kind.startswith("assessment."):
         return _assessment(made, row)
-    if kind == "handoff.updated" and not note:
-        return None  # a step, which stands here itself
+    if kind == "handoff.updated":
+        return _updated(made, note, clock) if note else None  # a step stands here itself
     if kind == "handoff.released" and not who:
-        whose = f"The claim of {claimer} lapsed" if claimer else "The claim lapsed"
-        said = whose if note == LAPSED else f"It went back into the queue: {note}" if note else "It went back"
-        return replace(made, words=said, note="Nothing had happened in time." if note == LAPSED else "")
+        return _returned(made, note, claimer)
     if kind == "handoff.reassigned":
-        return replace(made, words=f"{MOVES[kind]} {receivers.get(row.get('seq', 0), 'somebody else')}")
+        return replace(made, words=f"{MOVES[kind]} {(row.get('to') or {}).get('name') or 'somebody else'}")
     if kind == "handoff.resolved":
         return replace(made, words=MOVES[kind], about="Root cause" if note else "")
-    if kind == "handoff.updated":
-        return _updated(made, note, clock)
     return replace(made, words=MOVES[kind]) if kind in MOVES else None
+
+
+def _returned(made: Entry, note: str, claimer: str) -> Entry:
+    """Say why the service has put it back."""
+    if note != LAPSED:
+        return replace(made, words="It went back into the queue")
+    whose = f"The claim of {claimer} lapsed" if claimer else "The claim lapsed"
+    return replace(made, words=whose, note="Nothing had happened in time.")
 
 
 def _updated(made: Entry, note: str, clock: Clock) -> Entry:

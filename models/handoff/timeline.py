@@ -63,16 +63,6 @@ def _events(session: Session, handoff: Handoff) -> list[dict[str, Any]]:
     ]
 
 
-def receivers(session: Session, account_id: UUID, handoff_ids: Sequence[UUID]) -> dict[int, str]:
-    """Return who had the claim after each event that gave it to somebody, by the number of the event."""
-    events = session.execute(
-        select(FeedEvent.seq, FeedEvent.card["claimed_by"]["name"].astext)
-        .where(FeedEvent.account_id == account_id, FeedEvent.handoff_id.in_(handoff_ids))
-        .where(FeedEvent.type.in_([EventType.CLAIMED, EventType.REASSIGNED]))
-    )
-    return {seq: name for seq, name in events if name}
-
-
 def _facts(handoff: Handoff, kind: str, note: str | None, claimer: str | None, *, is_last: bool) -> dict[str, Any]:
     if kind == EventType.RESOLVED:
         # Events of former versions leave the root cause to the handoff.

@@ -290,6 +290,8 @@ def test_long_texts_and_long_sessions_have_no_axe_violation_and_fit(
 ) -> None:
     handoff = long_session(team)
     team.senior.call("POST", f"/handoffs/{handoff['id']}/claim")
+    question = {"kind": "question", "text": "Is it back?", "to_user_id": team.senior.id}
+    team.junior.call("POST", "/sessions/LONG-1/steps", question)
     page = open_browser(team.senior, reduced_motion="reduce", **MODES[mode]).new_page()
     page.goto(f"/handoffs/{handoff['id']}")
     live(page)

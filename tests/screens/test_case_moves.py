@@ -183,3 +183,18 @@ def test_two_editors_at_once_keep_their_words_and_see_what_stands(team: Team, pa
     expect(page.locator(".line-ask")).to_contain_text("My words.")
     stored = team.junior.call("GET", f"/handoffs/{handoff['id']}")
     assert (stored["ask"], stored["priority"]) == ("My words.", "high")
+
+
+def test_what_was_written_in_a_form_of_the_bar_stays_when_the_handoff_goes_elsewhere(
+    team: Team, page_of: PageOf
+) -> None:
+    handoff = taken(team)
+    page = opened(page_of, team.senior, handoff)
+    page.get_by_role("button", name="Resolve", exact=True).click()
+    page.get_by_label("What fixed it").fill("It was the relay, because")
+    team.admin.call("POST", f"/handoffs/{handoff['id']}/reassign", {"user_id": team.senior2.id})
+    expect(page.locator("#panel-resolve .stranded")).to_contain_text(
+        f"{team.admin.name} gave it to {team.senior2.name}. It is not with you any more. Your words are kept here."
+    )
+    expect(page.get_by_label("What fixed it")).to_have_value("It was the relay, because")
+    expect(page.locator("#start")).to_contain_text(f"{team.senior2.name} took it")

@@ -78,7 +78,6 @@ interface Handoff {
   seq: number;
   returns: number;
   overdue: boolean;
-  questions_open: number;
   assessment_state: AssessmentState | null;
   assessment: Assessment | null;
   questions_open?: number;

@@ -80,7 +80,7 @@ interface Handoff {
   overdue: boolean;
   assessment_state: AssessmentState | null;
   assessment: Assessment | null;
-  questions_open?: number;
+  questions_open: number;
   /** In rows of the queue and of lists: whether the reader has not read it (again). */
   unread?: boolean;
   /** In rows of a search: where its words were found. */

@@ -144,7 +144,8 @@ def _found(places: Sequence[Card]) -> tuple[str, str, str, str] | None:
     if place is None:
         return None
     text, start, end = place["text"], place["start"], place["end"]
-    return place["field"].replace(":", " ").replace("_", " ").capitalize(), text[:start], text[start:end], text[end:]
+    field = "needs" if place["field"] == "ask" else place["field"]
+    return field.replace(":", " ").replace("_", " ").capitalize(), text[:start], text[start:end], text[end:]
 
 
 def facts(card: Card) -> str:

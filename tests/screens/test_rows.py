@@ -226,6 +226,19 @@ def test_a_key_takes_the_row_with_the_focus_and_not_the_one_beside_the_list(team
     assert team.senior.call("GET", f"/handoffs/{read['id']}")["claimed_by"] is None
 
 
+def test_the_row_that_has_the_focus_is_never_covered(team: Team, service: Service, page_of: PageOf) -> None:
+    shift.busy(team, service, rounds=1)
+    page = page_of(team.senior, viewport={"width": 1280, "height": 500})
+    live(page)
+    covered = """() => {
+      const row = document.activeElement.closest('.card').getBoundingClientRect();
+      return row.top < document.querySelector('.list-head').getBoundingClientRect().bottom || row.bottom > innerHeight;
+    }"""
+    for key in ("j",) * 15 + ("k",) * 12:
+        page.keyboard.press(key)
+        assert not page.evaluate(covered), page.evaluate("document.activeElement.textContent")
+
+
 def test_after_a_gap_a_list_of_several_pages_is_whole_again(team: Team, page_of: PageOf, service: Service) -> None:
     for number in range(205):
         team.junior.hand_off(f"T-{number}")

@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 
 /** @param {Match} match */
 export function marked({ field, text, start, end }) {
-  const name = field.replace(":", " ").replaceAll("_", " ");
+  const name = (field === "ask" ? "needs" : field).replace(":", " ").replaceAll("_", " ");
   const letters = [...text]; // the server counts characters
   return [
     el("span", { className: "field" }, `${name[0].toUpperCase()}${name.slice(1)}: `),

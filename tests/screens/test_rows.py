@@ -232,7 +232,8 @@ def test_the_row_that_has_the_focus_is_never_covered(team: Team, service: Servic
     live(page)
     covered = """() => {
       const row = document.activeElement.closest('.card').getBoundingClientRect();
-      return row.top < document.querySelector('.list-head').getBoundingClientRect().bottom || row.bottom > innerHeight;
+      const head = document.querySelector('.list-head').getBoundingClientRect();
+      return row.top < head.bottom || row.bottom > innerHeight;
     }"""
     for key in ("j",) * 15 + ("k",) * 12:
         page.keyboard.press(key)

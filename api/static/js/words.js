@@ -41,13 +41,6 @@ export const moment = (time) => new Date(time).toLocaleString([], { dateStyle: "
 
 const NTH = ["", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
 
-// A summary without the title, which stands above it anyway, if that is its whole first sentence.
-export function belowTitle(summary, title) {
-  const rest = summary.slice(title.length);
-  const ends = /[.!?…]$/.test(title) ? /^\s+/ : /^[.!?…]+\s+/;
-  return (summary.startsWith(title) && ends.test(rest) && rest.replace(ends, "")) || summary;
-}
-
 // "Third time here"; null the first time.
 export function returns(count) {
   if (!count) return null;

@@ -15,10 +15,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from api import auth, case, labels
+from api import queue as lists
 from api.auth import cookie, jwts
 from api.http import errors
 from models import account
 from models.account import Account, Caller, Kind, Role, login
+from models.account.limits import limits
 from models.account.settings import FIXED, SETTINGS
 from models.assessment.feedback import Rating
 from models.errors import NotFound
@@ -172,9 +174,21 @@ def _signed_out() -> Any:
 
 @blueprint.get("/queue")
 @page(Role.VIEWER)
-def queue() -> str:
-    """The live queue."""
-    return render_template("queue.html")
+def queue() -> Any:
+    """The queue: a view of it as it is now, which the script keeps so."""
+    wait = limits().seconds_to_wait(g.caller)
+    if wait > 0:
+        return _message(429, "Too many requests", "Please wait a moment and load the page again.")
+    asked = lists.Asked.of(request.args)
+    return render_template(
+        "queue.html",
+        asked=asked,
+        shown=lists.read(g.caller, asked),
+        views=lists.views(g.caller),
+        sorts=list(lists.SORTS.items()),
+        empty=lists.EMPTY,
+        blank=lists.rows.BLANK,
+    )
 
 
 @blueprint.get("/handoffs/<uuid:handoff_id>")
@@ -246,8 +260,22 @@ def settings() -> str:
 
 @blueprint.context_processor
 def _common() -> dict[str, Any]:
-    shared = {"me": g.get("caller"), "csrf": cookie.csrf_token(), "labels": labels.for_scripts(), **SELECTS}
-    return {"asked_of_me": _asked_of_me, **shared}
+    return {
+        "me": g.get("caller"),
+        "csrf": cookie.csrf_token(),
+        "labels": labels.for_scripts(),
+        "asked_of_me": _asked_of_me,
+        "counts": _counts,
+        "title_of": lists.title_of,
+        **SELECTS,
+    }
+
+
+def _counts() -> dict[str, Any]:
+    """Return how much waits for the reader; nothing while the database is away."""
+    with suppress(OperationalError, PoolTimeout):
+        return lists.counts(g.caller)
+    return {}
 
 
 def _asked_of_me() -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, and_, literal, select
+from sqlalchemy import ColumnElement, Select, Uuid, and_, literal, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from models.database.executor import Session
 from models.handoff import Actor, Handoff, Priority, Status, visible_to
@@ -64,11 +65,18 @@ def listed(session: Session, account_id: UUID, wanted: Filter, *, seen_by: Actor
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a list, and its place there: the number of its stretch and its keys in it."""
+    """A row of a list, with the columns that were asked for beside it."""
 
     id: UUID
     is_unread: bool
-    place: list[Any]
+    stretch: int
+    keys: Sequence[Any]
+    also: Sequence[Any] = ()
+
+    @property
+    def place(self) -> list[Any]:
+        """Its place in the list: the number of its stretch and its keys in it."""
+        return [self.stretch, *map(_text, self.keys)]
 
 
 class PlaceError(ValueError):
@@ -84,10 +92,12 @@ def page(
     sort: Sort | None = None,
     after: Sequence[Any] | None = None,
     limit: int,
+    also: Sequence[ColumnElement[Any] | InstrumentedAttribute[Any]] = (),
 ) -> list[Row]:
     """Return the next rows of a list after a place, at most limit + 1; the extra one only shows that there are more.
 
-    PlaceError: `after` is of another list. A search for a ticket by its id alone begins with that ticket's handoffs.
+    `also` are further columns of each. PlaceError: `after` is of another list. A search for a ticket by its id alone
+    begins with that ticket's handoffs.
     """
     who = literal(seen_by.user_id, Uuid)
     query = listed(session, account_id, wanted, seen_by=seen_by)
@@ -96,6 +106,7 @@ def page(
     parts = _ticket_first(session, account_id, wanted, stretches(wanted.view, sort))
     first, keys = _place(after, parts)
     rows: list[Row] = []
+    end = 2 + len(also)
     for number, part in enumerate(parts[first:], start=first):
         if part is None:
             continue
@@ -103,12 +114,12 @@ def page(
         if keys and number == first:
             here = here.where(part.after(keys))
         found = session.execute(
-            here.with_only_columns(Handoff.id, IS_UNREAD, *part.keys)
+            here.with_only_columns(Handoff.id, IS_UNREAD, *also, *part.keys)
             .order_by(*part.order)
             .limit(limit + 1 - len(rows)),
             {"by": seen_by.user_id},
         )
-        rows += [Row(row[0], row[1], [number, *map(_text, row[2:])]) for row in found]
+        rows += [Row(row[0], row[1], number, row[end:], row[2:end]) for row in found]
         if len(rows) > limit:
             break
     return rows

@@ -19,6 +19,7 @@ ROWS = {
     "news": reads.news,
     "history": reads.history,
     "queue": reads.queue,
+    "queue-html": reads.queue_html,
     "intake": writes.intake,
     "claim": writes.claim,
     "slow-model": pipeline.slow_model,

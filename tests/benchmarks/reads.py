@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from urllib.parse import urlencode
 
 from tests.benchmarks import load
 from tests.benchmarks import population as people
@@ -136,6 +137,47 @@ def queue(stage: Stage) -> list[Row]:
         result = alternate(sides[0], sides[1], LATENCY_ROUNDS)
     name = f"queue page, {OPEN} open of 1 million handoffs"
     return [Row(name, *result, "ms", f"{OPEN} open of {OPEN}", 1.3, least=False)]
+
+
+def queue_html(stage: Stage) -> list[Row]:
+    """The page of 500 open handoffs as HTML, beside the same rows as JSON: until the last byte is there."""
+    with stage.service() as service:
+        people.add_handoffs(stage.servers, service.name, account=1, first=1, count=OPEN, status="ready")
+        service.web(WEB_CONCURRENCY="1")
+        pages = queue_pages(service)
+        html = [load.get("/queue", Cookie=signed_in(service))]
+        sides = [whole_of(service, each, stage.seconds) for each in (html, pages)]
+        result = alternate(sides[0], sides[1], LATENCY_ROUNDS)
+    name = f"queue as HTML, {OPEN} open, p95"
+    return [Row(name, *result, "ms", f"its JSON in {len(pages)} pages, p95", 2, least=False)]
+
+
+def signed_in(service: Service) -> str:
+    """The cookie of a browser in which the account's first person has signed in."""
+    body = urlencode({"token": token(1), "next": "/queue"}).encode()
+    form = load.post("/sign-in", body, **{"Content-Type": "application/x-www-form-urlencoded"})
+    answer = load.closed_loop(service.port, iter([form]), connections=1, seconds=9, keep=True).only(303).answers[0]
+    head = answer.partition(b"\r\n\r\n")[0].decode()
+    cookies = (line[11:] for line in head.splitlines() if line.lower().startswith("set-cookie:"))
+    return next(cookies).partition(";")[0].strip()
+
+
+def whole_of(service: Service, requests: list[bytes], seconds: float) -> Callable[[], float]:
+    """Measures the p95 in milliseconds of all these requests one after the other."""
+    again = forever(requests)
+    warm_up(service.port, again, 1)
+
+    def measure() -> float:
+        single = load.closed_loop(service.port, forever(requests), connections=1, seconds=seconds).only(200).latencies
+        wholes = sorted(map(sum, batched(single, len(requests))))
+        return 1000 * wholes[int(0.95 * len(wholes))]
+
+    return measure
+
+
+def batched(values: list[float], size: int) -> Iterator[list[float]]:
+    """Consecutive values, so many at a time; what is left at the end is not given."""
+    return (values[at : at + size] for at in range(0, len(values) - size + 1, size))
 
 
 def queue_pages(service: Service) -> list[bytes]:

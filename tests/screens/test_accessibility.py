@@ -40,12 +40,22 @@ def screens(page: Page, shown: dict[str, Any], team: Team) -> Iterator[str]:
     page.get_by_role("button", name="Sign in").click()
     live(page)
     team.junior.ready("AXE-1", title="Just in")
-    expect(page.locator("#arrivals .card")).to_contain_text("Confidence")
+    expect(page.locator(".card", has_text="Just in")).to_contain_text("Confidence")
     yield "queue"
+    page.get_by_role("link", name="Just in").click()
+    expect(page.locator("#context h3").first).to_be_visible()
+    page.get_by_role("link", name="Copier").hover()
+    team.junior.hand_off("AXE-2", title="Later and urgent", priority="urgent")
+    expect(page.locator("#pill")).to_have_text("1 new · 1 urgent")
+    yield "queue, with the context of one and a new one"
     page.keyboard.press("?")
     yield "help"
     page.keyboard.press("Escape")
+    page.get_by_label("Search").fill("firmware")
+    expect(page.locator("mark").first).to_be_visible()
+    yield "queue, found"
     page.get_by_label("Search").fill("nothing like this")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
     yield "queue, nothing matches"
     page.goto(f"/handoffs/{shown['id']}")
     expect(page.get_by_role("heading", name="Likely cause")).to_be_visible()
@@ -155,6 +165,8 @@ def test_a_handoff_is_worked_from_queue_to_resolution_with_the_keyboard_alone(te
     page.keyboard.press("Enter")
     live(page)
     page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#context h2")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Take it")).to_be_enabled()
     tab_to(page, "Take it")

@@ -34,7 +34,7 @@ def shots(page: Page, shown: dict[str, Any], team: Team, service: Service) -> It
     page.goto("/queue")
     live(page)
     new = team.junior.ready("DEMO-1007", title="Label printer prints blank", category="Printing", priority="high")
-    expect(page.locator("#arrivals .card")).to_contain_text("Confidence")
+    expect(page.locator(".card", has_text="Label printer")).to_contain_text("Confidence")
     yield "queue"
     page.get_by_label("Search").fill("nothing like this")
     expect(page.get_by_text("Nothing matches")).to_be_visible()

@@ -24,7 +24,8 @@ NOTE_ANIMATIONS = """
   addEventListener('animationstart', (event) => {
     if (!event.target.matches('.card')) return;
     const [animation] = event.target.getAnimations();
-    window.seen.push([event.animationName, animation.effect.getTiming().duration, event.target.parentNode.id]);
+    const title = event.target.querySelector('.title').textContent;
+    window.seen.push([event.animationName, animation.effect.getTiming().duration, title]);
   });
 """
 
@@ -54,12 +55,12 @@ def test_a_new_handoff_appears_by_itself_and_turns_from_assessing_to_ready_in_th
     page.evaluate("document.querySelector('.card').mark = 'the same node'")
     still_worker()
     expect(card).to_contain_text("Confidence")
-    expect(card).to_contain_text("from the session, without AI")
+    expect(card).to_contain_text("without AI")
     assert page.evaluate("document.querySelector('.card').mark") == "the same node"
 
 
 @pytest.mark.parametrize(("motion", "name"), [("no-preference", "slide-in"), ("reduce", "fade-in")])
-def test_new_cards_slide_in_on_top_within_200_ms_or_fade_where_motion_is_unwanted(
+def test_new_rows_slide_into_their_place_within_200_ms_or_fade_where_motion_is_unwanted(
     motion: Any, name: str, team: Team, page_of: PageOf
 ) -> None:
     team.junior.ready("T-1", title="The first")
@@ -69,14 +70,12 @@ def test_new_cards_slide_in_on_top_within_200_ms_or_fade_where_motion_is_unwante
     assert titles(page) == ["The first", "The second"]
     page.evaluate(NOTE_ANIMATIONS)
     team.junior.hand_off("T-3", title="The third")
-    expect(page.locator("#arrivals .card")).to_have_count(1)
+    expect(page.locator(".card")).to_have_count(3)
     wait_for(lambda: page.evaluate("window.seen.length > 0"), "the animation")
-    assert page.evaluate("window.seen") == [[name, 200, "arrivals"]]
-    team.junior.hand_off("T-4", title="The fourth")
-    expect(page.locator("#arrivals .card")).to_have_count(2)
-    assert titles(page) == ["The fourth", "The third", "The first", "The second"]
-    page.get_by_role("button", name="Mark all as read").click()
-    assert titles(page) == ["The first", "The second", "The third", "The fourth"]
+    assert page.evaluate("window.seen") == [[name, 200, "The third"]]
+    team.junior.hand_off("T-4", title="The urgent one", priority="urgent")
+    expect(page.locator(".card")).to_have_count(4)
+    assert titles(page) == ["The urgent one", "The first", "The second", "The third"]
 
 
 def test_a_taken_handoff_leaves_with_the_name_of_who_took_it(team: Team, page_of: PageOf) -> None:
@@ -90,7 +89,7 @@ def test_a_taken_handoff_leaves_with_the_name_of_who_took_it(team: Team, page_of
     expect(page.get_by_text("All clear")).to_be_visible()
 
 
-def test_filters_and_search_narrow_the_queue_and_live_in_the_address(team: Team, page_of: PageOf) -> None:
+def test_views_filters_and_search_narrow_the_queue_and_live_in_the_address(team: Team, page_of: PageOf) -> None:
     # Enough of them that the summary cannot hold them all.
     steps = [
         {"kind": "note", "text": f"Looked at switch number {n} for a good while, all is well there."}
@@ -103,34 +102,51 @@ def test_filters_and_search_narrow_the_queue_and_live_in_the_address(team: Team,
     team.senior.call("POST", f"/handoffs/{mine['id']}/claim")
     page = page_of(team.senior)
     live(page)
+    shown = page.locator(".card .title")
     assert titles(page) == ["Printer", "Router"]
     page.get_by_label("Priority").select_option("Urgent")
-    assert titles(page) == ["Printer"]
-    page.get_by_label("Priority").select_option("Any")
+    expect(shown).to_have_text(["Printer"])
+    page.get_by_label("Priority").select_option("Any priority")
+    expect(shown).to_have_text(["Printer", "Router"])
     page.get_by_label("Category").select_option("Network")
-    assert titles(page) == ["Router"]
+    expect(shown).to_have_text(["Router"])
     page.reload()
     live(page)
-    expect(page.locator(".card .title")).to_have_text(["Router"])
+    assert titles(page) == ["Router"]
     page.get_by_role("button", name="Clear").click()
-    page.get_by_label("Mine").check()
+    expect(shown).to_have_text(["Printer", "Router"])
+    page.get_by_label("Order").select_option("Newest")
+    expect(shown).to_have_text(["Router", "Printer"])
+    view(page, "Mine")
+    expect(page).to_have_url(re.compile("view=mine"))
     assert titles(page) == ["Mailbox"]
-    page.get_by_label("Mine").uncheck()
-    page.get_by_label("Status").select_option("Taken")
-    assert titles(page) == ["Mailbox"]
+    view(page, "Waiting")
     page.get_by_label("Search").fill("nobody wrote this")
-    page.get_by_role("button", name="Show all that are waiting").click()
-    assert titles(page) == ["Printer", "Router"]
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    page.get_by_role("button", name="Show all of this view").click()
+    expect(shown).to_have_text(["Printer", "Router"])
     # Only a step contains it, and steps are not on the cards.
     page.get_by_label("Search").fill("hypervisor")
-    expect(page.locator(".card .title")).to_have_text(["Router"])
+    expect(shown).to_have_text(["Router"])
+    expect(page.locator(".card .need")).to_have_text("Step 21: Hypervisor.")
+    expect(page.locator(".card mark")).to_have_text("Hypervisor")
+    page.reload()
+    live(page)
+    expect(page.locator(".card mark")).to_have_text("Hypervisor")
     # Both cards have these letters somewhere, and neither has the word.
     page.get_by_label("Search").fill("te")
     expect(page.get_by_text("Nothing matches")).to_be_visible()
     page.get_by_label("Search").fill("no such thing")
     expect(page.get_by_text("Nothing matches")).to_be_visible()
     team.junior.hand_off("T-4", title="There is no such thing")
-    expect(page.locator(".card .title")).to_have_text(["There is no such thing"])
+    expect(shown).to_have_text(["There is no such thing"])
+
+
+def view(page: Page, name: str) -> None:
+    """Go to a view of the queue."""
+    page.get_by_role("navigation", name="Views").get_by_role("link", name=name).click()
+    live(page)
+    expect(page.locator("#heading")).to_contain_text(name)
 
 
 def test_a_returning_and_a_targeted_handoff_say_so(team: Team, page_of: PageOf) -> None:
@@ -158,8 +174,9 @@ def test_a_claim_without_an_action_comes_back_into_the_queue_as_overdue(
     # The sweep finds it within seconds.
     expect(page.locator(".card .badges")).to_have_text("Overdue")
     team.senior.call("POST", f"/handoffs/{handoff['id']}/claim")
-    page.get_by_label("Status").select_option("Taken")
-    expect(page.locator(".card .badges")).to_have_text("Yours")
+    expect(page.locator(".card .note")).to_have_text("You took it")
+    view(page, "Mine")
+    expect(page.locator(".card .note")).to_have_text("Yours")
 
 
 def test_a_card_tells_its_age_by_the_servers_clock_and_grows_older(team: Team, page_of: PageOf) -> None:
@@ -176,15 +193,31 @@ def test_a_card_tells_its_age_by_the_servers_clock_and_grows_older(team: Team, p
     expect(age).to_have_text(re.compile(r"^3 h \d min$"))
 
 
-def test_what_is_new_has_a_dot_until_it_was_looked_at(team: Team, page_of: PageOf) -> None:
+def test_a_handoff_is_unread_until_it_is_opened_and_stays_read(team: Team, page_of: PageOf) -> None:
     team.junior.ready("T-1", title="There before")
     page = page_of(team.senior)
     live(page)
     team.junior.ready("T-2", title="New")
-    expect(page.locator(".card:has(.dot:visible) .title")).to_have_text(["New"])
-    expect(page.locator(".dot:visible")).to_have_text("Unread")
+    unread = page.locator(".card:has(.dot:visible) .title")
+    expect(unread).to_have_text(["There before", "New"])
+    expect(page.locator(".dot:visible").first).to_have_text("Unread")
     page.get_by_role("link", name="New", exact=True).focus()
-    expect(page.locator(".dot:visible")).to_have_count(0)
+    page.get_by_role("link", name="New", exact=True).hover()
+    expect(unread).to_have_count(2)
+    page.get_by_role("link", name="New", exact=True).click()
+    expect(page.locator("#context h2")).to_have_text("New")
+    expect(unread).to_have_text(["There before"])
+    page.reload()
+    expect(unread).to_have_text(["There before"])
+    page.get_by_role("link", name="There before").click()
+    page.locator("#context").get_by_role("link", name="Open").click()
+    expect(page.get_by_role("heading", name="There before")).to_be_visible()
+    page.go_back()
+    live(page)
+    expect(unread).to_have_count(0)
+    elsewhere = page_of(team.senior)
+    live(elsewhere)
+    expect(elsewhere.locator(".dot:visible")).to_have_count(0)
 
 
 def test_the_keyboard_alone_walks_claims_and_gets_help(team: Team, page_of: PageOf) -> None:
@@ -214,8 +247,11 @@ def test_the_keyboard_alone_walks_claims_and_gets_help(team: Team, page_of: Page
         if focused.count():
             break
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Number 1")).to_be_visible()
-    page.go_back()
+    expect(page.locator("#context h2")).to_have_text("Number 1")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Number 1")
+    page.keyboard.press("g")
+    page.keyboard.press("q")
     live(page)
     page.keyboard.press("j")
     page.keyboard.press("c")
@@ -224,14 +260,16 @@ def test_the_keyboard_alone_walks_claims_and_gets_help(team: Team, page_of: Page
 
 def test_each_role_is_offered_only_what_it_may_do(team: Team, page_of: PageOf) -> None:
     team.junior.ready()
-    for somebody, places, pick in (
-        (team.viewer, ["Queue"], "Open"),
-        (team.senior, ["Queue", "Hand off", "Analytics"], "Pick up"),
-        (team.admin, ["Queue", "Hand off", "Analytics", "Batches"], "Pick up"),
+    for somebody, places, views in (
+        (team.viewer, ["Queue"], 3),
+        (team.senior, ["Queue", "Hand off", "Analytics"], 6),
+        (team.admin, ["Queue", "Hand off", "Analytics", "Batches"], 6),
     ):
         page = page_of(somebody)
-        expect(page.get_by_role("navigation").get_by_role("link")).to_have_text(places)
-        expect(page.locator(".card .button")).to_have_text(pick)
+        menu = page.get_by_role("navigation", name="Main")
+        expect(menu.get_by_role("link")).to_have_text([re.compile(f"^{place}") for place in places])
+        expect(page.get_by_role("navigation", name="Views").get_by_role("link")).to_have_count(views)
+        expect(page.get_by_role("button", name="Take")).to_have_count(0 if somebody is team.viewer else 1)
     page = page_of(team.viewer)
     live(page)
     page.keyboard.press("j")
@@ -268,46 +306,10 @@ def test_arrivals_are_announced_once_and_a_flood_as_a_number(team: Team, page_of
     expect(page.locator(".card")).to_have_count(7)
     wait_for(lambda: page.evaluate("window.said.length === 2"), "the second announcement")
     assert page.evaluate("window.said") == ["New handoff: Alone", "6 new handoffs"]
-
-
-def test_five_hundred_cards_stay_smooth(team: Team, page_of: PageOf) -> None:
-    page = page_of(team.senior)
-    live(page)
-    made = page.evaluate(MANY, 500)
-    assert made == 500
-    # Cards outside the window are not laid out: only a screenful has been rendered.
-    rendered = page.evaluate(RENDERED)
-    assert 0 < rendered < 60
-    longest = page.evaluate(LONGEST_FRAME)
-    assert longest < 500, f"a frame took {longest} ms while one of 500 cards changed"
-
-
-RENDERED = """() => [...document.querySelectorAll('.card .title')]
-  .filter((title) => title.checkVisibility({contentVisibilityAuto: true})).length"""
-MANY = """async (count) => {
-  const { makeCard } = await import('/static/js/card.js');
-  const list = document.getElementById('established');
-  list.hidden = false;
-  const card = (n) => ({id: `id-${n}`, priority: 'normal', status: 'ready', reason: 'why', ask: null,
-    returns: 0, overdue: false, created_at: new Date().toISOString(), seq: n, target: null, claimed_by: null,
-    handed_off_by: {id: 'x', name: 'Jo'}, assessment_state: 'succeeded',
-    assessment: {summary: 'A summary. '.repeat(20), confidence: 'low', source: 'extractive'},
-    session: {external_id: `T-${n}`, title: `Title ${n}`, problem: 'p', category: 'c', client: 'd', steps_count: 3}});
-  list.append(...Array.from({length: count}, (_, n) => makeCard(card(n)).node));
-  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-  return list.childElementCount;
-}"""
-LONGEST_FRAME = """async () => {
-  let longest = 0, last = performance.now();
-  const list = document.getElementById('established');
-  for (let n = 0; n < 30; n += 1) {
-    list.prepend(list.lastElementChild);
-    await new Promise(requestAnimationFrame);
-    longest = Math.max(longest, performance.now() - last);
-    last = performance.now();
-  }
-  return longest;
-}"""
+    team.junior.hand_off("T-8", title="Not so bad")
+    team.junior.hand_off("T-9", title="Everything is down", priority="urgent")
+    wait_for(lambda: page.evaluate("window.said.length === 3"), "the third announcement")
+    assert page.evaluate("window.said[2]") == "2 new, 1 urgent: Everything is down"
 
 
 def test_the_title_counts_while_nobody_looks_and_stops_when_somebody_does(team: Team, page_of: PageOf) -> None:

@@ -40,20 +40,24 @@ def test_a_restarted_server_is_told_and_nothing_is_missed(
     expect(page.locator(".card .title")).to_have_text(["Before"])
     service.start_web()
     team.junior.ready("T-2", title="After")
-    expect(page.locator(".card .title")).to_have_text(["After", "Before"])
+    expect(page.locator(".card .title")).to_have_text(["Before", "After"])
     live(page)
 
 
-def test_a_page_opened_while_the_server_is_away_says_so_and_loads_by_itself(
-    team: Team, page_of: PageOf, service: Service, mended: None
+def test_a_list_that_cannot_be_read_anew_says_so_and_is_by_itself_when_it_can(
+    team: Team, page_of: PageOf, service: Service
 ) -> None:
-    team.junior.ready("T-1", title="Patience")
+    team.junior.ready("T-1", title="There before")
     page = page_of(team.senior)
-    page.route("**/api/v1/queue*", lambda route: route.fulfill(status=503, headers={"Retry-After": "1"}, body=""))
-    page.reload()
-    expect(page.get_by_text("The queue cannot be loaded")).to_be_visible()
-    page.unroute("**/api/v1/queue*")
-    expect(page.locator(".card .title")).to_have_text(["Patience"])
+    live(page)
+    page.route("**/api/v1/handoffs?*", lambda route: route.fulfill(status=503, headers={"Retry-After": "1"}, body=""))
+    with environment(service.variables), maintenance() as session:
+        feed.rotate_epoch(session)
+    team.junior.hand_off("T-2", title="In the new epoch")
+    expect(page.locator("#connection")).to_contain_text("Reconnecting")
+    expect(page.locator(".card .title")).to_have_text(["There before"])
+    page.unroute("**/api/v1/handoffs?*")
+    expect(page.locator(".card .title")).to_have_text(["There before", "In the new epoch"])
 
 
 def test_without_redis_the_queue_stays_live(team: Team, page_of: PageOf, service: Service) -> None:
@@ -179,7 +183,7 @@ def test_two_tabs_share_one_poller_and_the_other_takes_over_when_it_closes(team:
     assert set(polls) == {pages[0]}
     pages[0].close()
     team.junior.hand_off("T-2", title="For the one that stays")
-    expect(pages[1].locator(".card .title")).to_have_text(["For the one that stays", "For both"])
+    expect(pages[1].locator(".card .title")).to_have_text(["For both", "For the one that stays"])
     assert polls[-1] == pages[1]
 
 

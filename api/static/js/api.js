@@ -66,24 +66,6 @@ export const post = async (path, body, options) => json(await call("POST", path,
 export const patch = async (path, body, options) => json(await call("PATCH", path, { body, ...options }));
 export const remove = async (path) => json(await call("DELETE", path));
 
-/**
- * The open handoffs as they are, all of them or those that a query narrows to, and the cursor where the feed goes
- * on.
- * @param {Record<string, string>} query
- * @returns {Promise<{ items: Handoff[], cursor: string }>}
- */
-export async function snapshot(query = {}) {
-  const items = [];
-  let page = {};
-  let answer;
-  do {
-    answer = await get(`/queue?${new URLSearchParams({ limit: "200", ...query, ...page })}`);
-    items.push(...answer.items);
-    page = { page: answer.next_page };
-  } while (answer.next_page);
-  return { items, cursor: answer.cursor };
-}
-
 async function json(response) {
   try {
     return await response.json();

@@ -1,131 +1,169 @@
-// One handoff as the queue shows it. The node is made once; later states are written into it.
+// One handoff as a row. The server has made it, or it is a clone of the template; later states are written into it.
+// What a row says, api/queue/rows.py says in the same words.
 
-import { mayWrite, me } from "./api.js";
-import { el, say } from "./dom.js";
-import { age, belowTitle, moment, PRIORITY, plural, returns, source } from "./words.js";
+import { isAdmin, mayWrite, me, now } from "./api.js";
+import { byId, el, say } from "./dom.js";
+import { marked } from "./found.js";
+import { waits } from "./views.js";
+import { age, PRIORITY, plural, returns, STATUS } from "./words.js";
+
+const limits = JSON.parse(byId("desk").dataset.limits);
 
 /**
- * A card for a handoff: {node, show(card), unread(bool), tick(), leave(note)}.
- * @param {Handoff} card
+ * A row that is on the page already. `facts` are what the page does not show of it.
+ * @param {HTMLElement} node
+ * @param {[number, string | null, string, string | null, string | null]} facts
  */
+export function adopt(node, [seq, category, author, target, taker]) {
+  const { id, priority, status } = node.dataset;
+  const person = (known) => known && { id: known, name: "" };
+  const card = /** @type {Handoff} */ ({
+    ...{ id, seq, priority, status, target: person(target), claimed_by: person(taker) },
+    ...{ handed_off_by: person(author), created_at: node.querySelector(".age").dateTime },
+    session: { title: node.querySelector(".title").textContent, category },
+  });
+  const made = new Row(node, card);
+  made.isUnread = node.dataset.unread !== undefined;
+  return made;
+}
+
+/** @param {Handoff} card */
 export function makeCard(card) {
-  const parts = {
-    dot: el("span", { className: "dot", hidden: true }, el("span", { className: "unseen" }, "Unread")),
-    priority: el("span", { className: "badge" }),
-    link: el("a", { className: "title", href: `/handoffs/${card.id}` }),
-    badges: el("span", { className: "badges" }),
-    age: el("time", { className: "age" }),
-    facts: el("p", { className: "facts" }),
-    reason: el("p", { className: "reason" }),
-    summary: el("p", { className: "summary" }),
-    origin: el("p", { className: "origin" }),
-    pick: el("a", { className: "button", href: `/handoffs/${card.id}` }, "Pick up"),
-    note: el("p", { className: "note", hidden: true }),
-  };
-  const node = el(
-    "li",
-    { className: "card", data: { id: card.id } },
-    el("div", { className: "line" }, parts.dot, parts.priority, el("h3", {}, parts.link), parts.badges, parts.age),
-    el(
-      "div",
-      { className: "body" },
-      el("div", { className: "texts" }, parts.facts, parts.reason, parts.summary, parts.origin),
-      parts.pick,
-    ),
-    parts.note,
-  );
-  const made = { node, card, parts, fresh: false, isUnread: false, ...verbs(node, parts) };
+  const template = /** @type {HTMLTemplateElement} */ (byId("row"));
+  const node = /** @type {HTMLElement} */ (template.content.firstElementChild.cloneNode(true));
+  node.dataset.id = card.id;
+  node.querySelector(".title").href = `/handoffs/${card.id}`;
+  const made = new Row(node, card);
+  made.unread(card.unread ?? false);
   made.show(card);
   return made;
 }
 
-function verbs(node, parts) {
-  return {
-    show(card) {
-      this.card = card;
-      write(node, parts, card);
-    },
-    unread(yes) {
-      parts.dot.hidden = !yes;
-    },
-    tick() {
-      say(parts.age, age(this.card.created_at));
-    },
-    // Tell where it went, for the moment before it goes.
-    leave(note) {
-      say(parts.note, note);
-      parts.note.hidden = false;
-      node.classList.add("leaving");
-    },
-    stay() {
-      parts.note.hidden = true;
-      node.classList.remove("leaving");
-    },
-  };
+class Row {
+  /** @param {HTMLElement} node @param {Handoff} card */
+  constructor(node, card) {
+    this.node = node;
+    this.card = card;
+    this.isUnread = false;
+    this.leftAt = null; // when it left the view; it stays until the list is at rest
+    this.misplaced = false;
+  }
+
+  part(name) {
+    return this.node.querySelector(`.${name}`);
+  }
+
+  /** @param {Handoff} card */
+  show(card) {
+    this.card = card;
+    const { node } = this;
+    node.dataset.priority = card.priority;
+    node.dataset.status = card.status;
+    node.dataset.state = card.assessment_state ?? "";
+    say(this.part("priority"), PRIORITY[card.priority]);
+    say(this.part("title"), card.session.title);
+    say(this.part("facts"), facts(card));
+    say(this.part("origin"), assessed(card));
+    showNeed(this.part("need"), card);
+    this.part("badges").replaceChildren(...badges(card));
+    this.part("age").dateTime = card.resolved_at ?? card.created_at;
+    this.tick();
+    if (this.leftAt === null) this.stand();
+  }
+
+  unread(yes) {
+    this.isUnread = yes;
+    if (yes) this.node.dataset.unread = "";
+    else delete this.node.dataset.unread;
+  }
+
+  // The age goes on, and turns amber and red at the account's limits.
+  tick() {
+    const time = this.part("age");
+    say(time, age(time.dateTime));
+    time.dataset.heat = waits(this.card) ? heatOf(this.card, time.dateTime) : "";
+  }
+
+  // What stands at the end of the row: the button, or why there is none.
+  stand() {
+    const why = standing(this.card);
+    say(this.part("note"), why);
+    this.part("take").hidden = why !== "";
+  }
+
+  // Tell where it went, for the time until it goes.
+  leave(note) {
+    this.leftAt ??= performance.now();
+    say(this.part("note"), note);
+    this.part("take").hidden = true;
+    this.node.classList.add("leaving");
+  }
+
+  stay() {
+    this.leftAt = null;
+    this.node.classList.remove("leaving");
+    this.stand();
+  }
 }
 
-/** @param {Handoff} card */
-function write(node, parts, card) {
-  const { session } = card;
-  node.dataset.priority = card.priority;
-  node.dataset.state = card.assessment_state ?? "";
-  node.dataset.status = card.status;
-  say(parts.priority, PRIORITY[card.priority]);
-  say(parts.link, session.title);
-  parts.pick.setAttribute("aria-label", `Pick up: ${session.title}`);
-  say(parts.facts, facts(card));
-  say(parts.reason, card.ask ? `Needs: ${card.ask}` : card.reason);
-  say(parts.age, age(card.created_at));
-  parts.age.dateTime = card.created_at;
-  parts.age.title = `Handed off ${moment(card.created_at)}`;
-  parts.badges.replaceChildren(...badges(card));
-  writeAssessment(parts, card);
-  parts.pick.textContent = mayWrite && card.status !== "claimed" ? "Pick up" : "Open";
-  parts.pick.setAttribute("aria-label", `${parts.pick.textContent}: ${session.title}`);
+function heatOf(card, since) {
+  const minutes = (now() - Date.parse(since)) / 60000;
+  const of = card.priority === "urgent" ? "urgent_" : "";
+  if (minutes >= limits[`${of}red_minutes`]) return "red";
+  return minutes >= limits[`${of}amber_minutes`] ? "amber" : "";
 }
 
 /** @param {Handoff} card */
 function facts(card) {
   const { session } = card;
-  const parts = [
-    session.external_id,
-    session.client,
-    session.category,
-    plural(session.steps_count, "step").replace(" ", "\u00a0"),
-  ];
-  return `${parts.filter(Boolean).join(" · ")} · from ${card.handed_off_by.name}`;
+  const steps = plural(session.steps_count, "step").replace(" ", "\u00a0");
+  const parts = [session.client, session.external_id, session.category, steps, `from ${card.handed_off_by.name}`];
+  return parts.filter(Boolean).join(" · ");
+}
+
+/** @param {Handoff} card */
+function assessed(card) {
+  const { assessment } = card;
+  const pending = card.assessment_state === "queued" || card.assessment_state === "running";
+  if (!assessment) return pending ? "Assessing…" : card.assessment_state === "failed" ? "No assessment" : "";
+  const source = pending ? "being rewritten" : assessment.source === "extractive" ? "without AI" : null;
+  return [`Confidence ${assessment.confidence}`, source].filter(Boolean).join(" · ");
+}
+
+// What is needed; or, where the row was found by a search, where the words stand.
+/** @param {Handoff} card */
+function showNeed(node, card) {
+  const found = card.matched?.find((each) => each.field !== "title") ?? card.matched?.[0];
+  if (found) node.replaceChildren(...marked(found));
+  else say(node, card.ask ? `Needs: ${card.ask}` : card.reason);
 }
 
 /** @param {Handoff} card */
 function badges(card) {
-  const again = returns(card.returns);
-  const mine = card.handed_off_by.id === me.id;
-  const forMe = card.target?.id === me.id;
+  const badge = (kind, text) => el("span", { className: `badge ${kind}` }, text);
   return [
-    again && el("span", { className: "badge again" }, again),
-    card.overdue &&
-      el("span", { className: "badge overdue", title: "It was taken, and nothing happened in time" }, "Overdue"),
-    card.claimed_by &&
-      el("span", { className: "badge" }, card.claimed_by.id === me.id ? "Yours" : `With ${card.claimed_by.name}`),
-    card.target &&
-      el("span", { className: `badge ${forMe ? "for-me" : ""}` }, forMe ? "For you" : `For ${card.target.name}`),
-    mine && el("span", { className: "badge" }, "You handed it off"),
+    card.returns && badge("again", returns(card.returns)),
+    card.overdue && badge("overdue", "Overdue"),
+    card.questions_open && badge("asked", plural(card.questions_open, "open question")),
+    card.snoozed_until && badge("", "Waiting for the client"),
+    waits(card) && card.target?.id === me.id && badge("for-me", "For you"),
   ].filter(Boolean);
 }
 
+// Why this person cannot take it; empty: they can.
 /** @param {Handoff} card */
-function writeAssessment(parts, card) {
-  const { assessment } = card;
-  const pending = card.assessment_state === "queued" || card.assessment_state === "running";
-  if (assessment?.summary) {
-    say(parts.summary, belowTitle(assessment.summary, card.session.title));
-    const from = [`Confidence ${assessment.confidence}`, source(assessment.source), pending && "being rewritten"];
-    say(parts.origin, from.filter(Boolean).join(" · "));
-  } else if (pending) {
-    say(parts.summary, card.session.problem);
-    say(parts.origin, "Assessing…");
-  } else {
-    say(parts.summary, card.session.problem);
-    say(parts.origin, card.assessment_state === "failed" ? "No assessment: open it to see why" : "");
-  }
+export function standing(card) {
+  if (!waits(card)) return ended(card);
+  if (card.handed_off_by.id === me.id) return "You handed it off";
+  if (card.target && card.target.id !== me.id && !isAdmin) return `For ${card.target.name}`;
+  return mayWrite ? "" : "Waiting";
+}
+
+/** @param {Handoff} card */
+function ended(card) {
+  const taker = card.claimed_by;
+  const name = taker?.id === me.id ? "you" : taker?.name;
+  if (card.status === "claimed") return taker.id === me.id ? "Yours" : `With ${name}`;
+  if (card.status === "resolved" && taker) return `Resolved by ${name}`;
+  return STATUS[card.status] ?? "";
 }

@@ -1,17 +1,21 @@
 // Taking a handoff, and what is said when somebody else was quicker.
 
 import { post } from "./api.js";
-import { flashLater } from "./flash.js";
+import { flash, flashLater } from "./flash.js";
 
-// Claim a handoff. Resolves to it as it is now, or to null when somebody else has it: then the page goes
-// back to the queue, which says who. Problem for everything else.
-export async function claim(handoff) {
+// Claim a handoff. Resolves to it as it is now, or to null when somebody else has it: that is said on the queue, where
+// the page goes unless it is there (`stay`). Problem for everything else.
+export async function claim(handoff, { stay = false } = {}) {
   try {
     return await post(`/handoffs/${handoff.id}/claim`);
   } catch (problem) {
     if (problem.code !== "already_claimed") throw problem;
-    flashLater(lost(handoff, problem.facts.claimed_by.name));
-    location.assign("/queue");
+    const text = lost(handoff, problem.facts.claimed_by.name);
+    if (stay) flash(text).focus();
+    else {
+      flashLater(text);
+      location.assign("/queue");
+    }
     return null;
   }
 }

@@ -1,93 +1,73 @@
-// Which cards the queue shows. The filter lives in the address, so that it survives sign-in and reload.
+// What the list is narrowed to. It lives in the address, so that it survives sign-in, reload and Back.
 
-import { me, snapshot } from "./api.js";
 import { byId, el } from "./dom.js";
 
-const FIELDS = ["status", "priority", "category", "q"];
+const FIELDS = ["q", "priority", "category", "sort"];
 const PAUSE_MS = 200;
+const LIMIT = "200";
 
 const form = /** @type {Form} */ (byId("filters"));
-let found = null; // the ids that the server's search found; null: it was not asked, or has not answered yet
+const usual = form.dataset.usualSort; // of this view
 let asking = null;
 
-const ALL = { status: "waiting", priority: "", category: "", q: "", mine: false };
-export const filter = { ...ALL };
+export const filter = { view: byId("desk").dataset.view, q: "", priority: "", category: "", sort: usual };
 
-// Read the address, fill the form, and call `changed` whenever the reader changes something.
+// Read the form, and call `changed` whenever the reader changes something.
 export function startFilters(changed) {
-  const asked = new URLSearchParams(location.search);
-  for (const name of FIELDS) if (asked.get(name)) filter[name] = asked.get(name);
-  filter.mine = asked.get("mine") === "1";
-  if (filter.category) offerCategories([filter.category]);
-  fillForm(filter);
-  form.addEventListener("input", () => take(changed));
-  form.addEventListener("submit", (event) => event.preventDefault());
+  read();
+  form.addEventListener("input", (event) => take(changed, event.target === form.elements.q ? PAUSE_MS : 0));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    take(changed, 0);
+  });
   form.addEventListener("reset", (event) => {
     event.preventDefault();
-    fillForm(ALL);
-    take(changed);
+    for (const name of ["q", "priority", "category"]) form.elements[name].value = "";
+    form.elements.q.focus();
+    take(changed, 0);
   });
-  searchAgain(changed);
 }
 
-function fillForm(values) {
-  for (const name of FIELDS) form.elements[name].value = values[name];
-  form.elements.mine.checked = values.mine;
-  byId("clear").hidden = !narrowed();
-}
-
-function take(changed) {
-  const before = filter.q;
+function read() {
   for (const name of FIELDS) filter[name] = form.elements[name].value.trim();
-  filter.mine = form.elements.mine.checked;
   byId("clear").hidden = !narrowed();
-  const query = new URLSearchParams(FIELDS.filter((name) => filter[name]).map((name) => [name, filter[name]]));
-  if (filter.status === "waiting") query.delete("status");
-  if (filter.mine) query.set("mine", "1");
-  history.replaceState(null, "", `${location.pathname}${query.size ? `?${query}` : ""}`);
-  if (filter.q !== before) searchAgain(changed);
-  changed();
+  byId("view-name").textContent = filter.q ? "Found" : byId("view-name").dataset.name;
 }
 
-// Ask the server once more, which alone knows what words match; what it found before is shown until it answers.
-export function searchAgain(changed) {
+function take(changed, pauseMs) {
   clearTimeout(asking);
-  if (filter.q) asking = setTimeout(() => search(changed), PAUSE_MS);
-  else found = null;
+  read();
+  changeAddress(Object.fromEntries(FIELDS.map((name) => [name, filter[name]])));
+  asking = setTimeout(changed, pauseMs);
 }
 
-async function search(changed) {
-  const { q } = filter;
-  const answer = await snapshot({ q }).catch(() => null);
-  if (!answer || q !== filter.q) return;
-  found = new Set(answer.items.map((item) => item.id));
-  changed();
+// Change parameters of the address; null, nothing and what is usual anyway are left out.
+export function changeAddress(values) {
+  const address = new URL(location.href);
+  for (const [name, value] of Object.entries(values))
+    if (value && !(name === "sort" && value === usual)) address.searchParams.set(name, value);
+    else address.searchParams.delete(name);
+  history.replaceState(history.state, "", address);
 }
 
-export const narrowed = () =>
-  filter.status !== "waiting" || filter.mine || ["priority", "category", "q"].some((name) => filter[name]);
+// The view that is listed: a search goes through open and closed ones.
+export const listed = () => (filter.q ? "all" : filter.view);
 
-// Whether a card belongs on the page as it is filtered now.
+// The parameters by which the server lists what is wanted.
+export function query(page) {
+  const wanted = new URLSearchParams({ view: listed(), sort: filter.sort, limit: LIMIT });
+  for (const name of ["q", "priority", "category"]) if (filter[name]) wanted.set(name, filter[name]);
+  if (page) wanted.set("page", page);
+  return wanted;
+}
+
+export const narrowed = () => Boolean(filter.q || filter.priority || filter.category);
+
+// Whether a card passes the filter, search aside.
 /** @param {Handoff} card */
-export function wanted(card) {
-  return (
-    ofStatus(card) &&
-    (!filter.priority || card.priority === filter.priority) &&
-    (!filter.category || card.session.category === filter.category) &&
-    (!filter.mine || isMine(card)) &&
-    (!found || found.has(card.id))
-  );
-}
-
-function ofStatus(card) {
-  const waiting = card.status === "pending" || card.status === "ready";
-  const mineToo = filter.mine && card.status === "claimed" && filter.status === "waiting";
-  if (filter.status === "waiting") return waiting || mineToo;
-  if (filter.status === "open") return waiting || card.status === "claimed";
-  return card.status === filter.status;
-}
-
-const isMine = (card) => card.claimed_by?.id === me.id || card.target?.id === me.id;
+export const fits = (card) =>
+  (!filter.priority || card.priority === filter.priority) &&
+  (!filter.category || card.session.category === filter.category);
 
 // Offer the categories that are there; the chosen one stays.
 export function offerCategories(names) {

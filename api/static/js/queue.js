@@ -1,122 +1,136 @@
-// The live queue: snapshot, then the feed. Cards change in place; new ones come on top.
+// The live queue: the rows that the server has shown, then the feed from where it stood when they were read.
 
 import { announce, arrived } from "./announce.js";
-import { mayWrite, me, snapshot } from "./api.js";
-import { makeCard } from "./card.js";
+import { get, mayWrite, me } from "./api.js";
 import { claim } from "./claim.js";
 import { showConnection } from "./connection.js";
-import { byId, calm, el } from "./dom.js";
+import { byId, el, say } from "./dom.js";
 import { follow } from "./feed.js";
-import { narrowed, offerCategories, searchAgain, startFilters, wanted } from "./filters.js";
+import { changeAddress, filter, fits, listed, narrowed, offerCategories, query, startFilters } from "./filters.js";
 import { flash, showFlash } from "./flash.js";
-import { startKeys } from "./keys.js";
+import { onKey } from "./keys.js";
+import { append, enter, extent, leave, mayGoOn, reorder, replace, rows, startList, update } from "./list.js";
+import { closePane, isOpen, isWide, openPane, paneChanged } from "./pane.js";
+import { onRead } from "./read.js";
 import { sending } from "./sending.js";
+import { HOLDS, orderOf } from "./views.js";
 import { STATUS } from "./words.js";
 
-const LEAVE_MS = 4000; // long enough to read who took it
 const TICK_MS = 10000;
-const OPEN = ["pending", "ready", "claimed"];
-const TITLE = document.title;
+const AGAIN_MS = 500;
+const PLACE = "queue-place"; // the row that was left for another page
 
-const arrivals = byId("arrivals");
-const established = byId("established");
-const cards = new Map(); // id → card, every open handoff whatever the filter
-let missed = 0; // arrivals while nobody looked
-let loaded = false;
+const list = byId("rows");
+const desk = byId("desk");
+let cursor = desk.dataset.cursor; // of the rows in the page; used once
+let next = byId("more").dataset.next ?? null; // where the server's list goes on
+let asked = 0; // so that only the last answer counts
+let again = null;
 
-// The whole queue, and the cursor from which the feed goes on.
+// The rows are there already, the first time; after a gap they are read anew.
 async function load() {
-  const { items, cursor } = await snapshot();
-  takeSnapshot(items);
-  return cursor;
+  const first = cursor;
+  cursor = null;
+  if (first) return first;
+  const { cursor: from } = await get("/feed?cursor=now");
+  await refresh();
+  return from;
 }
 
-/** @param {Handoff[]} items */
-function takeSnapshot(items) {
-  const there = new Set(items.map((item) => item.id));
-  for (const id of [...cards.keys()]) if (!there.has(id)) drop(id);
-  for (const item of items) {
-    const known = cards.get(item.id);
-    // After a gap, what was not here before is new to the reader.
-    if (!known) add(item, loaded);
-    else if (item.seq > known.card.seq) known.show(item);
+const order = () => orderOf(listed(), filter.sort);
+const page = (token = null) => get(`/handoffs?${query(token)}`);
+
+// Read the list again, as far as it is shown; what is new to it comes in as news does.
+async function refresh() {
+  const there = new Map();
+  let token = null;
+  do {
+    const answer = await page(token);
+    for (const card of answer.items) there.set(card.id, card);
+    token = answer.next_page;
+  } while (token && there.size < rows.size);
+  next = token;
+  for (const made of [...rows.values()])
+    if (!there.has(made.card.id) && made.leftAt === null) leave(made, whereTo(made.card));
+  for (const card of there.values()) take(card, card.unread, true);
+  mayGoOn(next !== null);
+}
+
+// Show what the filter asks for, at once.
+async function show() {
+  const mine = ++asked;
+  list.setAttribute("aria-busy", "true");
+  try {
+    const answer = await page();
+    if (mine !== asked) return;
+    next = answer.next_page;
+    reorder(order());
+    replace(answer.items, next !== null);
+    announce(extent().count ? extent().said : "Nothing found.");
+  } catch (problem) {
+    if (mine === asked) flash(problem.message, "bad");
+  } finally {
+    if (mine === asked) list.removeAttribute("aria-busy");
   }
-  loaded = true;
-  established.removeAttribute("aria-busy");
-  arrange();
 }
 
-/** @param {Handoff} card */
-function add(card, fresh) {
-  const made = makeCard(card);
-  made.fresh = fresh;
-  made.isUnread = fresh;
-  made.unread(fresh);
-  made.node.addEventListener("focusin", () => markRead(made));
-  cards.set(card.id, made);
-  return made;
-}
-
-function drop(id) {
-  const made = cards.get(id);
-  if (!made) return;
-  clearTimeout(made.leaving);
-  made.node.remove();
-  cards.delete(id);
-}
-
-function markRead(made) {
-  made.isUnread = false;
-  made.unread(false);
+async function more() {
+  if (next === null || list.ariaBusy === "true") return;
+  list.setAttribute("aria-busy", "true");
+  await sending([byId("more").querySelector("button")], async () => {
+    const answer = await page(next);
+    next = answer.next_page;
+    append(answer.items, next !== null);
+  });
+  list.removeAttribute("aria-busy");
 }
 
 // What the feed told. Only the last event of each handoff counts, and only if it is newer than what is shown.
 /** @param {FeedEvent[]} events */
 function onEvents(events) {
   const latest = new Map(events.map((event) => [event.handoff.id, event]));
-  let changed = false;
-  for (const [id, event] of latest) {
-    const known = cards.get(id);
-    if (known && event.seq <= known.card.seq) continue;
-    changed = true;
-    if (known) change(known, event.handoff);
-    else if (OPEN.includes(event.handoff.status)) enter(event.handoff);
+  for (const { type, handoff } of latest.values()) {
+    const known = rows.get(handoff.id);
+    if (known && handoff.seq <= known.card.seq) continue;
+    take(handoff, known ? known.isUnread || renews(type, handoff) : handoff.handed_off_by.id !== me.id);
+    paneChanged(handoff);
   }
-  if (!changed) return;
-  searchAgain(arrange);
-  arrange();
+  if (latest.size && (filter.q || filter.view === "for_me")) refreshSoon();
+}
+
+// Which events make a handoff news again to somebody who has read it.
+const renews = (type, handoff) =>
+  type === "handoff.overdue" || (type === "handoff.reassigned" && handoff.claimed_by?.id === me.id);
+
+// Only the server knows what a search finds, and what is meant for somebody beside the target.
+function refreshSoon() {
+  clearTimeout(again);
+  again = setTimeout(() => refresh().catch(() => null), AGAIN_MS);
+}
+
+// A card as the feed or, `isListed`, the list has it.
+/** @param {Handoff} card */
+function take(card, unread, isListed = false) {
+  const known = rows.get(card.id);
+  if (isListed || belongs(card, known)) {
+    if (known) update(known, card);
+    else if (enter(card, unread) && !isListed) told(card);
+  } else if (known) {
+    known.show(card);
+    leave(known, whereTo(card));
+  }
+  rows.get(card.id)?.unread(unread);
+}
+
+// What a search finds and what is meant for somebody, only the server knows; until it is asked, what is there stays.
+function belongs(card, known) {
+  if (filter.q || filter.view === "for_me") return known?.leftAt === null;
+  return HOLDS[filter.view](card) && fits(card);
 }
 
 /** @param {Handoff} card */
-function enter(card) {
-  const made = add(card, true);
-  if (!wanted(card)) return;
-  made.node.classList.add("arriving");
-  made.node.addEventListener("animationend", () => made.node.classList.remove("arriving"), { once: true });
-  if (card.handed_off_by.id === me.id) return;
-  arrived(card.session.title);
-  if (document.hidden) {
-    missed += 1;
-    document.title = `(${missed}) ${TITLE}`;
-  }
-}
-
-/** @param {Handoff} card */
-function change(made, card) {
-  const shown = made.node.isConnected && !made.leaving;
-  made.show(card);
-  const goes = !OPEN.includes(card.status) || !wanted(card);
-  if (goes && shown) sayGoodbye(made);
-  else if (!goes && made.leaving) {
-    clearTimeout(made.leaving);
-    made.leaving = null;
-    made.stay();
-  } else if (!OPEN.includes(card.status) && !made.leaving) drop(card.id);
-}
-
-function sayGoodbye(made) {
-  made.leave(whereTo(made.card));
-  made.leaving = setTimeout(() => fadeOut(made), LEAVE_MS);
+function told(card) {
+  if (card.handed_off_by.id !== me.id && HOLDS.waiting(card)) arrived(card);
 }
 
 /** @param {Handoff} card */
@@ -125,64 +139,19 @@ function whereTo(card) {
     return card.claimed_by.id === me.id ? "You took it" : `Taken by ${card.claimed_by.name}`;
   if (card.status === "resolved") return STATUS.resolved;
   if (card.status === "withdrawn") return `Withdrawn by ${card.handed_off_by.name}`;
-  return "No longer in this view";
+  return HOLDS.waiting(card) && filter.view === "mine" ? "Back in the queue" : "No longer in this view";
 }
 
-async function fadeOut(made) {
-  if (!calm()) await made.node.animate({ opacity: [1, 0] }, 150).finished.catch(() => null);
-  const hadFocus = made.node.contains(document.activeElement);
-  const next = made.node.nextElementSibling ?? made.node.previousElementSibling;
-  made.leaving = null;
-  if (OPEN.includes(made.card.status)) made.node.remove();
-  else drop(made.card.id);
-  made.stay();
-  if (hadFocus) (next?.querySelector(".title") ?? byId("heading")).focus();
-  arrange();
-}
-
-// Put every wanted card where it belongs; nodes that are there already are not touched.
-function arrange() {
-  const shown = [...cards.values()].filter((made) => made.leaving || wanted(made.card));
-  for (const made of cards.values()) if (!made.leaving && !wanted(made.card)) made.node.remove();
-  const byAge = (one, other) => (one.card.id < other.card.id ? -1 : 1);
-  place(
-    arrivals,
-    shown
-      .filter((made) => made.fresh)
-      .sort(byAge)
-      .reverse(),
-  );
-  place(established, shown.filter((made) => !made.fresh).sort(byAge));
-  byId("just-in").hidden = arrivals.childElementCount === 0;
-  const count = shown.filter((made) => !made.leaving).length;
-  byId("count").textContent = loaded ? String(count) : "";
-  offerCategories([...cards.values()].map((made) => made.card.session.category));
-  showState(shown.length);
-}
-
-function place(list, wantedCards) {
-  let at = list.firstElementChild;
-  for (const { node } of wantedCards) {
-    if (node === at) at = at.nextElementSibling;
-    else list.insertBefore(node, at);
-  }
-  while (at) {
-    const after = at.nextElementSibling;
-    at.remove();
-    at = after;
-  }
-}
-
-function showState(count) {
+function drawExtent() {
+  const { count, text, complete } = extent();
+  say(byId("count"), text);
+  byId("more").hidden = complete;
+  offerCategories([...rows.values()].map((made) => made.card.session.category));
   const box = byId("state");
-  box.hidden = count > 0;
-  established.hidden = established.childElementCount === 0;
-  byId("waiting-head").hidden = loaded && established.hidden;
-  if (count > 0 || !loaded) return;
-  const [title, detail] = narrowed()
-    ? ["Nothing matches", "No open handoff fits this filter."]
-    : ["All clear", "Nobody is waiting. New handoffs appear here by themselves."];
-  const all = el("button", { type: "button", on: { click: showAll } }, "Show all that are waiting");
+  box.hidden = count > 0 || list.childElementCount > 0;
+  if (box.hidden) return;
+  const [title, detail] = narrowed() ? ["Nothing matches", ""] : JSON.parse(box.dataset.empty);
+  const all = el("button", { type: "button", on: { click: () => byId("clear").click() } }, "Show all of this view");
   box.replaceChildren(
     el("p", { className: "state-title" }, title),
     el("p", {}, detail),
@@ -190,57 +159,102 @@ function showState(count) {
   );
 }
 
-function showAll() {
-  /** @type {Form} */ (byId("filters")).reset();
-  byId("f-q").focus();
-}
-
-async function claimCurrent(id) {
-  const made = cards.get(id);
-  if (!made) {
-    announce("Choose a handoff first, with j or k.");
-    return;
-  }
+// Taking from the row.
+function claimRow(made) {
   if (!mayWrite) {
     flash("Viewers cannot take handoffs.", "info");
     return;
   }
-  await sending([], async () => {
-    if (await claim(made.card)) location.assign(`/handoffs/${id}`);
+  sending([made.part("take")], async () => {
+    if (await claim(made.card, { stay: true })) go(made, `/handoffs/${made.card.id}`);
   });
 }
 
-byId("read-all").addEventListener("click", () => {
-  for (const made of cards.values()) {
-    made.fresh = false;
-    markRead(made);
-  }
-  arrange();
-  byId("heading").focus();
+function open(made) {
+  if (!isWide()) return go(made, `/handoffs/${made.card.id}`);
+  if (isOpen(made.card.id)) return go(made, `/handoffs/${made.card.id}`);
+  select(made);
+  changeAddress({ open: made.card.id });
+  return openPane(made.card);
+}
+
+function go(made, path) {
+  remember(made.card.id);
+  location.assign(path);
+}
+
+const remember = (id) => sessionStorage.setItem(PLACE, id);
+
+function select(made) {
+  for (const node of list.querySelectorAll("[aria-current]")) node.removeAttribute("aria-current");
+  made?.node.setAttribute("aria-current", "true");
+}
+
+const rowOf = (node) => rows.get(node?.closest(".card")?.dataset.id);
+
+list.addEventListener("click", (event) => {
+  const target = /** @type {Element} */ (event.target);
+  const made = rowOf(target);
+  if (!made || made.leftAt !== null) return;
+  if (target.closest(".take")) return claimRow(made);
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  if (getSelection().isCollapsed) open(made);
 });
 
-function lookedAt() {
-  if (document.hidden) return;
-  missed = 0;
-  document.title = TITLE;
+// Walking with the keys.
+function walk(by) {
+  const all = [...list.querySelectorAll(".card:not(.leaving) .title")];
+  const at = all.findIndex((link) => rowOf(link) === current());
+  const to = all[at === -1 ? (by > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + by))];
+  to?.focus({ preventScroll: true });
+  to?.closest(".card").scrollIntoView({ block: "nearest" });
 }
-document.addEventListener("visibilitychange", lookedAt);
-addEventListener("focus", lookedAt);
 
-setInterval(() => {
-  for (const made of cards.values()) if (made.node.isConnected) made.tick();
-}, TICK_MS);
+const current = () => rowOf(document.activeElement) ?? rowOf(list.querySelector("[aria-current]"));
+
+function withCurrent(act) {
+  const made = current();
+  if (made) act(made);
+  else announce("Choose a handoff first, with j or k.");
+}
+
+onKey("j", () => walk(1));
+onKey("k", () => walk(-1));
+onKey("c", () => withCurrent(claimRow));
+onKey("r", () => withCurrent((made) => go(made, `/handoffs/${made.card.id}#key-r`)));
+onKey("a", () => withCurrent((made) => go(made, `/handoffs/${made.card.id}#key-a`)));
+onKey("Escape", () => {
+  if (!closePane()) return;
+  changeAddress({ open: null });
+  current()?.part("title").focus();
+  select(null);
+});
 
 function onState(state) {
   showConnection(state);
-  if (!loaded && state.kind !== "live" && state.kind !== "loading")
-    byId("state").replaceChildren(
-      el("p", { className: "state-title" }, "The queue cannot be loaded"),
-      el("p", {}, "The server does not answer. This page tries again by itself."),
-    );
 }
 
-startFilters(arrange);
-startKeys({ claim: claimCurrent });
+function comeBack() {
+  const made = rows.get(sessionStorage.getItem(PLACE));
+  sessionStorage.removeItem(PLACE);
+  if (made) select(made);
+  const opened = rows.get(new URLSearchParams(location.search).get("open"));
+  if (!opened || !isWide()) return;
+  select(opened);
+  openPane(opened.card);
+}
+
+setInterval(() => {
+  for (const made of rows.values()) if (made.node.isConnected) made.tick();
+}, TICK_MS);
+
+onRead((id) => rows.get(id)?.unread(false));
+byId("more").querySelector("button").addEventListener("click", more);
+new IntersectionObserver((seen) => seen.some((each) => each.isIntersecting) && more()).observe(byId("more"));
+startFilters(show);
+startList({ order: order(), more: next !== null, onChange: drawExtent });
+drawExtent();
 showFlash();
+comeBack();
 follow({ load, onEvents, onState });

@@ -104,13 +104,21 @@ interface Handoff {
   seq: number;
   returns: number;
   overdue: boolean;
-  questions_open: number;
   assessment_state: AssessmentState | null;
   assessment: Assessment | null;
+  questions_open: number;
   /** In rows of the queue and of lists: whether the reader has not read it (again). */
   unread?: boolean;
   /** In rows of a search: where its words were found. */
-  matched?: { field: string; text: string; start: number; end: number }[];
+  matched?: Match[];
+}
+
+/** Where a search found a word: characters `start` to `end` of an excerpt of the field. */
+interface Match {
+  field: string;
+  text: string;
+  start: number;
+  end: number;
 }
 
 interface Step {

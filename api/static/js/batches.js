@@ -5,8 +5,8 @@ import { get, post } from "./api.js";
 import { batchItems } from "./batch_items.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, refill, say } from "./dom.js";
-import { clearErrors, refusedValues, showErrors } from "./form_errors.js";
-import { sending, show as showProblem } from "./sending.js";
+import { clearErrors, explainIn } from "./form_errors.js";
+import { sending } from "./sending.js";
 import { BATCH, moment, PRIORITY, plural, RATING, STATUS, span } from "./words.js";
 
 const BUSY_MS = 1500;
@@ -34,20 +34,14 @@ function wanted() {
 }
 
 function dryRun() {
-  clearErrors(box, form);
+  clearErrors(form, box);
   const body = wanted();
   const act = async () => {
     const found = await post("/batches", { ...body, dry_run: true });
     checked = body;
     showEstimate(found);
   };
-  return sending([byId("dry")], act, explain);
-}
-
-function explain(problem) {
-  const errors = refusedValues(problem);
-  if (errors.length) showErrors(box, errors, controlAt);
-  else showProblem(problem);
+  return sending([byId("dry")], act, explainIn(form, { box, controlAt }));
 }
 
 // The filter's lists have their values one below their names.

@@ -7,9 +7,9 @@ import { byId, el } from "./dom.js";
 import { draftKey } from "./drafts.js";
 import { follow } from "./feed.js";
 import { flash, showFlash } from "./flash.js";
-import { clearErrors, refusedValues, showErrors } from "./form_errors.js";
+import { clearErrors, explainIn, showErrors } from "./form_errors.js";
 import { showHandedOff } from "./handed_off.js";
-import { sending, show } from "./sending.js";
+import { sending } from "./sending.js";
 import { addStep, clearSteps, filledRows, followSteps, read, textOf } from "./step_rows.js";
 
 const form = /** @type {Form} */ (byId("intake"));
@@ -72,13 +72,13 @@ function body(intent) {
 }
 
 async function send(intent, buttons) {
-  clearErrors(box, form);
+  clearErrors(form, box);
   const missing = ["external_id", "title", "reason"].filter((name) => !form.elements[name].value.trim());
   if (missing.length)
     return showErrors(
-      box,
-      missing.map((name) => [[name], "is needed"]),
-      controlAt,
+      form,
+      missing.map((name) => [name, "is needed"]),
+      places,
     );
   const act = async () =>
     done(await post("/handoffs", body(intent), { headers: { "Idempotency-Key": key } }), intent);
@@ -110,9 +110,7 @@ function explain(problem) {
   }
   // The same key must not meet another text.
   if (problem.code === "idempotency_mismatch") key = newKey();
-  const errors = refusedValues(problem);
-  if (errors.length) showErrors(box, errors, controlAt);
-  else show(problem);
+  explainIn(form, places)(problem);
 }
 
 // The control in which the value at this path was typed, if there is one.
@@ -122,18 +120,18 @@ function controlAt(path) {
   return form.elements[path.at(-1)];
 }
 
+const places = { box, controlAt };
 const buttons = form.querySelectorAll("button[name=intent]");
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  send(/** @type {HTMLButtonElement} */ (event.submitter).value, buttons);
+  // Ctrl+Enter (keys.js) names no button.
+  send(/** @type {HTMLButtonElement} */ (event.submitter)?.value ?? "escalate", buttons);
 });
-// Enter sends only from a button, or with Ctrl from anywhere.
+// Enter in a line sends nothing.
 form.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.isComposing) return;
-  const sends = event.ctrlKey || event.metaKey;
-  if (sends || /** @type {Element} */ (event.target).matches("input")) event.preventDefault();
-  if (sends && !buttons[0].disabled) buttons[0].click();
+  const isLine = /** @type {Element} */ (event.target).matches("input");
+  if (event.key === "Enter" && isLine && !event.ctrlKey && !event.metaKey) event.preventDefault();
 });
 form.addEventListener("input", keep);
 followSteps(keep);

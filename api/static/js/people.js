@@ -3,8 +3,8 @@
 import { announce } from "./announce.js";
 import { get, me, patch, post, remove } from "./api.js";
 import { byId, el, say } from "./dom.js";
-import { clearErrors, explainIn, showErrors } from "./fields.js";
 import { flash } from "./flash.js";
+import { clearErrors, explainIn, showErrors } from "./form_errors.js";
 import { sending } from "./sending.js";
 import { ago, moment, plural, ROLE, TOKEN } from "./words.js";
 
@@ -89,7 +89,7 @@ add.addEventListener("submit", (event) => {
       await open(row, "tokens"); // the next thing that somebody new needs
       row.querySelector(".issue [name=name]").focus();
     },
-    explainIn(add, NAME_OF),
+    explainIn(add, { codes: NAME_OF }),
   );
 });
 
@@ -158,7 +158,11 @@ function save(row, form) {
     row.querySelector("[data-act=change]").focus();
     done(`${person.name} is saved${returned(person)}.`);
   };
-  return sending(form.querySelectorAll("button"), act, explainIn(form, { ...NAME_OF, last_admin: "role" }));
+  return sending(
+    form.querySelectorAll("button"),
+    act,
+    explainIn(form, { codes: { ...NAME_OF, last_admin: "role" } }),
+  );
 }
 
 const returned = (person) =>
@@ -180,7 +184,7 @@ async function deactivate(row, form) {
     put(gone);
     flash(`${gone.name} has no access any more${returned(gone)}.`).focus();
   };
-  await sending(form.querySelectorAll("button"), act, explainIn(form, { last_admin: "role" }));
+  await sending(form.querySelectorAll("button"), act, explainIn(form, { codes: { last_admin: "role" } }));
 }
 
 async function tokensPanel(row, panel) {
@@ -256,7 +260,7 @@ function issue(row, panel, form) {
     panel.querySelector(".none").hidden = true;
     showSecret(panel, token.token);
   };
-  return sending(form.querySelectorAll("button"), act, explainIn(form, NAME_OF));
+  return sending(form.querySelectorAll("button"), act, explainIn(form, { codes: NAME_OF }));
 }
 
 function showSecret(panel, secret) {

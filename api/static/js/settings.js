@@ -2,13 +2,12 @@
 
 import { patch } from "./api.js";
 import { byId, say } from "./dom.js";
-import { clearErrors, explainIn, showErrors } from "./fields.js";
 import { flash } from "./flash.js";
+import { clearErrors, explainIn, showErrors } from "./form_errors.js";
 import { sending } from "./sending.js";
 
 const form = /** @type {Form} */ (byId("settings"));
 const inputs = /** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("input")]);
-for (const input of inputs) input.dataset.described = input.getAttribute("aria-describedby");
 
 const text = (input) => input.value.trim();
 
@@ -38,7 +37,7 @@ form.addEventListener("submit", (event) => {
       for (const input of inputs) write(input, settings[input.name]);
       flash("Saved.").focus();
     },
-    explainIn(form, { language_unknown: "language" }),
+    explainIn(form, { codes: { language_unknown: "language" } }),
   );
 });
 

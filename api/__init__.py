@@ -23,6 +23,8 @@ from api import (
     pages,
     people,
     sessions,
+    settings,
+    tokens,
 )
 from api.auth import cookie
 from api.http import answers, cors, errors
@@ -30,7 +32,7 @@ from api.http.retry import RetryingFlask
 from api.openapi import page
 from models import logs
 from models.errors import NotFound
-from models.settings import settings
+from models.settings import settings as of_installation
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_FORM_BYTES = 16 * 1024  # for people who have not signed in yet
@@ -74,7 +76,7 @@ def create_app() -> Flask:
     api = OnceApi(app, spec_kwargs={"security": [{"bearer": []}], "extra_plugins": [openapi.Completion()]})
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": BEARER})
-    parts = (handoffs, assessments, sessions, feed, people, batches, analytics, audit)
+    parts = (handoffs, assessments, sessions, feed, people, tokens, settings, batches, analytics, audit)
     for blueprint in (part.blueprint for part in parts):
         api.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)
@@ -93,7 +95,7 @@ def create_app() -> Flask:
 def _begin() -> None:
     logs.clear()
     logs.bind(request=request.headers.get("X-Request-Id", "")[:64] or uuid4().hex)
-    if (request.environ["SERVER_PORT"] == str(settings().metrics_port)) != (request.path == "/metrics"):
+    if (request.environ["SERVER_PORT"] == str(of_installation().metrics_port)) != (request.path == "/metrics"):
         raise NotFound
     if request.headers.get("X-Forwarded-Prefix", "").strip("/ "):  # every link would lead past the proxy's prefix
         raise errors.Problem(

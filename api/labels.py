@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from models.account import Kind, Role
 from models.assessment import State
 from models.assessment.feedback import Rating
 from models.assessment.result import Standing
 from models.batch import BatchState, ItemState
 from models.handoff import Priority, Status
+from models.people import TokenState
 from models.session import Outcome, StepKind
 
 LABELS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
@@ -67,6 +69,21 @@ LABELS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         ItemState.FALLBACK: "Without AI",
         ItemState.FAILED: "Failed",
         ItemState.SKIPPED: "Left alone",
+    },
+    Role: {
+        Role.VIEWER: "Viewer",
+        Role.ENGINEER: "Engineer",
+        Role.ADMIN: "Admin",
+    },
+    Kind: {
+        Kind.PERSON: "Person",
+        Kind.SERVICE: "Service account",
+    },
+    TokenState: {
+        TokenState.ACTIVE: "Works",
+        TokenState.EXPIRED: "Expired",
+        TokenState.REVOKED: "Revoked",
+        TokenState.DEACTIVATED: "Without its person",
     },
     Rating: {
         Rating.HELPFUL: "Helpful",

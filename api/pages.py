@@ -18,13 +18,17 @@ from api import auth, case, labels
 from api import queue as lists
 from api.auth import cookie, jwts
 from api.http import errors
-from models.account import Caller, Role, login
+from models import account
+from models.account import Account, Caller, Kind, Role, login
 from models.account.limits import limits
+from models.account.settings import FIXED, SETTINGS
 from models.assessment.feedback import Rating
 from models.errors import NotFound
 from models.handoff import COVERED, OPEN, Priority, Status, questions
+from models.people import everybody
 from models.session import Outcome, StepKind
-from models.transaction import maintenance, one_message
+from models.settings import settings as of_installation
+from models.transaction import administration, maintenance, one_message, transaction
 
 blueprint = Blueprint("pages", __name__)
 case.add_filters(blueprint)
@@ -54,6 +58,8 @@ SELECTS = {
     "covered_statuses": labels.options(Status, *COVERED),
     "kinds": labels.options(StepKind),
     "outcomes": labels.options(Outcome),
+    "roles": labels.options(Role),
+    "kinds_of_people": labels.options(Kind),
     "ratings": labels.options(Rating, Rating.WRONG, Rating.INCOMPLETE, Rating.HELPFUL),
 }
 
@@ -133,6 +139,8 @@ def begin() -> Any:
     who = auth.verify(secret, request.remote_addr or "")
     if who is None:
         return _sign_in_form(target, "This token is unknown, expired or revoked."), 401
+    if who.kind is Kind.SERVICE:
+        return _sign_in_form(target, "This token is of a service account, which uses the API alone."), 403
     with maintenance() as session:
         key = login.begin(session, who)
     cookie.begin(key)
@@ -216,6 +224,38 @@ def analytics() -> str:
 def batches() -> str:
     """Re-assessments in bulk."""
     return render_template("batches.html")
+
+
+@blueprint.get("/people")
+@page(Role.ADMIN)
+def people() -> str:
+    """Who is in the account, and their tokens."""
+    account_id = g.caller.account_id
+    with administration(account_id) as session:
+        found = everybody(session, account_id)
+    here = [each for each in found if each.deactivated_at is None]
+    return render_template(
+        "people.html",
+        persons=[each for each in here if each.kind is Kind.PERSON],
+        services=[each for each in here if each.kind is Kind.SERVICE],
+        gone=[each for each in found if each.deactivated_at is not None],
+    )
+
+
+@blueprint.get("/settings")
+@page(Role.ADMIN)
+def settings() -> str:
+    """How the account works."""
+    account_id = g.caller.account_id
+    with transaction(account_id) as session:
+        found = account.find_account(session, str(account_id))
+    usual = Account()  # one that has set nothing
+    own = [
+        (name, each, each.value(found), each.effective(found), each.effective(usual))
+        for name, each in SETTINGS.items()
+    ]
+    fixed = [(name, each, each.value(of_installation())) for name, each in FIXED.items()]
+    return render_template("settings.html", own=own, fixed=fixed)
 
 
 @blueprint.context_processor

@@ -94,7 +94,11 @@ def scope(connection: Any, kind: Kind, account_id: UUID | None) -> str:
         f" set_config('app.account_id', '{account_id or ''}', true) AS account"
     )
     writer = _writer.get()
-    return f"{sql};{account.refusal_of(writer)}" if writer and writer.account_id == account_id else sql
+    if writer is None or writer.account_id != account_id:
+        return sql
+    # Two admins who take each other's access away: the second is looked at after the first has done it.
+    lock = f"{account.lock_of(writer.account_id)};" if kind == "upkeep" else ""
+    return f"{sql};{lock}{account.refusal_of(writer)}"
 
 
 @cache
@@ -113,6 +117,17 @@ def transaction(account_id: UUID) -> Iterator[UnitOfWork]:
 def maintenance() -> Iterator[UnitOfWork]:
     """Open a transaction across accounts, for what is no person's request: sign-in, the sweep, the command line."""
     with _scoped("upkeep", None) as session:
+        yield session
+
+
+@contextmanager
+def administration(account_id: UUID) -> Iterator[UnitOfWork]:
+    """Open a transaction within one account that may write its people, tokens and settings.
+
+    The role of requests may not, so that an injection there makes nobody an admin. Of these tables, the rows of other
+    accounts are hidden here too. A caller's changes in one account wait for each other.
+    """
+    with _scoped("upkeep", account_id) as session:
         yield session
 
 

@@ -45,8 +45,12 @@ class Person:
         return self._call("put", path, json=body, **more)
 
     def patch(self, path: str, body: Any = None, **more: Any) -> TestResponse:
-        """PATCH with JSON below /api/v1 as this person."""
+        """PATCH JSON below /api/v1 as this person."""
         return self._call("patch", path, json={} if body is None else body, **more)
+
+    def delete(self, path: str, **more: Any) -> TestResponse:
+        """DELETE below /api/v1 as this person."""
+        return self._call("delete", path, **more)
 
     def _call(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> TestResponse:
         call = getattr(self.client, method)

@@ -6,7 +6,7 @@ from flask import Flask, Response, request
 
 from models.settings import settings
 
-METHODS = "GET, POST, PUT, PATCH"
+METHODS = "GET, POST, PUT, PATCH, DELETE"
 REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id"
 EXPOSED_HEADERS = "ETag, Feed-Seq, Idempotent-Replayed, Location, Poll-Interval, Retry-After"
 PREFLIGHT_SECONDS = 600

@@ -43,6 +43,7 @@ CODES = {
         "already_open",
         "already_running",
         "cost_ceiling",
+        "deactivated",
         "last_admin",
         "own_handoff",
         "targeted",
@@ -148,6 +149,9 @@ HEADERS = {
 }
 
 
+OUT_OF_FEED = tuple(f"/api/v1/{part}" for part in ("batches", "people", "settings"))  # a write there is no event
+
+
 class Completion(BasePlugin):
     """Adds headers and examples to each operation, as they follow from its kind."""
 
@@ -184,7 +188,7 @@ def _headers(path: str, method: str, status: str) -> list[str]:
         return []
     if path.endswith("/feed"):
         return ["ETag", "Poll-Interval"]
-    names = ["Feed-Seq"] if method in WRITES and "/batches" not in path and status[0] == "2" else []
+    names = ["Feed-Seq"] if method in WRITES and not path.startswith(OUT_OF_FEED) and status[0] == "2" else []
     names += ["ETag"] if method == "get" and path.endswith("/handoffs/{handoff_id}") else []
     names += ["Location"] if status == "202" and path.endswith(("/handoffs", "/escalate")) else []
     return names

@@ -113,6 +113,27 @@ GENERATION = {
 
 ROW = {**CARD, "unread": True}
 LIMITS = {"amber_minutes": 15, "red_minutes": 60, "urgent_amber_minutes": 5, "urgent_red_minutes": 15}
+SAMS_DETAILS = {
+    **SAM,
+    "role": "engineer",
+    "kind": "person",
+    "created_at": "2026-01-12T08:00:00.000000+00:00",
+    "last_seen_at": "2026-03-02T07:11:40.000000+00:00",
+    "deactivated_at": None,
+    "claims": 2,
+}
+
+TOKEN = {
+    "id": "0192f0c1-7a00-7000-8000-0000000000f1",
+    "name": "Laptop",
+    "prefix": "rf_Zk3vQ8sT",
+    "person": SAM,
+    "state": "active",
+    "created_at": "2026-03-02T07:00:00.000000+00:00",
+    "expires_at": "2026-05-31T07:00:00.000000+00:00",
+    "revoked_at": None,
+    "last_used_at": None,
+}
 
 BODIES: dict[tuple[str, str], Any] = {
     ("post", "/api/v1/handoffs"): INTAKE,
@@ -130,6 +151,10 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", f"{H}/assessments/{{generation}}/feedback"): {"rating": "helpful", "comment": "Pointed at TLS at once."},
     ("post", "/api/v1/sessions/{external_id}/steps"): STEP,
     ("patch", "/api/v1/sessions/{external_id}"): {"title": "Copier CP-1F cannot send scans", "asset": None},
+    ("post", "/api/v1/people"): {"name": "Noa Lind", "role": "engineer"},
+    ("patch", "/api/v1/people/{person_id}"): {"role": "admin"},
+    ("post", "/api/v1/people/{person_id}/tokens"): {"name": "Laptop", "expires_days": 90},
+    ("patch", "/api/v1/settings"): {"claim_lease_minutes": 45, "language": "de"},
     ("post", "/api/v1/batches"): {"kind": "reassess", "filter": {"status": ["ready"]}, "dry_run": True},
 }
 
@@ -192,6 +217,10 @@ ANSWERS: dict[tuple[str, str], Any] = {
         ],
         "next_page": None,
     },
+    ("patch", "/api/v1/people/{person_id}"): {**SAMS_DETAILS, "role": "admin", "claims_returned": 0},
+    ("get", "/api/v1/people/{person_id}/tokens"): {"items": [TOKEN], "next_page": None},
+    ("post", "/api/v1/people/{person_id}/tokens"): {**TOKEN, "token": "rf_Zk3vQ8sT…"},
+    ("get", "/api/v1/tokens/{token_id}"): TOKEN,
     ("get", f"{H}/assessments"): {"items": [GENERATION], "next_page": None},
     ("get", f"{H}/timeline"): {
         "items": [

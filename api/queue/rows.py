@@ -175,7 +175,7 @@ def badges(card: Card, relation: Relation) -> tuple[tuple[str, str], ...]:
     if card["overdue"]:
         found.append(("overdue", "Overdue"))
     if card.get("questions_open"):
-        found.append(("asked", _plural(card["questions_open"], "open question")))
+        found.append(("questions", _plural(card["questions_open"], "open question")))
     if card.get("snoozed_until"):
         found.append(("", "Waiting for the client"))
     if card["status"] in _WAITING and relation.is_target:

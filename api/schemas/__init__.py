@@ -624,18 +624,6 @@ class NothingQuery(Schema):
     """No parameters."""
 
 
-class ColleagueSchema(PersonSchema):
-    """A person that work may go to."""
-
-    role = fields.String()
-
-
-class PeopleSchema(Schema):
-    """Everybody that work may go to."""
-
-    items = fields.List(fields.Nested(ColleagueSchema))
-
-
 class PeriodQuery(Schema):
     """How far back the metrics go."""
 

@@ -25,12 +25,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models import feed, language, text
+from models import feed, text
 from models.database import Base, CreatedAt, MaybeTime, new_id, sql_file, stored_enum
 from models.database.executor import Executor, Session
 from models.database.prepared import Prepared
 from models.errors import Invalid, NotFound
-from models.settings import settings
+from models.settings import settings as of_installation  # `settings` here is a module
 
 TOKEN_PREFIX = "rf_"  # noqa: S105 - what every token begins with
 AGE_LIMITS = ("amber_minutes", "red_minutes", "urgent_amber_minutes", "urgent_red_minutes")
@@ -51,6 +51,13 @@ class Role(StrEnum):
         return order.index(self) >= order.index(needed)
 
 
+class Kind(StrEnum):
+    """Who a person is: somebody, or a program with tokens and no place on the screens."""
+
+    PERSON = "person"
+    SERVICE = "service"
+
+
 class Account(Base):
     """A managed service provider. Nothing crosses between two of them."""
 
@@ -68,6 +75,8 @@ class Account(Base):
     red_minutes: Mapped[int | None] = mapped_column(BigInteger)
     urgent_amber_minutes: Mapped[int | None] = mapped_column(BigInteger)
     urgent_red_minutes: Mapped[int | None] = mapped_column(BigInteger)
+    # None: the installation's setting, which it cannot exceed
+    model_tokens_per_day: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
 
     __table_args__ = tuple(
@@ -77,7 +86,7 @@ class Account(Base):
 
 
 class User(Base):
-    """A person. Deleted softly: their name stays readable in old handoffs."""
+    """A person, or a program in the place of one. Deleted softly: their name stays readable in old handoffs."""
 
     __tablename__ = "users"
 
@@ -85,8 +94,11 @@ class User(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(200))
     role: Mapped[Role] = mapped_column(stored_enum(Role, name="role"))
+    kind: Mapped[str] = mapped_column(Text, default=Kind.PERSON.value, server_default=Kind.PERSON.value)
     created_at: Mapped[CreatedAt]
     deleted_at: Mapped[MaybeTime]
+
+    __table_args__ = (CheckConstraint("kind IN ('person', 'service')", name="kind"),)
 
 
 class ApiToken(Base):
@@ -97,6 +109,7 @@ class ApiToken(Base):
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID]
+    name: Mapped[str | None] = mapped_column(Text)  # what it is for
     prefix: Mapped[str] = mapped_column(String(16))
     digest: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[CreatedAt]
@@ -120,6 +133,7 @@ class Caller:
     name: str
     role: Role
     token_id: UUID
+    kind: Kind = Kind.PERSON
 
     @property
     def is_admin(self) -> bool:
@@ -129,36 +143,46 @@ class Caller:
 
 def create_account(session: Session, name: str) -> Account:
     """Create an account with its empty feed."""
-    account = Account(name=_usable(name))
+    account = Account(name=usable(name))
     session.add(account)
     session.flush()
     feed.open_feed(session, account.id)
     return account
 
 
-def create_user(session: Session, account_id: UUID, name: str, role: Role) -> User:
-    """Create a person in the account."""
-    user = User(account_id=account_id, name=_usable(name), role=role)
+def create_user(session: Session, account_id: UUID, name: str, role: Role, kind: Kind = Kind.PERSON) -> User:
+    """Create a person in the account. Invalid `name_invalid`: nothing to be seen, or too much."""
+    user = User(account_id=account_id, name=usable(name), role=role, kind=kind.value)
     session.add(user)
     session.flush()
     return user
 
 
-def _usable(name: str) -> str:
-    usable = text.name(name)
-    if usable is None or len(usable) > 200:
+def usable(name: str) -> str:
+    """Return a name as it is stored; Invalid for one that nobody could read."""
+    tidy = text.name(name)
+    if tidy is None or len(tidy) > 200:
         raise Invalid("name_invalid", "A name has 1 to 200 printable characters.")
-    return usable
+    return tidy
 
 
 def issue_token(
-    session: Session, account_id: UUID, user_id: UUID, *, expires_in: timedelta | None = None
+    session: Session,
+    account_id: UUID,
+    user_id: UUID,
+    *,
+    name: str | None = None,
+    expires_in: timedelta | None = None,
 ) -> tuple[ApiToken, str]:
-    """Issue a token; returns it with its secret, which is not stored and cannot be shown again."""
+    """Issue a token; returns it with its secret, which is not stored and cannot be shown again.
+
+    `name` says what it is for.
+    """
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     token = ApiToken(
         account_id=account_id,
         user_id=user_id,
+        name=None if name is None else usable(name),
         prefix=secret[:11],
         digest=digest(secret),
         expires_at=None if expires_in is None else func.now() + expires_in,
@@ -184,7 +208,9 @@ def authenticate(executor: Executor, proofs: list[str]) -> dict[str, tuple[Calle
     """
     return {
         row.proof: (
-            Caller(row.account_id, row.account_name, row.user_id, row.name, Role(row.role), row.token_id),
+            Caller(
+                row.account_id, row.account_name, row.user_id, row.name, Role(row.role), row.token_id, Kind(row.kind)
+            ),
             row.expires_at,
         )
         for row in _AUTHENTICATE(executor, {"proofs": proofs})
@@ -204,7 +230,7 @@ def caller_of(session: Session, account_id: UUID, user_id: UUID) -> Caller | Non
     if found is None:
         return None
     user, account = found
-    return Caller(account.id, account.name, user.id, user.name, user.role, token_id=user.id)
+    return Caller(account.id, account.name, user.id, user.name, user.role, token_id=user.id, kind=Kind(user.kind))
 
 
 class CallerChangedError(Exception):
@@ -222,6 +248,11 @@ def refusal_of(caller: Caller) -> str:
     return f"SELECT refuse_changed_caller('{caller.user_id}', '{caller.token_id}', '{caller.role.value}')"
 
 
+def lock_of(account_id: UUID) -> str:
+    """SQL that makes changes of one account's people wait for each other."""
+    return f"SELECT FROM accounts WHERE id = '{account_id}' FOR NO KEY UPDATE"
+
+
 def tokens_of(session: Session, account_id: UUID) -> list[tuple[ApiToken, User]]:
     """List the account's tokens with their people, newest first, expired ones included."""
     rows = session.execute(
@@ -233,11 +264,25 @@ def tokens_of(session: Session, account_id: UUID) -> list[tuple[ApiToken, User]]
     return [(token, user) for token, user in rows]
 
 
-def revoke_token(session: Session, token_id: UUID) -> bool:
-    """Revoke a token. False: it had ended before. Every process notices within 30 s."""
-    token = session.execute(select(ApiToken).where(ApiToken.id == token_id)).scalar_one_or_none()
-    if token is None:
+def find_token(session: Session, token_id: UUID, account_id: UUID | None = None) -> tuple[ApiToken, User]:
+    """Return a token and its person; NotFound if there is none, or none in this account."""
+    rows = (
+        select(ApiToken, User)
+        .join(User, (User.account_id == ApiToken.account_id) & (User.id == ApiToken.user_id))
+        .where(ApiToken.id == token_id)
+    )
+    if account_id is not None:
+        rows = rows.where(ApiToken.account_id == account_id)
+    found = session.execute(rows).one_or_none()
+    if found is None:
         raise NotFound("No such token.")
+    token, user = found
+    return token, user
+
+
+def revoke_token(session: Session, token_id: UUID, account_id: UUID | None = None) -> bool:
+    """Revoke a token. False: it had been revoked before. Every process notices within 30 s."""
+    token, _ = find_token(session, token_id, account_id)
     if token.revoked_at is not None:
         return False
     token.revoked_at = func.now()
@@ -279,7 +324,7 @@ def people(session: Session, account_id: UUID) -> list[User]:
         session.scalars(
             select(User)
             .where(User.account_id == account_id, User.deleted_at.is_(None))
-            .where(User.role.in_([Role.ENGINEER, Role.ADMIN]))
+            .where(User.role.in_([Role.ENGINEER, Role.ADMIN]), User.kind == Kind.PERSON.value)
             .order_by(User.name, User.id)
         )
     )
@@ -289,14 +334,6 @@ def names(session: Session, account_id: UUID, ids: Collection[UUID]) -> dict[UUI
     """Return the names of these people of the account, deleted ones included."""
     rows = session.execute(select(User.id, User.name).where(User.account_id == account_id, User.id.in_(ids)))
     return dict(rows.all())
-
-
-def active_user(session: Session, account_id: UUID, user_id: UUID) -> User:
-    """Return a person of the account who has not been deleted, or raise NotFound."""
-    user = session.get(User, (account_id, user_id))
-    if user is None or user.deleted_at is not None:
-        raise NotFound("No such user in this account.")
-    return user
 
 
 def can_work(session: Session, user_id: UUID) -> bool:
@@ -318,17 +355,4 @@ def age_limits(session: Session, account_id: UUID) -> dict[str, int]:
     own = session.execute(
         select(*(getattr(Account, name) for name in AGE_LIMITS)).where(Account.id == account_id)
     ).one()
-    return {name: minutes or getattr(settings(), name) for name, minutes in zip(AGE_LIMITS, own, strict=True)}
-
-
-def set_claim_lease(account: Account, lease: timedelta | None) -> None:
-    """Set how long a claim may stay without a first action. None: the installation's setting."""
-    account.claim_lease_seconds = None if lease is None else int(lease.total_seconds())
-
-
-def set_language(account: Account, written: str | None) -> None:
-    """Set the language of the account's assessments. None: that of each case. Invalid for an unknown tag."""
-    tag = None if written is None else language.tag(written)
-    if tag is None and written is not None:
-        raise Invalid("language_unknown", f"{written!r} is no language tag such as de or pt-BR.")
-    account.language = tag
+    return {name: minutes or getattr(of_installation(), name) for name, minutes in zip(AGE_LIMITS, own, strict=True)}

@@ -18,7 +18,7 @@ WITH proven AS (
     UPDATE api_tokens AS stored SET last_used_at = now() FROM due JOIN token USING (account_id, id)
     WHERE stored.account_id = due.account_id AND stored.id = due.id
 )
-SELECT token.proof, token.account_id, accounts.name AS account_name, token.user_id, users.name, users.role,
+SELECT token.proof, token.account_id, accounts.name AS account_name, token.user_id, users.name, users.role, users.kind,
     token.id AS token_id, token.expires_at
 FROM token
 JOIN users ON users.account_id = token.account_id AND users.id = token.user_id AND users.deleted_at IS NULL

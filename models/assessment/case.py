@@ -98,6 +98,7 @@ class Case:
     steps_retracted: int = 0
     author: str | None = None  # who handed it off
     language: str | None = None  # that the account's readers want (BCP 47); None: the language of the case
+    tokens_per_day: int | None = None  # the most that models may use for the account; None: the installation's
 
     @property
     def steps_count(self) -> int:
@@ -161,6 +162,7 @@ def load(
         steps_retracted=found.steps_retracted,
         author=found.author,
         language=found.language,
+        tokens_per_day=found.tokens_per_day,
     )
 
 

@@ -15,8 +15,11 @@ WITH counter AS (
         current.card || jsonb_build_object('seq', item.seq)
     FROM item LEFT JOIN current ON current.id = item.handoff_id
 ), unread AS (
-    SELECT handoff_id, jsonb_object_agg(unread_for, seq ORDER BY seq) AS since
-    FROM item WHERE unread_for IS NOT NULL GROUP BY handoff_id
+    SELECT item.handoff_id, jsonb_object_agg(
+        CASE item.unread_for WHEN 'author' THEN h.handed_off_by_id::text ELSE item.unread_for END,
+        item.seq ORDER BY item.seq) AS since
+    FROM item JOIN handoffs AS h ON h.account_id = :account AND h.id = item.handoff_id
+    WHERE item.unread_for IS NOT NULL GROUP BY item.handoff_id
 ), shown AS (
     UPDATE handoffs SET seq = item.seq, card = current.card || jsonb_build_object('seq', item.seq),
         unread_since = CASE WHEN unread.since IS NULL THEN unread_since

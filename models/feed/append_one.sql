@@ -20,8 +20,11 @@ WITH counter AS (
     FROM counter LEFT JOIN current ON true
 ), shown AS (
     UPDATE handoffs SET seq = counter.head, card = current.card,
-        unread_since = CASE WHEN CAST(:unread_for AS text) IS NULL THEN unread_since
-            ELSE coalesce(unread_since, '{}') || jsonb_build_object(CAST(:unread_for AS text), counter.head) END
+        unread_since = CASE
+            WHEN CAST(:unread_for AS text) IS NULL OR :unread_for = 'author' AND handed_off_by_id = CAST(:by AS uuid)
+            THEN unread_since
+            ELSE coalesce(unread_since, '{}') || jsonb_build_object(
+                CASE :unread_for WHEN 'author' THEN handed_off_by_id::text ELSE :unread_for END, counter.head) END
     FROM counter, current
     WHERE handoffs.account_id = :account AND handoffs.id = current.id
 )

@@ -13,7 +13,8 @@ from models.feed.card import Representation
 from models.feed.head import Writing
 
 EVERYBODY: Literal["all"] = "all"
-Readers = UUID | Literal["all"]  # one person, or everybody who sees the handoff
+AUTHOR: Literal["author"] = "author"
+Readers = UUID | Literal["all", "author"]  # one person, everybody who sees the handoff, or who handed it off
 
 
 @dataclass(frozen=True)

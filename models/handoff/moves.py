@@ -13,7 +13,7 @@ from models.database.executor import Session
 from models.errors import Conflict, Forbidden
 from models.feed import EventType, card
 from models.feed.card import Representation
-from models.feed.unit_of_work import UnitOfWork
+from models.feed.unit_of_work import AUTHOR, UnitOfWork
 from models.handoff import OPEN, WAITING, Actor, Handoff, Status, find, search
 from models.handoff.claims import CLAIMED_NOW, ENDED, UNCLAIMED
 from models.handoff.conditional import (
@@ -74,7 +74,7 @@ _WITHDRAW = move(
 
 def claim(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> Representation:
     """Take the handoff. Conflict names the winner; taking it twice is fine."""
-    return make(_CLAIM, account_id, handoff_id, _explain_lost_claim, by=by, version=version)
+    return make(_CLAIM, account_id, handoff_id, _explain_lost_claim, by=by, version=version, unread_for=AUTHOR)
 
 
 def _explain_lost_claim(session: Session, found: Handoff, by: Actor, version: int | None) -> bool:
@@ -140,7 +140,7 @@ def resolve(
     version: int | None = None,
 ) -> Representation:
     """Close the handoff with what fixed it; it becomes a past case that assessments may cite."""
-    fixed = {"resolution": resolution, "root_cause": root_cause, "note": root_cause}
+    fixed = {"resolution": resolution, "root_cause": root_cause, "note": root_cause, "unread_for": AUTHOR}
     fixed |= search.extension_values([resolution, root_cause or ""])
     return make(_RESOLVE, account_id, handoff_id, refuse_unless_claimer, by=by, version=version, **fixed)
 

@@ -4,7 +4,8 @@ Two numbers of the feed are compared whenever somebody asks, and neither is deri
 
 - `handoff_reads.seq`: up to which event this person has seen the handoff. It only grows.
 - `handoffs.unread_since`: for a person by id, and for `all`, the last event that made it unread again: it was
-  reassigned to them, or came back from a lapsed claim. The statement that appends an event writes the event's number
+  reassigned to them, they are asked something, it came back from a lapsed claim, or somebody else took or resolved
+  what they had handed off. The statement that appends an event writes the event's number
   there, into the row that it updates anyway (models/feed/append_one.sql).
 
 A page that was loaded before a reassignment sends a number below the reassignment's, whichever of the two is stored

@@ -127,3 +127,49 @@ def test_a_refused_batch_leaves_no_line(world: World) -> None:
     body = {"kind": "reassess", "filter": {}}
     assert [world.admin.post("/batches", body).status_code for _ in range(2)] == [202, 409]
     assert kinds(world) == ["batch.started"]
+
+
+def test_what_is_done_to_people_and_tokens_is_audited_once_with_its_admin(world: World) -> None:
+    admin = world.admin
+    noa = admin.post("/people", {"name": "Noa", "role": "engineer"}).json["id"]
+    monitor = admin.post("/people", {"name": "Monitor", "role": "viewer", "kind": "service"}).json["id"]
+    issued = admin.post(f"/people/{noa}/tokens", {"name": "Laptop", "expires_days": None}).json
+    for _ in range(2):
+        admin.patch(f"/people/{noa}", {"name": "Noa Lind", "role": "admin"})
+        admin.delete(f"/tokens/{issued['id']}")
+        admin.delete(f"/people/{noa}")
+    told = items(world)[::-1]
+    assert [(line["kind"], line["subject"], line["note"]) for line in told] == [
+        ("person.created", f"person:{noa}", "Noa: engineer"),
+        ("person.created", f"person:{monitor}", "Monitor: viewer, service"),
+        ("token.issued", f"token:{issued['id']}", "Noa: Laptop, active until it is revoked"),
+        ("person.changed", f"person:{noa}", "Noa: engineer → admin, now called Noa Lind"),
+        ("token.revoked", f"token:{issued['id']}", None),
+        ("person.deleted", f"person:{noa}", "Noa Lind"),
+    ]
+    assert {line["by"]["id"] for line in told} == {str(admin.id)}
+    assert issued["token"][:11] not in str(told)
+
+
+def test_changed_settings_are_audited_and_those_that_stay_are_not(world: World) -> None:
+    for body in ({"language": "DE", "red_minutes": 90}, {"language": "de", "red_minutes": None}, {"language": "de"}):
+        assert world.admin.patch("/settings", body).status_code == 200
+    told = items(world)
+    assert [line["note"] for line in told] == ["red_minutes: default", "red_minutes: 90, language: de"]
+    assert {(line["kind"], line["subject"]) for line in told} == {("settings.changed", f"account:{world.account_id}")}
+    assert {line["by"]["id"] for line in told} == {str(world.admin.id)}
+
+
+def test_what_is_refused_about_people_and_settings_leaves_no_line(world: World) -> None:
+    admin, nobody = world.admin, UUID(int=1)
+    answers = [
+        admin.patch(f"/people/{admin.id}", {"role": "viewer", "name": "Ada"}),
+        admin.delete(f"/people/{admin.id}"),
+        admin.post("/people", {"name": "a\nb", "role": "viewer"}),
+        admin.post(f"/people/{nobody}/tokens", {"name": "x"}),
+        admin.delete(f"/tokens/{nobody}"),
+        admin.patch("/settings", {"red_minutes": 90, "language": "german"}),
+        world.senior.patch("/settings", {"red_minutes": 90}),
+    ]
+    assert [answer.status_code for answer in answers] == [409, 409, 422, 404, 404, 422, 403]
+    assert items(world) == []

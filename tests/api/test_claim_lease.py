@@ -10,7 +10,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, update
 
-from models.handoff import Handoff, claims, leaving
+from models import people
+from models.handoff import Handoff, claims
 from models.transaction import maintenance
 from tests.api.test_edits import notes
 from tests.api.test_moves import age_claim, body_of, days_ahead, events, in_state, return_overdue
@@ -190,5 +191,5 @@ def test_a_claim_whose_lease_a_former_version_did_not_store_goes_back_all_the_sa
 def test_claims_of_somebody_who_leaves_keep_no_snooze(world: World) -> None:
     made = in_state(world, "claimed")
     snooze(world, made)
-    leaving.delete(world.account_id, world.senior.id, by=None)
+    people.deactivate(world.account_id, world.senior.id, by=None)
     assert [shown(world, made)[name] for name in ("status", *SHOWN)] == ["ready", None, None, None]

@@ -230,12 +230,12 @@ def test_lists_are_filtered(world: World) -> None:
     assert ids("until=2999-01-01T00:00:00Z") == [other["id"], printing["id"]]
 
 
-def test_a_feed_card_a_queue_row_and_a_list_row_have_the_same_keys(world: World) -> None:
+def test_a_feed_card_a_queue_row_and_a_list_row_have_the_same_keys_and_rows_say_what_is_unread(world: World) -> None:
     whole = world.junior.hand_off("T-1")
     row = world.senior.get("/handoffs").json["items"][0]
     queued = world.senior.get("/queue").json["items"][0]
     with_events = world.senior.get("/queue").json["cursor"]
     world.senior.post(f"/handoffs/{whole['id']}/claim")
     event = world.senior.get(f"/feed?cursor={with_events}").json["events"][0]["handoff"]
-    assert set(row) == set(queued) == set(event) == set(whole)
+    assert set(row) == set(queued) == {*event, "unread"} == {*whole, "unread"}
     assert row == queued

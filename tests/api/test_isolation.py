@@ -52,6 +52,8 @@ MARK = "foreignsecretword"  # in every text of the other account
 
 HANDOFF = "/api/v1/handoffs/<uuid:handoff_id>"
 BATCH = "/api/v1/batches/<uuid:batch_id>"
+PERSON = "/api/v1/people/<uuid:person_id>"
+TOKEN = "/api/v1/tokens/<uuid:token_id>"
 
 # Every route below /api, called by an admin of one account with the ids of another. A route that is not here
 # fails the test. 200: a list, in which nothing of the other account may stand.
@@ -81,6 +83,15 @@ TABLE: dict[tuple[str, str], int] = {
     ("GET", "/api/v1/queue/counts"): 200,
     ("GET", "/api/v1/feed"): 400,  # with the other account's cursor
     ("GET", "/api/v1/people"): 200,
+    ("POST", "/api/v1/people"): 201,  # one's own
+    ("PATCH", PERSON): 404,
+    ("DELETE", PERSON): 404,
+    ("POST", f"{PERSON}/tokens"): 404,
+    ("GET", f"{PERSON}/tokens"): 404,
+    ("GET", TOKEN): 404,
+    ("DELETE", TOKEN): 404,
+    ("GET", "/api/v1/settings"): 200,
+    ("PATCH", "/api/v1/settings"): 200,  # one's own
     ("GET", "/api/v1/me"): 200,
     ("GET", "/api/v1/me/questions"): 200,
     ("GET", "/api/v1/analytics/escalations"): 200,
@@ -105,8 +116,21 @@ BODIES = {
     "feedback": {"rating": "helpful"},
     "steps": {"kind": "note", "text": "x"},
     "batches": {"kind": "reassess", "filter": {}, "dry_run": True},
+    "people": {"name": "Noa", "role": "viewer"},
+    "tokens": {"name": "x"},
 }
-QUERIES = {"escalations": "period=30d", "breakdown": "period=30d&by=author", "ratings": "period=30d"}
+QUERIES = {
+    "escalations": "period=30d",
+    "breakdown": "period=30d&by=author",
+    "ratings": "period=30d",
+    "people": "all=true",
+}
+PATCHES = {
+    "sessions": {"title": "x"},
+    "handoffs": {"priority": "low"},
+    "people": {"name": "x"},
+    "settings": {"language": "de"},
+}
 
 
 @dataclass
@@ -119,6 +143,7 @@ class Foreign:
     cursor: str
     parked_id: str
     batch_id: str
+    token_id: str
 
     @property
     def secrets(self) -> list[str]:
@@ -127,6 +152,7 @@ class Foreign:
             self.handoff_id,
             self.parked_id,
             self.batch_id,
+            self.token_id,
             str(self.world.account_id),
             str(self.world.junior.id),
         ]
@@ -146,7 +172,8 @@ def foreign(world: World, other_world: World) -> Foreign:
     parked = other_world.junior.hand_off(f"P-{MARK}", intent="park", reason=MARK)["id"]
     batch = other_world.admin.post("/batches", {"kind": "reassess", "filter": {}, "note": MARK}).json["id"]
     cursor = other_world.senior.get("/queue").json["cursor"]
-    return Foreign(other_world, made, f"T-{MARK}", cursor, parked, batch)
+    token = other_world.admin.get(f"/people/{other_world.junior.id}/tokens").json["items"][0]["id"]
+    return Foreign(other_world, made, f"T-{MARK}", cursor, parked, batch, token)
 
 
 def rules(app: Flask) -> list[tuple[str, str]]:
@@ -162,18 +189,22 @@ def call(world: World, foreign: Foreign, method: str, rule: str) -> TestResponse
     path = rule.removeprefix("/api/v1").replace("<uuid:handoff_id>", foreign.handoff_id)
     path = path.replace("<path:external_id>", foreign.external_id).replace("<int:generation>", "1")
     path = path.replace("<uuid:batch_id>", foreign.batch_id).replace("<int:seq>", "1")
+    path = path.replace("<uuid:person_id>", str(foreign.world.junior.id)).replace("<uuid:token_id>", foreign.token_id)
     last = path.rpartition("/")[2]
     if method == "GET":
         query = f"cursor={foreign.cursor}" if last == "feed" else QUERIES.get(last, "")
         return world.admin.get(f"{path}?{query}" if query else path)
     if method == "PATCH":
-        return world.admin.patch(path, {"title": "x"} if "/sessions/" in path else {"priority": "low"})
+        return world.admin.patch(path, PATCHES[path.split("/")[1]])
+    if method == "DELETE":
+        return world.admin.delete(path)
     body = intake(target_user_id=str(foreign.world.senior.id)) if last == "handoffs" else BODIES.get(last, {})
     return (world.admin.put if method == "PUT" else world.admin.post)(path, body)
 
 
 def state_of(foreign: Foreign) -> Any:
-    return foreign.world.admin.get(f"/handoffs/{foreign.handoff_id}/timeline").json
+    paths = (f"/handoffs/{foreign.handoff_id}/timeline", "/people?all=true", "/settings")
+    return [foreign.world.admin.get(path).json for path in (*paths, f"/people/{foreign.world.junior.id}/tokens")]
 
 
 def test_every_route_refuses_or_hides_what_another_account_has(
@@ -311,7 +342,6 @@ def test_every_query_finds_nothing_when_it_names_another_account(world: World, f
         "case.similar": lambda s: case.similar(s, theirs, MARK, besides=UUID(int=1)),
         "timeline": lambda s: timeline.timeline(s, whole),
         "account.people": lambda s: account.people(s, theirs),
-        "account.active_user": lambda s: not_found(lambda: account.active_user(s, theirs, foreign.world.admin.id)),
         "feed.tail": lambda s: s.execute(select(feed.Feed).where(feed.Feed.account_id == theirs)).all(),
         "moves.claim": lambda s: (
             append.change_and_append(

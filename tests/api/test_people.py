@@ -10,16 +10,15 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from api import auth
-from models import account, database
+from models import account, database, people
 from models.account import ApiToken, Role, User
-from models.handoff import leaving
 from models.transaction import maintenance, transaction
 from tests.world import Person, World, intake
 
 
 def delete(world: World, person: Person) -> None:
     """Delete somebody and let 30 seconds pass: nothing is believed for that long."""
-    leaving.delete(world.account_id, person.id, by=None)
+    people.deactivate(world.account_id, person.id, by=None)
     auth.forget_verified()
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from models.handoff import leaving
+from models import people
 from tests.world import STEPS, Person, World, intake
 
 SEQ = len(STEPS) + 1  # of the first step after those that were handed off
@@ -122,9 +122,9 @@ def test_a_question_to_who_cannot_work_here_is_422_by_step_and_by_handoff(
     world: World, other_world: World, who: str
 ) -> None:
     world.junior.hand_off("T-1")
-    leaving.delete(world.account_id, world.senior2.id, by=None)
-    people = {"viewer": world.viewer.id, "foreigner": other_world.senior.id, "leaver": world.senior2.id}
-    step = {"kind": "question", "text": "Why?", "to_user_id": str(people.get(who, UUID(int=7)))}
+    people.deactivate(world.account_id, world.senior2.id, by=None)
+    others = {"viewer": world.viewer.id, "foreigner": other_world.senior.id, "leaver": world.senior2.id}
+    step = {"kind": "question", "text": "Why?", "to_user_id": str(others.get(who, UUID(int=7)))}
     refused = world.senior.post("/sessions/T-1/steps", step)
     assert (refused.status_code, refused.json["code"]) == (422, "user_unknown")
     refused = world.senior.post("/handoffs", body("T-2", [step]))
@@ -268,7 +268,7 @@ def test_the_first_answer_by_the_claimer_is_a_first_action(world: World) -> None
 def test_whoever_is_asked_and_leaves_stays_named(world: World) -> None:
     made = world.junior.hand_off("T-1")["id"]
     ask(world, world.senior, world.senior2)
-    leaving.delete(world.account_id, world.senior2.id, by=None)
+    people.deactivate(world.account_id, world.senior2.id, by=None)
     assert world.viewer.get("/sessions/T-1").json["steps"][-1]["to"]["name"] == world.senior2.name
     assert waiting(world, made) == 1
 

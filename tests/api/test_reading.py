@@ -48,10 +48,10 @@ def lapse(world: World, handoff_id: str) -> None:
 
 def test_a_handoff_is_unread_until_the_person_has_read_it(world: World) -> None:
     made = world.junior.hand_off("T-1")["id"]
-    assert all(unread(person, made) for person in everybody(world))
+    assert [unread(person, made) for person in everybody(world)] == [False, True, True, True, True]
     for person in (world.senior, world.viewer):
         assert read(person, made) == 1
-    assert [unread(person, made) for person in everybody(world)] == [True, False, True, True, False]
+    assert [unread(person, made) for person in everybody(world)] == [False, False, True, True, False]
 
 
 def test_looking_at_it_in_lists_or_by_its_address_reads_nothing(world: World) -> None:
@@ -76,6 +76,7 @@ def test_a_reassignment_makes_it_unread_for_whom_it_goes_to_and_nobody_else(worl
     for person in everybody(world):
         read(person, made)
     world.senior.post(f"/handoffs/{made}/claim")
+    read(world.junior, made)
     world.senior.post(f"/handoffs/{made}/reassign", {"user_id": str(world.senior2.id)})
     assert [unread(person, made) for person in everybody(world)] == [False, False, True, False, False]
     read(world.senior2, made)
@@ -226,3 +227,12 @@ def test_a_discarded_draft_is_there_for_nobody(world: World) -> None:
     world.junior.post(f"/handoffs/{draft}/discard")
     for person in (world.junior, world.admin):
         assert person.put(f"/handoffs/{draft}/read", {"seq": 0}).status_code == 404
+
+
+def test_it_is_unread_for_its_author_when_somebody_takes_or_resolves_it(world: World) -> None:
+    made = world.junior.hand_off("T-1")["id"]
+    for move, body in (("claim", {}), ("resolve", {"resolution": "Removed the driver."})):
+        world.senior.post(f"/handoffs/{made}/{move}", body)
+        assert unread(world.junior, made)
+        read(world.junior, made)
+        assert not unread(world.junior, made)

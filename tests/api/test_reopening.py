@@ -11,9 +11,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text, update
 
+from models import people
 from models.assessment import vectors
 from models.assessment.vectors import PastText
-from models.handoff import SERVICE, Handoff, leaving, moves
+from models.handoff import SERVICE, Handoff, moves
 from models.history import Line, load
 from models.session import SessionStep, TroubleshootingSession
 from models.transaction import maintenance, transaction
@@ -100,7 +101,7 @@ def test_who_resolved_somebody_elses_claim_may_reopen_it_and_its_claimer_has_it_
 
 
 def leave(world: World) -> None:
-    leaving.delete(world.account_id, world.senior.id, by=None)
+    people.deactivate(world.account_id, world.senior.id, by=None)
 
 
 def test_what_is_reopened_after_its_claimer_has_left_waits_in_the_queue(world: World) -> None:

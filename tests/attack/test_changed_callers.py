@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -16,11 +17,12 @@ from flask import Flask
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
+from api import auth
 from deploy.production import database
-from models import account
+from models import account, people
 from models.account import ApiToken, Caller, CallerChangedError, Role
+from models.database.conflicts import CONFLICTS
 from models.errors import Conflict
-from models.handoff import leaving
 from models.transaction import maintenance, only_while, transaction
 from tests import world as worlds
 from tests.attack.test_routes import routes
@@ -58,16 +60,11 @@ class Place:
 
     def written(self) -> list[Any]:
         """Return the content of every table that people write into."""
-        tables = (
-            "handoffs",
-            "session_steps",
-            "sessions",
-            "batches",
-            "assessments",
-            "assessment_feedback",
-            "handoff_reads",
-        )
-        return [self.ask(f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in (*tables, "feed_events")]
+        tables = ["handoffs", "session_steps", "sessions", "batches", "assessments", "assessment_feedback"]
+        tokens = "SELECT account_id, id, name, digest, expires_at, revoked_at FROM api_tokens ORDER BY 1, 2"
+        tables += ["handoff_reads", "feed_events", "users", "accounts", "audit"]
+        read = (f"SELECT * FROM {table} ORDER BY 1, 2, 3" for table in tables)
+        return [self.ask(query) for query in (*read, tokens)]
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +124,18 @@ def closed(place: Place, by: Person, how: str) -> str:
     return path
 
 
+def somebody(place: Place) -> str:
+    return f"/people/{place.person(Role.ENGINEER).id}"
+
+
+def token(place: Place) -> str:
+    made = place.world.admin.post(f"{somebody(place)}/tokens", {"name": "x"}).json
+    return f"/tokens/{made['id']}"
+
+
 SNOOZE = {"until": (datetime.now(UTC) + timedelta(days=1)).isoformat(), "reason": "The client is away."}
 
-# A write of every route that would succeed: its path and its body. A route without a method is a POST.
+# A write of every route that would succeed: its path and its body. POST, unless a method is named.
 Make = Callable[[Place, Person], tuple[str, Any]]
 WRITES: dict[str, Make] = {
     "/handoffs": lambda place, _: ("/handoffs", worlds.intake(f"T-{next(numbers)}")),
@@ -168,6 +174,12 @@ WRITES: dict[str, Make] = {
     "/batches/<uuid:batch_id>/pause": lambda place, _: (f"{batch(place)}/pause", {}),
     "/batches/<uuid:batch_id>/resume": lambda place, _: (f"{batch(place, 'pause')}/resume", {}),
     "/batches/<uuid:batch_id>/cancel": lambda place, _: (f"{batch(place)}/cancel", {}),
+    "/people": lambda _, __: ("/people", {"name": "Noa", "role": "engineer"}),
+    "PATCH /people/<uuid:person_id>": lambda place, _: (somebody(place), {"name": "Noa"}),
+    "DELETE /people/<uuid:person_id>": lambda place, _: (somebody(place), {}),
+    "/people/<uuid:person_id>/tokens": lambda place, _: (f"{somebody(place)}/tokens", {"name": "Laptop"}),
+    "DELETE /tokens/<uuid:token_id>": lambda place, _: (token(place), {}),
+    "PATCH /settings": lambda _, __: ("/settings", {"claim_lease_minutes": next(numbers)}),
 }
 
 
@@ -233,9 +245,39 @@ def test_the_same_is_written_by_who_has_not(place: Place, route: str) -> None:
     assert write(who, route, path, body).status_code in (200, 201, 202), route
 
 
+# What an admin does by API, and what the one it is done to may still do, although the process remembers them.
+BY_API: dict[str, tuple[Callable[[Person, Person], Any], int]] = {
+    "deactivated": (lambda admin, who: admin.delete(f"/people/{who.id}"), 401),
+    "demoted": (lambda admin, who: admin.patch(f"/people/{who.id}", {"role": "viewer"}), 403),
+    "revoked": (
+        lambda admin, who: admin.delete(f"/tokens/{admin.get(f'/people/{who.id}/tokens').json['items'][0]['id']}"),
+        401,
+    ),
+}
+
+
+@pytest.mark.parametrize("change", BY_API)
+def test_nothing_is_written_by_who_was_changed_by_an_admin(place: Place, change: str) -> None:
+    who, path = place.person(), open_one(place)
+    act, status = BY_API[change]
+    assert act(place.world.admin, who).status_code == 200
+    before = place.written()
+    assert who.post(f"{path}/claim").status_code == status
+    assert place.written() == before
+
+
+@pytest.mark.parametrize("change", ["revoked", "deactivated"])
+def test_a_browser_is_signed_out_by_an_admin(place: Place, change: str) -> None:
+    who, browser = place.person(), place.app.test_client()
+    assert browser.post("/sign-in", data={"token": who.token}).status_code == 303
+    assert browser.get("/queue").status_code == 200
+    BY_API[change][0](place.world.admin, who)
+    assert browser.get("/queue").status_code == 302
+
+
 def test_who_may_do_more_now_need_not_wait(place: Place) -> None:
     who = place.person(Role.ENGINEER)
-    leaving.set_role(place.world.account_id, who.id, Role.ADMIN, by=None)
+    people.change(place.world.account_id, who.id, role=Role.ADMIN, by=None)
     assert who.post(f"{claimed(place, place.world.senior)}/release").status_code == 200
 
 
@@ -245,7 +287,7 @@ def test_a_caller_without_a_token_of_ours_is_held_to_their_person(place: Place) 
     caller = Caller(place.world.account_id, "", who.id, who.name, Role.ENGINEER, token_id=who.id)
     with only_while(caller), transaction(place.world.account_id) as session:
         assert session.scalar(account.select(account.func.may_work(who.id)))
-    leaving.delete(place.world.account_id, who.id, by=None)
+    people.deactivate(place.world.account_id, who.id, by=None)
     with pytest.raises(CallerChangedError), only_while(caller), transaction(place.world.account_id) as session:
         session.scalar(account.select(1))
 
@@ -260,9 +302,9 @@ def test_nothing_is_claimed_by_or_given_to_somebody_who_leaves_at_that_moment(pl
         def leave(who: Person = who, barrier: threading.Barrier = barrier, n: int = n) -> None:
             barrier.wait(30)
             if n % 4 < 2:
-                leaving.delete(place.world.account_id, who.id, by=None)
+                people.deactivate(place.world.account_id, who.id, by=None)
             else:
-                leaving.set_role(place.world.account_id, who.id, Role.VIEWER, by=None)
+                people.change(place.world.account_id, who.id, role=Role.VIEWER, by=None)
 
         thread = threading.Thread(target=leave)
         thread.start()
@@ -285,7 +327,9 @@ def test_a_deletion_waits_for_what_its_person_is_writing(place: Place) -> None:
     path = claimed(place, who)
     with transaction(place.world.account_id) as session:
         assert session.scalar(account.select(account.func.may_work(who.id)))
-        thread = threading.Thread(target=leaving.delete, args=(place.world.account_id, who.id), kwargs={"by": None})
+        thread = threading.Thread(
+            target=people.deactivate, args=(place.world.account_id, who.id), kwargs={"by": None}
+        )
         thread.start()
         wait_for(lambda: place.ask("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), "it to wait")
     thread.join()
@@ -303,6 +347,57 @@ def test_two_admins_cannot_delete_one_another(servers: Servers) -> None:
         servers.drop_database(name)
 
 
+TAKES: dict[str, Callable[[Person, Person], Any]] = {
+    "demote": lambda admin, other: admin.patch(f"/people/{other.id}", {"role": "viewer"}),
+    "deactivate": lambda admin, other: admin.delete(f"/people/{other.id}"),
+}
+
+
+@pytest.mark.parametrize("take", TAKES)
+def test_two_admins_who_take_each_others_access_leave_one(place: Place, take: str) -> None:
+    """The second is no admin any more when it is their turn; and neither waits for the other at the same time."""
+    deadlocks = CONFLICTS._value.get()
+    for _ in range(10):
+        both = two_admins(place.app)
+        outcomes = at_once(*(partial(TAKES[take], both[n], both[1 - n]) for n in range(2)))
+        assert outcomes == [200, 403 if take == "demote" else 401]
+        auth.forget_verified()
+        assert min(each.get("/settings").status_code for each in both) == 200
+    assert CONFLICTS._value.get() == deadlocks
+
+
+@pytest.mark.parametrize("take", TAKES)
+def test_of_two_admins_who_step_down_at_once_one_stays(place: Place, take: str) -> None:
+    for _ in range(10):
+        both = two_admins(place.app)
+        assert at_once(*(partial(TAKES[take], each, each) for each in both)) == [200, 409]
+
+
+def two_admins(app: Flask) -> list[Person]:
+    """The only admins of a new account, whom the process remembers."""
+    world = worlds.create(app.test_client(), f"Twin {next(numbers)}")
+    assert world.admin.patch(f"/people/{world.senior.id}", {"role": "admin"}).status_code == 200
+    both = [Person(each.id, each.name, each.token, app.test_client()) for each in (world.admin, world.senior)]
+    assert [each.get("/settings").status_code for each in both] == [200, 200]
+    return both
+
+
+def at_once(*acts: Callable[[], Any]) -> list[int]:
+    """Run these at the same moment and return the statuses of their answers, sorted."""
+    barrier, outcomes = threading.Barrier(len(acts)), []
+
+    def run(act: Callable[[], Any]) -> None:
+        barrier.wait(30)
+        outcomes.append(act().status_code)
+
+    threads = [threading.Thread(target=run, args=[act]) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(outcomes)
+
+
 def both_leave() -> list[str]:
     """Let two admins delete each other at the same moment, and return the outcome."""
     with maintenance() as session:
@@ -313,7 +408,7 @@ def both_leave() -> list[str]:
     def leave(who: UUID) -> None:
         barrier.wait(30)
         try:
-            leaving.delete(within.id, who, by=None)
+            people.deactivate(within.id, who, by=None)
             outcomes.append("deleted")
         except Conflict as refused:
             outcomes.append(refused.code)

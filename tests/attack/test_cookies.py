@@ -12,10 +12,9 @@ from sqlalchemy import select
 
 from api import auth
 from api.auth import cookie
-from models import account
+from models import account, people
 from models.account import login
 from models.account.login import Login
-from models.handoff import leaving
 from models.transaction import maintenance
 from tests.world import Person, World
 
@@ -98,7 +97,7 @@ def test_a_login_ends_with_its_token_and_with_its_person(world: World, browse: A
     with maintenance() as session:
         token = session.scalars(select(Login.token_id).where(Login.user_id == world.senior.id)).one()
         assert account.revoke_token(session, token)
-    leaving.delete(world.account_id, world.junior.id, by=None)
+    people.deactivate(world.account_id, world.junior.id, by=None)
     assert [status(browser), status(other)] == [401, 401]
 
 

@@ -25,6 +25,9 @@ def private_paths(world: World) -> list[str]:
     return [
         "/me",
         "/people",
+        "/people?all=true",
+        f"/people/{world.senior.id}/tokens",
+        "/settings",
         "/handoffs",
         f"/handoffs/{made}",
         f"/handoffs/{made}/timeline",

@@ -14,9 +14,10 @@ from typing import Any
 from uuid import UUID
 
 from deploy.production import database
-from models import batch, feed, handoff, history
+from models import account, batch, feed, handoff, history, people
 from models import session as sessions
 from models.account import Caller, CallerChangedError, Role
+from models.account import settings as of_account
 from models.assessment import Lane, State, feedback, leases, next_due, unfinished, vectors
 from models.assessment.feedback import Rating
 from models.assessment.leases import Lease
@@ -32,7 +33,6 @@ from models.handoff import (
     edits,
     idempotency,
     intake,
-    leaving,
     moves,
     parked,
     questions,
@@ -46,6 +46,7 @@ from models.history import Line
 from models.history import load as history_load
 from models.session import SentStep, StepKind
 from models.transaction import (
+    administration,
     append_and_represent,
     append_now,
     maintenance,
@@ -416,8 +417,20 @@ def return_claim(scene: Scene, case: Case, side: int) -> None:
 
 def lose_access(scene: Scene, case: Case, side: int) -> None:
     """Make the senior a viewer and then an engineer again; in between their claims go back and their writes fail."""
-    leaving.set_role(scene.account, scene.world.senior.id, Role.VIEWER, by=None)
-    leaving.set_role(scene.account, scene.world.senior.id, Role.ENGINEER, by=None)
+    people.change(scene.account, scene.world.senior.id, role=Role.VIEWER, by=None)
+    people.change(scene.account, scene.world.senior.id, role=Role.ENGINEER, by=None)
+
+
+def administer(scene: Scene, case: Case, side: int) -> None:
+    """Change what an admin may change about somebody who is at work, and how their account works."""
+    who = scene.world.senior
+    token, _, _ = people.issue_token(scene.account, who.id, name="Laptop", expires_in=None, by=None)
+    people.change(scene.account, who.id, name=who.name, by=None)
+    people.revoke_token(scene.account, token.id, by=None)
+    with administration(scene.account) as session:
+        found = account.find_account(session, str(scene.account))
+        minutes = next(scene.counter) % 1000 + 1000
+        of_account.change(session, found, {"claim_lease_minutes": minutes}, by=None)
 
 
 def prune(scene: Scene, case: Case, side: int) -> None:
@@ -479,6 +492,7 @@ ACTS = (
     Act(requeue, status="pending", state="expired"),
     Act(return_claim, status="claimed"),
     Act(lose_access, status="claimed"),
+    Act(administer, status="claimed"),
     Act(prune),
     Act(load),
 )

@@ -148,3 +148,17 @@ def columns(row: Any) -> dict[str, Any]:
     """What a row holds, without what the database makes itself."""
     names = [each.key for each in inspect(type(row)).column_attrs if each.key not in ("card", "search")]
     return {name: getattr(row, name) for name in names}
+
+
+def household(team: Team) -> None:
+    """People of every kind with tokens in every state, and an account with settings of its own."""
+    admin = team.admin
+    service = admin.call("POST", "/people", {"name": "Night import", "role": "engineer", "kind": "service"})
+    admin.call("POST", f"/people/{service['id']}/tokens", {"name": "Cron on srv-app02", "expires_days": None})
+    admin.call("POST", "/people", {"name": "Maximiliane Freifrau von der Mühlenbruch-Oberhausen", "role": "viewer"})
+    gone = admin.call("POST", "/people", {"name": "Robin Former", "role": "engineer"})
+    admin.call("DELETE", f"/people/{gone['id']}")
+    for name in ("Laptop", "Phone", "Kiosk in the warehouse, which is shared by everybody on the late shift"):
+        made = admin.call("POST", f"/people/{team.senior.id}/tokens", {"name": name})
+    admin.call("DELETE", f"/tokens/{made['id']}")
+    admin.call("PATCH", "/settings", {"claim_lease_minutes": 45, "model_tokens_per_day": 9_000_000})

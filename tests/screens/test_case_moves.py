@@ -198,3 +198,20 @@ def test_what_was_written_in_a_form_of_the_bar_stays_when_the_handoff_goes_elsew
     )
     expect(page.get_by_label("What fixed it")).to_have_value("It was the relay, because")
     expect(page.locator("#start")).to_contain_text(f"{team.senior2.name} took it")
+
+
+def test_after_a_reload_a_form_has_its_words_and_a_correction_begins_with_what_stands(
+    team: Team, page_of: PageOf
+) -> None:
+    handoff = taken(team, ask="First words.")
+    page = opened(page_of, team.senior, handoff)
+    page.get_by_label("What you did or saw").fill("Half a sentence")
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Title").fill("Another")
+    team.junior.call("PATCH", f"/handoffs/{handoff['id']}", {"ask": "Their words."})
+    page.reload()
+    live(page)
+    expect(page.get_by_label("What you did or saw")).to_have_value("Half a sentence")
+    page.get_by_role("button", name="Edit").click()
+    expect(page.get_by_label("What is needed")).to_have_value("Their words.")
+    expect(page.get_by_label("Title")).to_have_value(handoff["session"]["title"])

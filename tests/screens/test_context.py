@@ -238,15 +238,3 @@ def test_ones_own_handoff_and_a_viewer_find_no_start(team: Team, page_of: PageOf
 def test_a_handoff_that_is_not_here_says_so(team: Team, page_of: PageOf) -> None:
     page = page_of(team.senior, "/handoffs/01920000-0000-7000-8000-000000000001")
     expect(page.get_by_role("heading", name="This handoff is not here")).to_be_visible()
-
-
-def test_a_title_is_left_out_of_the_summary_only_as_a_sentence_of_its_own(team: Team, page_of: PageOf) -> None:
-    summaries = ["VPN drops. Since Monday.", "VPN drops every hour.", "VPN drops.", "VPN dropsy. Odd.", "Other."]
-    shown = page_of(team.senior).evaluate(
-        """async (summaries) => {
-          const { belowTitle } = await import('/static/js/words.js');
-          return [...summaries.map((each) => belowTitle(each, 'VPN drops')), belowTitle('Why? So.', 'Why?')];
-        }""",
-        summaries,
-    )
-    assert shown == ["Since Monday.", *summaries[1:], "So."]

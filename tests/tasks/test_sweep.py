@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 import tasks.sweep
+from models import people
 from models.addresses.redis import RedisAddress
 from models.assessment import Lane, unfinished
 from models.handoff import Actor, leaving, moves
@@ -295,5 +296,5 @@ def test_more_claims_than_one_transaction_may_tell_go_back_with_their_claimer(
     claimed = [accept(world, f"T-{n}")[0] for n in range(5)]
     for each in claimed:
         moves.claim(world.account_id, each, by=Actor(world.senior.id))
-    assert leaving.delete(world.account_id, world.senior.id, by=None) == 5
+    assert people.deactivate(world.account_id, world.senior.id, by=None)[1] == 5
     assert {row("handoffs", each).status for each in claimed} == {"ready"}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -15,7 +14,7 @@ from sqlalchemy import func, select
 from api.cli.demo.stories import BEGINNINGS, ENDS, STEPS, Line, Story, length
 from api.cli.history_lines import SCHEMA as HISTORY
 from api.schemas import IntakeSchema, StepSchema
-from models import account, batch, handoff, history
+from models import batch, handoff, history
 from models import session as sessions
 from models.account import Account, User
 from models.assessment import Lane, feedback, vocabulary
@@ -47,7 +46,7 @@ def fill(account_id: UUID, people: People, stories: Sequence[Story]) -> dict[str
     """
     now = datetime.now(UTC)
     with maintenance() as session:
-        account.set_claim_lease(session.get_one(Account, account_id), LEASE)
+        session.get_one(Account, account_id).claim_lease_seconds = round(LEASE.total_seconds())
     _import(account_id, people, [story for story in stories if story.imported], now)
     player = _Player(account_id, people, now)
     player.play([story for story in stories if not story.imported])
@@ -121,11 +120,10 @@ def _step(line: Line, now: datetime, *, author: str | None = None) -> dict[str, 
     return {"kind": kind, "outcome": outcome, "text": line.text, "at": at, "author": author}
 
 
-def _database_clock() -> Callable[[], datetime]:
-    """Return a clock that shows the database's time and asks it only once."""
+def _database_time() -> datetime:
+    """Return the time by the clock that stamps the rows; this machine's may run at another pace."""
     with maintenance() as session:
-        start = backdate.now(session) - timedelta(seconds=time.monotonic())
-    return lambda: start + timedelta(seconds=time.monotonic())
+        return backdate.now(session)
 
 
 class _Player:
@@ -137,7 +135,6 @@ class _Player:
         self.now = now
         self.left_to_workers = 0
         self._moments: list[Moment] = []
-        self._clock = _database_clock()
         self._handoffs: dict[str, UUID] = {}  # parked or open, by ticket
         self._asked: dict[tuple[str, str], int] = {}  # the question to a person that waits, by ticket
         self._before: dict[str, list[Line]] = {}  # steps of a ticket that nobody has handed off yet
@@ -155,7 +152,7 @@ class _Player:
             backdate.backdate(session, self.account_id, self._moments)
 
     def _remember(self, line: Line) -> None:
-        began, at = self._clock(), self.now - line.ago
+        began, at = _database_time(), self.now - line.ago
         if self._moments:
             last = self._moments[-1]
             at = max(at, last.at + (began - last.began))  # of two at the same time one is the first

@@ -62,8 +62,9 @@ async function fetchOnce(method, path, body, headers) {
 }
 
 export const get = async (path) => json(await call("GET", path));
-export const patch = async (path, body, options) => json(await call("PATCH", path, { body, ...options }));
 export const post = async (path, body, options) => json(await call("POST", path, { body, ...options }));
+export const patch = async (path, body, options) => json(await call("PATCH", path, { body, ...options }));
+export const remove = async (path) => json(await call("DELETE", path));
 
 async function json(response) {
   try {

@@ -144,7 +144,7 @@ function badges(card) {
   return [
     card.returns && badge("again", returns(card.returns)),
     card.overdue && badge("overdue", "Overdue"),
-    card.questions_open && badge("asked", plural(card.questions_open, "open question")),
+    card.questions_open && badge("questions", plural(card.questions_open, "open question")),
     card.snoozed_until && badge("", "Waiting for the client"),
     waits(card) && card.target?.id === me.id && badge("for-me", "For you"),
   ].filter(Boolean);

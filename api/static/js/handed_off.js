@@ -5,7 +5,7 @@ import { get, me, post } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { byId, el, refill } from "./dom.js";
 import { sending } from "./sending.js";
-import { ago, PRIORITY, returns, STATUS } from "./words.js";
+import { ago, PRIORITY, plural, returns, STATUS } from "./words.js";
 
 const PAGE = 20;
 const pages = { parked: 1, mine: 1 }; // how many pages are shown
@@ -80,8 +80,10 @@ function about(item) {
   return el(
     "div",
     { className: "grow" },
+    item.unread && el("span", { className: "unread-mark", attrs: { role: "img", "aria-label": "Something new:" } }),
     el("a", { href: `/handoffs/${item.id}`, className: "title", data: { key: item.id } }, item.session.title),
     el("p", { className: "facts" }, facts.filter(Boolean).join(" · ")),
+    item.questions_open > 0 && el("p", { className: "became" }, plural(item.questions_open, "open question")),
     item.status !== "parked" && el("p", { className: "became" }, became(item)),
   );
 }

@@ -8,7 +8,7 @@ import { byId, calm, say } from "./dom.js";
 import { startPlaces } from "./evidence.js";
 import { follow } from "./feed.js";
 import { flash, showFlash } from "./flash.js";
-import { startMoves } from "./moves.js";
+import { keepDrafts, startMoves } from "./moves.js";
 import { pageNow, renew } from "./renew.js";
 import { startFilters } from "./steps.js";
 import { strand } from "./stranded.js";
@@ -55,6 +55,7 @@ function take(page) {
   renew(article, fresh);
   document.title = `${byId("heading").textContent} · Escalation`;
   strand(fresh, { changed: read });
+  keepDrafts();
   startDock();
   tell(before);
 }

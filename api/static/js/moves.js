@@ -136,8 +136,8 @@ async function finish(form, changed, words) {
   announce(words);
 }
 
-const drafts = new Map();
-const forget = (form) => drafts.get(form.id)?.();
+const drafts = new WeakMap();
+const forget = (form) => drafts.get(form)?.();
 
 /**
  * Let the buttons and forms of the page work, also those that come later.
@@ -168,11 +168,11 @@ export function startMoves(root, { changed }) {
   keepDrafts();
 }
 
-// What is half written survives a reload; a form that has something in it is opened again.
+// What is half written survives a reload. A correction does not: it would put old words in the place of newer ones.
 export function keepDrafts() {
-  for (const form of article.querySelectorAll("form[data-form]")) {
-    if (drafts.has(form.id)) continue;
-    drafts.set(form.id, keepDraft(form, `${form.id}-${article.dataset.id}`));
+  for (const form of article.querySelectorAll('form[data-form]:not([data-form="edit"])')) {
+    if (drafts.has(form)) continue;
+    drafts.set(form, keepDraft(form, `${form.id}-${article.dataset.id}`));
   }
 }
 

@@ -6,8 +6,9 @@ import { claim } from "./claim.js";
 import { byId, el } from "./dom.js";
 import { markRead } from "./read.js";
 import { sending } from "./sending.js";
-import { belowTitle, moment, PRIORITY, STANDING, STATUS, source } from "./words.js";
+import { moment, PRIORITY, STANDING, STATUS, source } from "./words.js";
 
+const LONGEST = 600; // characters of the problem; the page has all of them
 const MOST = 4; // of each kind of statement
 const AGAIN_MS = 300;
 
@@ -73,7 +74,7 @@ function parts(handoff) {
     part("Needed", handoff.ask),
     part("Why it was handed off", handoff.reason),
     handoff.resolution && part("What fixed it", handoff.resolution),
-    part("Problem", written?.summary ? belowTitle(written.summary, session.title) : session.problem),
+    part("Problem", shortened(session.problem)),
     written?.state && part("State now", STANDING[written.state.value]),
     ...statements("Tried, do not repeat", written?.do_not_repeat),
     part("Likely cause", written?.likely_cause?.text),
@@ -111,6 +112,8 @@ function start(handoff) {
     if (await claim(handoff, { stay: true })) location.assign(`/handoffs/${handoff.id}`);
   });
 }
+
+const shortened = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
 
 const part = (title, text) =>
   text ? el("div", {}, el("h3", {}, title), el("p", { className: "ticket" }, text)) : null;

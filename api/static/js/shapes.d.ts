@@ -6,6 +6,32 @@ interface Person {
   role?: "viewer" | "engineer" | "admin";
 }
 
+/** A person as admins see them. */
+interface Colleague extends Person {
+  kind: "person" | "service";
+  created_at: string;
+  last_seen_at: string | null;
+  deactivated_at: string | null;
+  claims: number;
+}
+
+/** A token without its secret. */
+interface Token {
+  id: string;
+  name: string | null;
+  prefix: string;
+  state: "active" | "expired" | "revoked" | "deactivated";
+  expires_at: string | null;
+  revoked_at: string | null;
+  last_used_at: string | null;
+}
+
+interface Setting {
+  value: number | string | null;
+  effective: number | string | null;
+  unit: string | null;
+}
+
 interface Statement {
   text: string;
   /** Words of the evidence, if a model wrote the statement. */

@@ -15,6 +15,8 @@ export const STANDING = labels.Standing;
 export const BATCH = labels.BatchState;
 export const ITEM = labels.ItemState;
 export const RATING = labels.Rating;
+export const ROLE = labels.Role;
+export const TOKEN = labels.TokenState;
 
 // Why there is no answer of a model, as the end of a sentence.
 export const why = (kind) =>
@@ -38,13 +40,6 @@ export const clock = (time) => new Date(time).toLocaleTimeString([], { timeStyle
 export const moment = (time) => new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 
 const NTH = ["", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
-
-// A summary without the title, which stands above it anyway, if that is its whole first sentence.
-export function belowTitle(summary, title) {
-  const rest = summary.slice(title.length);
-  const ends = /[.!?…]$/.test(title) ? /^\s+/ : /^[.!?…]+\s+/;
-  return (summary.startsWith(title) && ends.test(rest) && rest.replace(ends, "")) || summary;
-}
 
 // "Third time here"; null the first time.
 export function returns(count) {

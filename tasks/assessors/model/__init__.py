@@ -115,7 +115,8 @@ class ModelAssessor:
         prompt = render(case, redaction, self.settings.model_max_prompt_tokens)
         prompt = prompt.with_schema() if self.schema_refused.is_set() else prompt
         seconds = max(SHORTEST_CALL_SECONDS, end - time.monotonic())
-        with self.budget.lease(case.account_id, tokens=self._estimate(prompt), seconds=seconds) as lease:
+        tokens, most = self._estimate(prompt), case.tokens_per_day
+        with self.budget.lease(case.account_id, tokens=tokens, seconds=seconds, most=most) as lease:
             conversation = _Conversation(self, self.call, lease, prompt, end)
             try:
                 content = conversation.content()

@@ -68,15 +68,17 @@ class Budget:
         object.__setattr__(self, "_window", MovingWindowRateLimiter(storage))
 
     @contextmanager
-    def lease(self, account_id: UUID, *, tokens: int, seconds: float) -> Iterator[Lease]:
-        """Hold a slot for at most `seconds` and reserve `tokens` (an estimate).
+    def lease(self, account_id: UUID, *, tokens: int, seconds: float, most: int | None = None) -> Iterator[Lease]:
+        """Hold a slot for at most `seconds` and reserve `tokens` (an estimate) of today's.
+
+        `most` is the account's own limit of a day, which the installation's bounds.
 
         AssessorError("budget"), not retryable, when the account has no slot or too few tokens left today.
         """
         day, holder = f"{datetime.now(UTC):%Y%m%d}", uuid4().hex
         slots = self.settings.redis_key("budget", str(account_id), "slots")
         spent = self.settings.redis_key("budget", str(account_id), "tokens", day)
-        reserved = self._reserve(slots, spent, tokens, seconds, holder)
+        reserved = self._reserve(slots, spent, tokens, seconds, holder, most)
         lease = Lease(self, account_id)
         try:
             yield lease
@@ -94,9 +96,10 @@ class Budget:
         if not within:
             raise AssessorError("budget", "calls per minute")
 
-    def _reserve(self, slots: str, spent: str, tokens: int, seconds: float, holder: str) -> bool:
+    def _reserve(self, slots: str, spent: str, tokens: int, seconds: float, holder: str, most: int | None) -> bool:
         """Reserve; False: Redis is down and nothing is limited."""
-        limits = (self.settings.model_concurrent_calls, self.settings.model_tokens_per_day)
+        per_day = self.settings.model_tokens_per_day
+        limits = (self.settings.model_concurrent_calls, per_day if most is None else min(most, per_day))
         try:
             answer = self.redis.eval(_RESERVE, 2, slots, spent, *limits, tokens, seconds, holder, DAY_KEPT_SECONDS)
         except RedisError as error:

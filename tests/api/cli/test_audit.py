@@ -53,11 +53,13 @@ def test_commands_about_people_leave_lines(run: Run, world: World) -> None:
     noa = run("users", "create", "--account", "Acme", "--role", "engineer", "Noa").output.splitlines()[-1]
     run("users", "role", "--account", "Acme", "Noa", "admin")
     run("users", "role", "--account", "Acme", "Noa", "admin")
-    run("users", "delete", "--account", "Acme", "Noa")
+    run("users", "rename", "--account", "Acme", "Noa", "Ada")
+    run("users", "delete", "--account", "Acme", "Ada")
     assert told(world) == [
         ("person.created", f"person:{noa}", "Noa: engineer"),
         ("person.changed", f"person:{noa}", "Noa: engineer → admin"),
-        ("person.deleted", f"person:{noa}", "Noa"),
+        ("person.changed", f"person:{noa}", "Noa: now called Ada"),
+        ("person.deleted", f"person:{noa}", "Ada"),
     ]
 
 
@@ -84,14 +86,19 @@ def test_commands_about_tokens_leave_lines_without_the_secret(run: Run, world: W
 def test_commands_about_accounts_leave_lines(run: Run, world: World) -> None:
     account_id = run("accounts", "create", "Night Owl").output.splitlines()[-1]
     run("accounts", "set", "--claim-lease-minutes", "20", "--language", "de", account_id)
-    run("accounts", "set", "--language", "case", "Acme")
+    for language in ("fr", "fr", "case", "case"):
+        run("accounts", "set", "--language", language, "Acme")
     other = run("audit", "export", "--account", account_id).stdout.splitlines()
     assert [(json.loads(line)["kind"], json.loads(line)["note"]) for line in other] == [
         ("account.created", "Night Owl"),
         ("settings.changed", "claim_lease_minutes: 20, language: de"),
         ("audit.exported", None),
     ]
-    assert told(world) == [("settings.changed", f"account:{world.account_id}", "language: case")]
+    subject = f"account:{world.account_id}"
+    assert told(world) == [
+        ("settings.changed", subject, "language: fr"),
+        ("settings.changed", subject, "language: default"),
+    ]
 
 
 def test_transfers_of_history_leave_lines_when_they_begin(run: Run, world: World, tmp_path: Path) -> None:

@@ -125,25 +125,82 @@ def test_the_last_admin_leaves_by_force_alone(run: Run, world: World, arguments:
     assert run(*given).exit_code == 0
     other = ["users", command, "--account", "Acme", str(world.senior.id), *role]
     assert run(*other).exit_code == 1
+    assert "--force overrides" in run(*other).output
     assert run(*other, "--force").exit_code == 0
 
 
+def test_everybody_is_listed_with_what_they_hold_and_when_they_were_seen(run: Run, world: World) -> None:
+    made = world.junior.hand_off()["id"]
+    world.senior.post(f"/handoffs/{made}/claim")
+    assert run("users", "create", "--account", "Acme", "--role", "engineer", "--service", "Monitor").exit_code == 0
+    run("users", "delete", "--account", "Acme", "senior2 of Acme")
+    listed = run("users", "list", "--account", "Acme").output.splitlines()
+    assert [line.split("  ")[1] for line in listed] == [
+        "admin of Acme",
+        "junior of Acme",
+        "Monitor",
+        "senior of Acme",
+        "viewer of Acme",
+        "senior2 of Acme",
+    ]
+    assert listed[2].endswith("  Monitor  engineer service  0 claims  never seen")
+    assert "engineer person  1 claims  seen 20" in listed[3]
+    assert "  deactivated 20" in listed[5]
+
+
+def test_a_renamed_person_keeps_their_id(run: Run, world: World) -> None:
+    assert run("users", "rename", "--account", "Acme", "senior of Acme", "Sam").exit_code == 0
+    auth.forget_verified()
+    assert world.senior.get("/me").json["name"] == "Sam"
+
+
+def test_a_token_is_listed_and_shown_with_its_name(run: Run, world: World) -> None:
+    issued = run("tokens", "issue", "--user", "senior of Acme", "--name", "Night import").output.splitlines()
+    shown = run("tokens", "show", issued[0].split()[1]).output
+    assert shown.endswith("  never used  Night import\n")
+    assert shown in run("tokens", "list", "--account", "Acme").output
+    assert issued[-1] not in shown
+
+
 def test_the_claim_lease_of_an_account_is_set_and_taken_back(run: Run, world: World) -> None:
-    assert "is 5 min" in run("accounts", "set", "--claim-lease-minutes", "5", "Acme").output
-    assert "installation's" in run("accounts", "set", "--claim-lease-minutes", "0", "Acme").output
+    assert (
+        run("accounts", "set", "--claim-lease-minutes", "5", "Acme").output == "claim lease of 'Acme' is 5 minutes\n"
+    )
+    assert "claim_lease_minutes: 5 minutes\n" in run("accounts", "show", "Acme").output
+    for usual in ("default", "0"):
+        taken_back = run("accounts", "set", "--claim-lease-minutes", usual, "Acme").output
+        assert taken_back == "claim lease of 'Acme' is 30 minutes (the installation's)\n"
 
 
 def test_the_language_of_an_account_is_set_and_taken_back(run: Run, world: World) -> None:
-    assert run("accounts", "set", "--language", "pt-br", "Acme").output == "language of 'Acme' is pt-BR\n"
+    assert (
+        run("accounts", "set", "--language", "pt-br", "Acme").output == "language of assessments of 'Acme' is pt-BR\n"
+    )
     both = run("accounts", "set", "--language", "case", "--claim-lease-minutes", "5", "Acme").output.splitlines()
-    assert both == ["claim lease of 'Acme' is 5 min", "language of 'Acme' is that of each case"]
+    assert both == [
+        "claim lease of 'Acme' is 5 minutes",
+        "language of assessments of 'Acme' is that of each case",
+    ]
     assert "pt-BR" not in run("accounts", "set", "--claim-lease-minutes", "5", "Acme").output
+
+
+def test_age_limits_and_reminders_of_an_account_are_set_and_taken_back(run: Run, world: World) -> None:
+    said = run("accounts", "set", "--urgent-red-minutes", "20", "--waiting-reminder-seconds", "60", "Acme").output
+    assert said.splitlines() == [
+        "urgent alarm age of 'Acme' is 20 minutes",
+        "reminder of 'Acme' is 60 seconds",
+    ]
+    assert world.viewer.get("/me").json["limits"]["urgent_red_minutes"] == 20
+    assert "waiting_reminder_seconds: 60 seconds\n" in run("accounts", "show", "Acme").output
+    run("accounts", "set", "--urgent-red-minutes", "default", "Acme")
+    assert "urgent_red_minutes: 15 minutes (the installation's)\n" in run("accounts", "show", "Acme").output
 
 
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
         (["accounts", "set", "Acme"], 2),
+        (["accounts", "set", "--red-minutes", "43201", "Acme"], 2),
         (["accounts", "set", "--language", "german", "Acme"], 1),
         (["accounts", "set", "--language", "", "Acme"], 1),
         (["accounts", "set", "--language", "d\x00e", "Acme"], 1),
@@ -158,6 +215,14 @@ def test_the_language_of_an_account_is_set_and_taken_back(run: Run, world: World
         (["tokens", "list", "--account", "Nobody"], 1),
         (["accounts", "set", "--claim-lease-minutes", "-1", "Acme"], 2),
         (["accounts", "set", "--claim-lease-minutes", "5", "Nobody"], 1),
+        (["accounts", "set", "--claim-lease-minutes", "five", "Acme"], 2),
+        (["accounts", "set", "--model-tokens-per-day", "9" * 30, "Acme"], 2),
+        (["accounts", "show", "Nobody"], 1),
+        (["users", "list", "--account", "Nobody"], 1),
+        (["users", "rename", "--account", "Acme", "nobody", "x"], 1),
+        (["users", "rename", "--account", "Acme", "senior of Acme", "a\x00b"], 1),
+        (["tokens", "issue", "--user", "senior of Acme", "--name", "a\x00b"], 1),
+        (["tokens", "show", str(UUID(int=1))], 1),
         (["accounts", "create", "x" * 201], 1),
         (["accounts", "create", "a\x00b"], 1),
         (["users", "create", "--account", "Acme", "--role", "admin", ""], 1),

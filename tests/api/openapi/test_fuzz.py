@@ -124,6 +124,28 @@ def test_no_value_anywhere_in_an_intake_is_a_5xx(live: World, place: tuple[Any, 
 
 
 @QUICK
+@given(
+    name=st.sampled_from(["name", "role", "kind", "expires_days", "claim_lease_minutes", "red_minutes", "language"]),
+    value=JSON,
+)
+@example(name="expires_days", value=10**400)
+@example(name="model_tokens_per_day", value=2**31)
+@example(name="language", value="zh-Hant-\u0661")
+def test_no_value_about_people_tokens_and_settings_is_a_5xx(live: World, name: str, value: Any) -> None:
+    person = f"people/{live.viewer.id}"
+    wholes = {
+        ("POST", "people"): {"name": "Noa", "role": "viewer"},
+        ("PATCH", person): {},
+        ("POST", f"{person}/tokens"): {"name": "Laptop"},
+        ("PATCH", "settings"): {},
+    }
+    for (method, path), whole in wholes.items():
+        body = json.dumps(whole | {name: value}).encode()
+        answer = send(live, method, f"/api/v1/{path}", data=body, content_type="application/json")
+        assert is_ours(answer), (path, answer.status_code, answer.text)
+
+
+@QUICK
 @given(body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 @example(body=b'{"reason": "\xff"}')
 @example(body=b'{"reason": NaN}')
@@ -136,13 +158,12 @@ def test_no_value_anywhere_in_an_intake_is_a_5xx(live: World, place: tuple[Any, 
 @example(body=b'"text"')
 def test_no_body_is_a_5xx(live: World, body: bytes) -> None:
     moves = ("claim", "resolve", "keep", "snooze", "unsnooze", "reopen", "restore", "discard")
-    for path in ("handoffs", *(f"handoffs/{ID}/{move}" for move in moves), *STEPS):
-        answer = send(live, "POST", f"/api/v1/{path}", data=body, content_type="application/json")
-        assert is_ours(answer), (path, answer.status_code, answer.text)
-    for method, path in (("PUT", f"handoffs/{ID}/read"), ("PATCH", "sessions/T-1")):
+    posts = ("handoffs", *(f"handoffs/{ID}/{move}" for move in moves), *STEPS, "people", f"people/{ID}/tokens")
+    others = [("PUT", f"handoffs/{ID}/read")]
+    others += [("PATCH", path) for path in ("sessions/T-1", f"people/{live.viewer.id}", "settings")]
+    for method, path in (*(("POST", path) for path in posts), *others):
         answer = send(live, method, f"/api/v1/{path}", data=body, content_type="application/json")
         assert is_ours(answer), (path, answer.status_code, answer.text)
-    assert is_ours(answer), (answer.status_code, answer.text)
 
 
 @QUICK
@@ -230,7 +251,7 @@ def test_a_compressed_body_is_refused_before_it_could_be_a_bomb(live: World, enc
 def test_no_path_is_a_5xx(live: World, name: str) -> None:
     raw = name.encode("utf-8", "surrogatepass")[:900]
     quoted = "".join(f"%{byte:02X}" for byte in raw) or "%00"
-    for path in (f"sessions/{quoted}", f"handoffs/{quoted}", quoted):
+    for path in (f"sessions/{quoted}", f"handoffs/{quoted}", f"tokens/{quoted}", f"people/{quoted}/tokens", quoted):
         answer = send(live, "GET", f"/api/v1/{path}")
         assert is_ours(answer), (path, answer.status_code, answer.text)
     step = {"kind": "note", "text": "x"}
@@ -257,7 +278,7 @@ def test_a_generation_that_cannot_be_is_404(live: World, generation: str) -> Non
 
 QUERY_NAMES = [
     *["status", "priority", "category", "session", "claimed_by", "handed_off_by", "since", "until", "q"],
-    *["limit", "page", "cursor", "collapse", "mine", "period", "view", "sort", "kind", "handoff"],
+    *["limit", "page", "cursor", "collapse", "mine", "period", "view", "sort", "kind", "handoff", "all"],
 ]
 
 
@@ -274,7 +295,7 @@ def test_no_query_is_a_5xx(live: World, name: str, value: str) -> None:
     raw = value.encode("utf-8", "surrogatepass")[:3000]
     quoted = "".join(f"%{byte:02X}" for byte in raw)
     paths = ("handoffs", "queue", "queue/counts", "feed", "people", "me/questions", "analytics/escalations", "audit")
-    for path in (*paths, "openapi.json"):
+    for path in (*paths, f"people/{live.junior.id}/tokens", "openapi.json"):
         answer = send(live, "GET", f"/api/v1/{path}?{name}={quoted}&%FF=%FE")
         assert is_ours(answer), (path, answer.status_code, answer.text)
         answer = send(live, "GET", f"/api/v1/{path}?{name}={quoted}")

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from models import account
+from models.account import settings
 from models.assessment import case
 from models.assessment.case import Case
 from models.transaction import maintenance, transaction
@@ -32,8 +33,8 @@ def test_the_language_of_its_readers_is_that_of_the_account(
     world: World, other_world: World, language: str | None
 ) -> None:
     with maintenance() as session:
-        account.set_language(account.find_account(session, str(world.account_id)), language)
-        account.set_language(account.find_account(session, str(other_world.account_id)), "fr")
+        settings.change(account.find_account(session, str(world.account_id)), {"language": language})
+        settings.change(account.find_account(session, str(other_world.account_id)), {"language": "fr"})
     assert loaded(world).language == language
 
 

@@ -33,10 +33,12 @@ def _end_leases() -> Iterator[None]:
         _held.pop().close()
 
 
-def hold(budget: Budget, account: UUID = ACCOUNT, tokens: int = 1, seconds: float = 60) -> ExitStack:
+def hold(
+    budget: Budget, account: UUID = ACCOUNT, tokens: int = 1, seconds: float = 60, most: int | None = None
+) -> ExitStack:
     """A lease that lasts until its `close()` or the end of the test."""
     held = ExitStack()
-    held.enter_context(budget.lease(account, tokens=tokens, seconds=seconds))
+    held.enter_context(budget.lease(account, tokens=tokens, seconds=seconds, most=most))
     _held.append(held)
     return held
 
@@ -46,9 +48,9 @@ def spend(budget: Budget, *, reserved: int, spent: int) -> None:
         lease.spent = spent
 
 
-def refusal(budget: Budget, **wanted: int) -> str:
+def refusal(budget: Budget, account: UUID = ACCOUNT, **wanted: int) -> str:
     with pytest.raises(AssessorError) as caught:
-        hold(budget, **wanted)
+        hold(budget, account, **wanted)
     assert (caught.value.kind, caught.value.retryable) == ("budget", False)
     return str(caught.value)
 
@@ -89,6 +91,15 @@ def test_reserved_tokens_count_before_they_are_spent(redis: Redis) -> None:
     hold(budget, tokens=60)
     assert "tokens" in refusal(budget, tokens=41)
     hold(budget, tokens=40)
+
+
+def test_an_account_may_have_a_lower_limit_of_its_own_and_no_higher_one(redis: Redis) -> None:
+    budget = budget_of(redis, model_tokens_per_day=100)
+    hold(budget, tokens=40, most=50)
+    assert "tokens" in refusal(budget, tokens=11, most=50)
+    assert "tokens" in refusal(budget, tokens=61, most=200)
+    hold(budget, tokens=60, most=200)
+    assert "tokens" in refusal(budget, uuid4(), tokens=1, most=0)
 
 
 def test_what_was_not_spent_goes_back(redis: Redis) -> None:

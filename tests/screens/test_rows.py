@@ -178,9 +178,10 @@ def test_what_came_meanwhile_is_taken_in_when_pointer_and_keyboard_have_left_the
     team.junior.hand_off("T-2", title="New", priority="high")
     expect(page.locator("#pill")).to_have_text("1 new")
     page.mouse.move(5, 5)
-    expect(page.locator("#pill")).to_have_text("1 new")  # the keyboard is still there
+    team.junior.hand_off("T-3", title="Newer")
+    expect(page.locator("#pill")).to_have_text("2 new")  # the keyboard is still there
     page.get_by_label("Priority").focus()
-    expect(page.locator(".card .title")).to_have_text(["New", "There before"])
+    expect(page.locator(".card .title")).to_have_text(["New", "There before", "Newer"])
     expect(page.locator("#pill")).to_be_hidden()
 
 
@@ -231,9 +232,9 @@ def test_the_row_that_has_the_focus_is_never_covered(team: Team, service: Servic
     page = page_of(team.senior, viewport={"width": 1280, "height": 500})
     live(page)
     covered = """() => {
-      const row = document.activeElement.closest('.card').getBoundingClientRect();
-      const head = document.querySelector('.list-head').getBoundingClientRect();
-      return row.top < head.bottom || row.bottom > innerHeight;
+      const box = (node) => node.getBoundingClientRect();
+      const row = box(document.activeElement.closest('.card'));
+      return row.top < box(document.querySelector('.list-head')).bottom || row.bottom > innerHeight;
     }"""
     for key in ("j",) * 15 + ("k",) * 12:
         page.keyboard.press(key)

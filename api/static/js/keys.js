@@ -35,8 +35,9 @@ export function startKeys() {
 /** @param {KeyboardEvent} event */
 function pressed(event) {
   const target = /** @type {Element} */ (event.target);
+  if (event.defaultPrevented) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) return send(event, target);
-  if (event.defaultPrevented || !on.checked || help.open || typing(target)) return;
+  if (!on.checked || help.open || typing(target)) return;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const act = actOf(event.key);
   if (!act) return;

@@ -26,7 +26,7 @@ export async function openNow() {
   ]);
   return tablePanel(
     "Waiting now",
-    table("Waiting now", ["Priority", "Waiting", "Longest", "Taken", "Without action"], rows),
+    table("Waiting now", ["Priority", "In the queue", "Longest", "In work", "Without action"], rows),
     el(
       "p",
       {},

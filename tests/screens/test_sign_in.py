@@ -147,7 +147,7 @@ def test_what_was_half_written_is_there_after_signing_in_again(team: Team, page_
     # What the page asks by itself, also right after it was opened, would find the session ended sooner.
     page.route("**/api/v1/**", lambda route: route.abort() if route.request.method == "GET" else route.continue_())
     page.get_by_label("Title").fill("Half a handoff")
-    page.get_by_label("What", exact=True).fill("Pulled the plug.")
+    page.get_by_label("Step 1", exact=True).fill("Pulled the plug.")
     page.context.clear_cookies()
     page.get_by_label("Ticket or session").fill("T-9")
     page.get_by_label("Why you hand it off").fill("Stuck.")
@@ -155,7 +155,7 @@ def test_what_was_half_written_is_there_after_signing_in_again(team: Team, page_
     expect(page).to_have_url(re.compile(r"/sign-in\?ended=1&next=" + re.escape(quote("/handoffs/new", safe=""))))
     fill_in(page, team.junior)
     expect(page.get_by_label("Title")).to_have_value("Half a handoff")
-    expect(page.get_by_label("What", exact=True)).to_have_value("Pulled the plug.")
+    expect(page.get_by_label("Step 1", exact=True)).to_have_value("Pulled the plug.")
 
 
 def test_pages_carry_a_policy_without_inline_script_and_a_role_too_low_gets_a_page(

@@ -263,7 +263,7 @@ def test_each_role_is_offered_only_what_it_may_do(team: Team, page_of: PageOf) -
     for somebody, places, views in (
         (team.viewer, ["Queue"], 3),
         (team.senior, ["Queue", "Hand off", "Analytics"], 6),
-        (team.admin, ["Queue", "Hand off", "Analytics", "Batches"], 6),
+        (team.admin, ["Queue", "Hand off", "Analytics", "Batches", "People", "Settings"], 6),
     ):
         page = page_of(somebody)
         menu = page.get_by_role("navigation", name="Main")

@@ -191,7 +191,7 @@ def standing(card: Card, relation: Relation) -> str:
         return "You handed it off"
     if card["target"] and not relation.is_target and not relation.is_admin:
         return f"For {card['target']['name']}"
-    return "" if relation.may_work else "Waiting"
+    return "" if relation.may_work else "Not taken yet"
 
 
 def _ended(card: Card, relation: Relation) -> str:

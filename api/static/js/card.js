@@ -156,7 +156,7 @@ export function standing(card) {
   if (!waits(card)) return ended(card);
   if (card.handed_off_by.id === me.id) return "You handed it off";
   if (card.target && card.target.id !== me.id && !isAdmin) return `For ${card.target.name}`;
-  return mayWrite ? "" : "Waiting";
+  return mayWrite ? "" : "Not taken yet";
 }
 
 /** @param {Handoff} card */

@@ -49,6 +49,7 @@ class CaseStep:
     outcome: str | None = None  # worked | failed | partial | unknown
     at: datetime | None = None
     author: str | None = None
+    answers: int | None = None  # the `seq` of a question
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,8 @@ def load(
     )
 
 
-def _step(seq: int, kind: str, text: str, outcome: str | None, at: str | None, author: str | None) -> CaseStep:
-    return CaseStep(seq, kind, text, outcome, None if at is None else datetime.fromisoformat(at), author)
+def _step(seq: int, kind: str, text: str, outcome: str | None, at: str | None, *more: Any) -> CaseStep:
+    return CaseStep(seq, kind, text, outcome, None if at is None else datetime.fromisoformat(at), *more)
 
 
 def _past(

@@ -12,7 +12,7 @@ WITH subject AS MATERIALIZED (
         (SELECT name FROM users WHERE account_id = h.account_id AND id = h.handed_off_by_id) AS author,
         (SELECT language FROM accounts WHERE id = h.account_id) AS language,
         (SELECT model_tokens_per_day FROM accounts WHERE id = h.account_id) AS tokens_per_day, (
-        SELECT json_agg(json_build_array(t.seq, t.kind, t.text, t.outcome, t.at, t.author) ORDER BY t.seq)
+        SELECT json_agg(json_build_array(t.seq, t.kind, t.text, t.outcome, t.at, t.author, t.answers) ORDER BY t.seq)
         FROM session_steps AS t
         WHERE t.account_id = s.account_id AND t.session_id = s.id AND t.retracted_at IS NULL AND (
             s.steps_count <= CAST(:first AS int) + :failed + :last OR t.seq <= :first OR t.seq > s.steps_count - :last

@@ -165,6 +165,22 @@ def test_who_wishes_it_is_notified_and_hears_it_while_no_tab_is_looked_at_and_on
     assert sum(page.evaluate("window.played") for page in pages) == 2  # two notes, by one tab
 
 
+def test_a_question_to_me_is_heard_too(team: Team, open_browser: Open) -> None:
+    made = team.junior.ready("T-1")
+    team.senior.call("POST", f"/handoffs/{made['id']}/claim")
+    context = open_browser(team.junior)
+    context.add_init_script(f"window.mayNotify = true; {BROWSER}")
+    page = context.new_page()
+    page.goto("/queue")
+    live(page)
+    wish(page, "Show a notification")
+    hide(page, True)
+    question = {"kind": "question", "text": "Which port?", "to_user_id": team.junior.id}
+    team.senior.call("POST", "/sessions/T-1/steps", question)
+    wait_for(lambda: page.evaluate("window.shown"), "the notification", seconds=60)
+    assert page.evaluate("window.shown") == [f"{team.senior.name} asks: Which port?"]
+
+
 def test_nobody_is_notified_unasked_and_a_refusal_is_said(team: Team, open_browser: Open) -> None:
     context = open_browser(team.senior)
     context.add_init_script(BROWSER)

@@ -38,8 +38,8 @@ export function startAlerts() {
   start(SOUND, mayPlay);
 }
 
-/** @param {string} text @param {Handoff} handoff */
-export function alertUnseen(text, handoff) {
+/** @param {string} text @param {string} id of the handoff that it is about */
+export function alertUnseen(text, id) {
   if (isWanted(SOUND)) play();
   if (!isWanted(DESKTOP) || !("Notification" in globalThis) || Notification.permission !== "granted") return;
   const icon = /** @type {HTMLLinkElement} */ (document.querySelector('link[rel="icon"]')).href;
@@ -47,7 +47,7 @@ export function alertUnseen(text, handoff) {
   const shown = new Notification("Escalation", { body: text, icon, tag: "escalation" });
   shown.onclick = () => {
     window.focus();
-    window.open(`/handoffs/${handoff.id}`);
+    window.open(`/handoffs/${id}`);
     shown.close();
   };
 }

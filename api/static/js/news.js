@@ -104,7 +104,7 @@ function onEvents(events) {
   if (!loud.length) return;
   if (isQueue) for (const card of loud) arrived(card);
   else toast(loud);
-  if (document.hidden && isLeading()) alertUnseen(summary(loud), loud[0]);
+  if (document.hidden && isLeading()) alertUnseen(summary(loud), loud[0].id);
 }
 
 // Arrivals and reminders, and what somebody else has given to me.

@@ -1,9 +1,10 @@
 // What somebody asks the reader, on top of every page: it comes live, and is answered in place.
 
+import { alertUnseen } from "./alerts.js";
 import { announce } from "./announce.js";
 import { get, Problem, post } from "./api.js";
 import { byId } from "./dom.js";
-import { listen } from "./feed.js";
+import { isLeading, listen } from "./feed.js";
 import { holdsWords } from "./renew.js";
 import { sending } from "./sending.js";
 
@@ -51,6 +52,7 @@ function add(question) {
   slot("text").textContent = text;
   list.append(item);
   announce(`${by.name} asks: ${text}`);
+  if (document.hidden && isLeading()) alertUnseen(`${by.name} asks: ${text}`, handoff);
 }
 
 list.addEventListener("submit", (event) => {

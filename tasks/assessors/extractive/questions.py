@@ -20,13 +20,18 @@ FEW = 6  # sentences; only a session with no more of them is asked for the basic
 
 
 def unanswered(judged: Sequence[Judged], steps: Sequence[CaseStep]) -> list[Judged]:
-    """Return questions in the steps without a substantial answer of another person, latest first."""
+    """Return questions in the steps without a substantial answer of another person, latest first.
+
+    A step that says which question it answers answers that one.
+    """
     waiting: list[Judged] = []
     by_step: defaultdict[int, list[Judged]] = defaultdict(list)
     for each in judged:
         by_step[each.step].append(each)
     for index, step in enumerate(steps):
         spoken = by_step[index]
+        if step.answers is not None:
+            waiting = [each for each in waiting if each.step < 0 or steps[each.step].seq != step.answers]
         if any(each.scores.courtesy < 0 for each in spoken):
             waiting = [each for each in waiting if not _answers(step, spoken, each.author)]
         waiting += [each for each in spoken if _asks(each, step)][:MOST_OF_A_STEP]

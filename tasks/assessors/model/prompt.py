@@ -282,6 +282,7 @@ class _Words:
             "at": _minute(step),
             "kind": step.kind,
             "outcome": step.outcome,
+            "answers": step.answers and f"step:{step.answers}",
         }
         return _Part({name: value for name, value in known.items() if value}, {"text": self.own(step.text)})
 

@@ -72,6 +72,16 @@ def test_an_open_proposal_is_suggested_and_a_failed_one_is_not() -> None:
     assert not any("spooler" in text for text in texts)
 
 
+def test_a_question_that_a_step_answers_is_not_asked_again() -> None:
+    asked = step(
+        1, "Nia, will you be in the server room on Sunday to sign for the battery?", kind="question", author="Sam"
+    )
+    said = step(2, "Sure, at seven?", author="Nia")
+    told = step(2, "Sure, at seven?", author="Nia", answers=1)
+    assert any("sign for the battery" in text for text in assess(case(asked, said))["questions"])
+    assert not any("sign for the battery" in text for text in assess(case(asked, told))["questions"])
+
+
 def test_an_unanswered_question_is_asked_again() -> None:
     assert "Can you check whether port 9100 is reachable from the client?" in assess(PRINTER)["questions"]
 

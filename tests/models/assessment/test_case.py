@@ -33,9 +33,9 @@ def test_the_language_of_its_readers_is_that_of_the_account(
     world: World, other_world: World, language: str | None
 ) -> None:
     with maintenance() as session:
-        found = account.find_account(session, str(world.account_id))
-        settings.change(session, found, {"language": language}, by=None)
-        settings.change(account.find_account(session, str(other_world.account_id)), {"language": "fr"})
+        for account_id, chosen in ((world.account_id, language), (other_world.account_id, "fr")):
+            found = account.find_account(session, str(account_id))
+            settings.change(session, found, {"language": chosen}, by=None)
     assert loaded(world).language == language
 
 

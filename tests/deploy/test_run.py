@@ -296,8 +296,13 @@ def test_a_setting_that_cannot_be_ends_it_with_its_name(stack: Stack) -> None:
 def test_it_listens_on_ipv6(stack: Stack) -> None:
     stack.start(HOST="::1")
     assert stack.facts["url"] == f"http://[::1]:{stack.port}"
-    with urllib.request.urlopen(f"{stack.facts['url']}/readyz", timeout=3) as answer:
-        assert json.load(answer)["status"] == "ok"
+
+    def status() -> str:
+        with urllib.request.urlopen(f"{stack.facts['url']}/readyz", timeout=3) as answer:
+            return str(json.load(answer)["status"])
+
+    until(lambda: status() == "ok", seconds=30)  # when a message has reached the worker
+    assert status() == "ok"
     with urllib.request.urlopen(stack.facts["metrics_url"], timeout=3) as answer:
         assert b"escalation_" in answer.read()
     assert stack.end() == 0

@@ -1,4 +1,4 @@
-"""Every pair of writes at the same moment, fifty times: no deadlock, no failure, and a complete feed."""
+"""Every pair of writes at the same moment, a dozen times: no deadlock, no failure, and a complete feed."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ def test_a_preflight_needs_no_token_and_names_what_may_be_sent(client: FlaskClie
     with set_to(CORS_ORIGINS="https://desk.example.com"):
         answer = client.options("/api/v1/handoffs", headers=asked)
     assert answer.status_code == 200
-    assert answer.headers["Access-Control-Allow-Methods"] == "GET, POST, PATCH"
+    assert answer.headers["Access-Control-Allow-Methods"] == "GET, POST, PUT, PATCH, DELETE"
     allowed = answer.headers["Access-Control-Allow-Headers"].split(", ")
     assert {"Authorization", "Idempotency-Key", "If-Match", "If-None-Match"} <= set(allowed)
 

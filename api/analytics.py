@@ -61,7 +61,7 @@ def breakdown(query: dict[str, Any]) -> Response:
 @blueprint.response(200, RatingsSchema)
 @problems()
 def ratings(query: dict[str, Any]) -> Response:
-    """What people said of the assessments, by assessor."""
+    """Ratings of the assessments, by assessor."""
     with transaction(caller().account_id) as session:
         items = analytics.ratings(session, caller().account_id, **_span(query["period"]))
     return answer({**query, "items": items})

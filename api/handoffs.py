@@ -275,7 +275,7 @@ def reopen(_: dict[str, Any], handoff_id: UUID) -> Response:
 @blueprint.response(200, HandoffSchema)
 @problems(404, 409, 412)
 def keep(_: dict[str, Any], handoff_id: UUID) -> Response:
-    """Begin the lease of one's claim anew."""
+    """Restart the lease of one's claim."""
     return _moved(handoff_id, claims.keep)
 
 
@@ -285,7 +285,7 @@ def keep(_: dict[str, Any], handoff_id: UUID) -> Response:
 @blueprint.response(200, HandoffSchema)
 @problems(404, 409, 412)
 def unsnooze(_: dict[str, Any], handoff_id: UUID) -> Response:
-    """End a snooze early; the lease begins anew."""
+    """End a snooze early; the lease starts over."""
     return _moved(handoff_id, claims.unsnooze)
 
 

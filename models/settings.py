@@ -155,12 +155,18 @@ def _refuse_half_a_login(read: Settings) -> None:
     # With both, a token could choose how it is checked; without an audience, any other product's token would do.
     if read.jwt_secret and read.jwt_jwks_url:
         raise SettingsError("settings: give JWT_SECRET or JWT_JWKS_URL, not both")
+    for kind in ("", "urgent_"):
+        if getattr(read, f"{kind}amber_minutes") > getattr(read, f"{kind}red_minutes"):
+            name = kind.upper()
+            raise SettingsError(f"settings: {name}AMBER_MINUTES must not be above {name}RED_MINUTES")
     if (read.jwt_secret or read.jwt_jwks_url) and not read.jwt_audience:
         raise SettingsError("settings: JWT_AUDIENCE is required with JWT_SECRET or JWT_JWKS_URL")
 
 
+_POSITIVE = validate.Range(min=0, min_inclusive=False)
+
+
 def _read(env: Env) -> Settings:
-    positive = validate.Range(min=0, min_inclusive=False)
     database = _address(env.str("DATABASE_URL"))
     return Settings(
         database=database,
@@ -170,60 +176,74 @@ def _read(env: Env) -> Settings:
         secret_key=env.str("SECRET_KEY", None, validate=_long_enough),
         previous_secret_key=env.str("SECRET_KEY_PREVIOUS", None),
         log_format=env.str("LOG_FORMAT", "json", validate=validate.OneOf(["json", "console"])),
-        assessor=env.str("ASSESSOR", "extractive", validate=validate.OneOf(["extractive", "openai", "anthropic"])),
-        assess_deadline_seconds=env.float("ASSESS_DEADLINE_SECONDS", 120, validate=positive),
-        bulk_deadline_seconds=env.float("BULK_DEADLINE_SECONDS", 1800, validate=positive),
+        assess_deadline_seconds=env.float("ASSESS_DEADLINE_SECONDS", 120, validate=_POSITIVE),
+        bulk_deadline_seconds=env.float("BULK_DEADLINE_SECONDS", 1800, validate=_POSITIVE),
         bulk_rest=env.float("BULK_REST", 0.5, validate=validate.Range(min=0)),
-        batch_in_flight=env.int("BATCH_IN_FLIGHT", 32, validate=positive),
-        assess_attempts=env.int("ASSESS_ATTEMPTS", 4, validate=positive),
-        lease_seconds=env.float("LEASE_SECONDS", 15, validate=positive),
-        sweep_seconds=env.float("SWEEP_SECONDS", 5, validate=positive),
-        worker_grace_seconds=env.float("WORKER_GRACE_SECONDS", 5, validate=positive),
-        worker_deaf_seconds=env.float("WORKER_DEAF_SECONDS", 60, validate=positive),
-        claim_lease_seconds=env.int("CLAIM_LEASE_SECONDS", 1800, validate=positive),
-        amber_minutes=env.int("AMBER_MINUTES", 15, validate=positive),
-        red_minutes=env.int("RED_MINUTES", 60, validate=positive),
-        urgent_amber_minutes=env.int("URGENT_AMBER_MINUTES", 5, validate=positive),
-        urgent_red_minutes=env.int("URGENT_RED_MINUTES", 15, validate=positive),
-        waiting_reminder_seconds=env.int("WAITING_REMINDER_SECONDS", 900, validate=positive),
-        urgent_reminder_seconds=env.int("URGENT_REMINDER_SECONDS", 300, validate=positive),
-        feed_retention_days=env.int("FEED_RETENTION_DAYS", 14, validate=positive),
-        feed_retention_events=env.int("FEED_RETENTION_EVENTS", 50_000, validate=positive),
-        idempotency_hours=env.int("IDEMPOTENCY_HOURS", 24, validate=positive),
-        cors_origins=env.list("CORS_ORIGINS", [], validate=_are_origins),
-        allowed_hosts=env.list("ALLOWED_HOSTS", [], validate=_are_hosts),
-        web_connections=env.int("WEB_CONNECTIONS", 1000, validate=positive),
-        web_head_seconds=env.float("WEB_HEAD_SECONDS", 10, validate=positive),
-        web_body_seconds=env.float("WEB_BODY_SECONDS", 60, validate=positive),
-        web_unread_seconds=env.float("WEB_UNREAD_SECONDS", 30, validate=positive),
-        jwt_secret=env.str("JWT_SECRET", None, validate=_long_enough),
-        jwt_jwks_url=env.str("JWT_JWKS_URL", None, validate=_is_http),
-        jwt_audience=env.str("JWT_AUDIENCE", None),
-        jwt_issuer=env.str("JWT_ISSUER", None),
-        jwt_account_claim=env.str("JWT_ACCOUNT_CLAIM", "account_id"),
-        token_requests_per_minute=env.int("TOKEN_REQUESTS_PER_MINUTE", 30_000, validate=positive),
-        account_requests_per_minute=env.int("ACCOUNT_REQUESTS_PER_MINUTE", 120_000, validate=positive),
-        wrong_tokens_per_minute=env.int("WRONG_TOKENS_PER_MINUTE", 300, validate=positive),
-        https_only=env.bool("HTTPS_ONLY", False),
-        metrics_port=env.int("METRICS_PORT", None, validate=validate.Range(1, 65535)),
-        redact=env.bool("REDACT", True),
-        model_call_seconds=env.float("MODEL_CALL_SECONDS", 45, validate=positive),
-        openai_api_key=env.str("OPENAI_API_KEY", None),
-        openai_base_url=env.str("OPENAI_BASE_URL", None),
-        openai_model=env.str("OPENAI_MODEL", "gpt-5-mini"),
-        anthropic_api_key=env.str("ANTHROPIC_API_KEY", None),
-        anthropic_base_url=env.str("ANTHROPIC_BASE_URL", None),
-        anthropic_model=env.str("ANTHROPIC_MODEL", "claude-haiku-4-5"),
-        model_max_prompt_tokens=env.int("MODEL_MAX_PROMPT_TOKENS", 12_000, validate=validate.Range(min=6000)),
-        model_max_output_tokens=env.int("MODEL_MAX_OUTPUT_TOKENS", 8000, validate=positive),
-        embeddings=env.str("EMBEDDINGS", "off", validate=_is_embedding),
-        embeddings_languages=env.list("EMBEDDINGS_LANGUAGES", ["en"], validate=_are_languages),
-        price_in_per_million=env.float("PRICE_IN_PER_MILLION", 0.0),
-        price_out_per_million=env.float("PRICE_OUT_PER_MILLION", 0.0),
-        model_concurrent_calls=env.int("MODEL_CONCURRENT_CALLS", 8, validate=positive),
-        model_calls_per_minute=env.int("MODEL_CALLS_PER_MINUTE", 120, validate=positive),
-        model_tokens_per_day=env.int("MODEL_TOKENS_PER_DAY", 5_000_000, validate=positive),
+        batch_in_flight=env.int("BATCH_IN_FLIGHT", 32, validate=_POSITIVE),
+        assess_attempts=env.int("ASSESS_ATTEMPTS", 4, validate=_POSITIVE),
+        lease_seconds=env.float("LEASE_SECONDS", 15, validate=_POSITIVE),
+        sweep_seconds=env.float("SWEEP_SECONDS", 5, validate=_POSITIVE),
+        worker_grace_seconds=env.float("WORKER_GRACE_SECONDS", 5, validate=_POSITIVE),
+        worker_deaf_seconds=env.float("WORKER_DEAF_SECONDS", 60, validate=_POSITIVE),
+        claim_lease_seconds=env.int("CLAIM_LEASE_SECONDS", 1800, validate=_POSITIVE),
+        amber_minutes=env.int("AMBER_MINUTES", 15, validate=_POSITIVE),
+        red_minutes=env.int("RED_MINUTES", 60, validate=_POSITIVE),
+        urgent_amber_minutes=env.int("URGENT_AMBER_MINUTES", 5, validate=_POSITIVE),
+        urgent_red_minutes=env.int("URGENT_RED_MINUTES", 15, validate=_POSITIVE),
+        waiting_reminder_seconds=env.int("WAITING_REMINDER_SECONDS", 900, validate=_POSITIVE),
+        urgent_reminder_seconds=env.int("URGENT_REMINDER_SECONDS", 300, validate=_POSITIVE),
+        feed_retention_days=env.int("FEED_RETENTION_DAYS", 14, validate=_POSITIVE),
+        feed_retention_events=env.int("FEED_RETENTION_EVENTS", 50_000, validate=_POSITIVE),
+        idempotency_hours=env.int("IDEMPOTENCY_HOURS", 24, validate=_POSITIVE),
+        **_of_web(env),
+        **_of_models(env),
     )
+
+
+def _of_web(env: Env) -> dict[str, Any]:
+    """Read what the web processes need: who may ask, how much, and how tokens of other issuers are checked."""
+    return {
+        "cors_origins": env.list("CORS_ORIGINS", [], validate=_are_origins),
+        "allowed_hosts": env.list("ALLOWED_HOSTS", [], validate=_are_hosts),
+        "web_connections": env.int("WEB_CONNECTIONS", 1000, validate=_POSITIVE),
+        "web_head_seconds": env.float("WEB_HEAD_SECONDS", 10, validate=_POSITIVE),
+        "web_body_seconds": env.float("WEB_BODY_SECONDS", 60, validate=_POSITIVE),
+        "web_unread_seconds": env.float("WEB_UNREAD_SECONDS", 30, validate=_POSITIVE),
+        "jwt_secret": env.str("JWT_SECRET", None, validate=_long_enough),
+        "jwt_jwks_url": env.str("JWT_JWKS_URL", None, validate=_is_http),
+        "jwt_audience": env.str("JWT_AUDIENCE", None),
+        "jwt_issuer": env.str("JWT_ISSUER", None),
+        "jwt_account_claim": env.str("JWT_ACCOUNT_CLAIM", "account_id"),
+        "token_requests_per_minute": env.int("TOKEN_REQUESTS_PER_MINUTE", 30_000, validate=_POSITIVE),
+        "account_requests_per_minute": env.int("ACCOUNT_REQUESTS_PER_MINUTE", 120_000, validate=_POSITIVE),
+        "wrong_tokens_per_minute": env.int("WRONG_TOKENS_PER_MINUTE", 300, validate=_POSITIVE),
+        "https_only": env.bool("HTTPS_ONLY", False),
+        "metrics_port": env.int("METRICS_PORT", None, validate=validate.Range(1, 65535)),
+    }
+
+
+def _of_models(env: Env) -> dict[str, Any]:
+    """Read which models write assessments and compare cases, and what they may cost."""
+    return {
+        "assessor": env.str("ASSESSOR", "extractive", validate=validate.OneOf(["extractive", "openai", "anthropic"])),
+        "redact": env.bool("REDACT", True),
+        "model_call_seconds": env.float("MODEL_CALL_SECONDS", 45, validate=_POSITIVE),
+        "openai_api_key": env.str("OPENAI_API_KEY", None),
+        "openai_base_url": env.str("OPENAI_BASE_URL", None),
+        "openai_model": env.str("OPENAI_MODEL", "gpt-5-mini"),
+        "anthropic_api_key": env.str("ANTHROPIC_API_KEY", None),
+        "anthropic_base_url": env.str("ANTHROPIC_BASE_URL", None),
+        "anthropic_model": env.str("ANTHROPIC_MODEL", "claude-haiku-4-5"),
+        "model_max_prompt_tokens": env.int("MODEL_MAX_PROMPT_TOKENS", 12_000, validate=validate.Range(min=6000)),
+        "model_max_output_tokens": env.int("MODEL_MAX_OUTPUT_TOKENS", 8000, validate=_POSITIVE),
+        "embeddings": env.str("EMBEDDINGS", "off", validate=_is_embedding),
+        "embeddings_languages": env.list("EMBEDDINGS_LANGUAGES", ["en"], validate=_are_languages),
+        "price_in_per_million": env.float("PRICE_IN_PER_MILLION", 0.0),
+        "price_out_per_million": env.float("PRICE_OUT_PER_MILLION", 0.0),
+        "model_concurrent_calls": env.int("MODEL_CONCURRENT_CALLS", 8, validate=_POSITIVE),
+        "model_calls_per_minute": env.int("MODEL_CALLS_PER_MINUTE", 120, validate=_POSITIVE),
+        "model_tokens_per_day": env.int("MODEL_TOKENS_PER_DAY", 5_000_000, validate=_POSITIVE),
+    }
 
 
 @cache

@@ -102,7 +102,7 @@ def _finish(account_id: UUID, assessment_id: UUID) -> None:
 
 
 def end_snoozes() -> None:
-    """Begin the leases of claims anew whose snooze is over, each in its own transaction."""
+    """Restart the leases of claims whose snooze is over, each in its own transaction."""
     with maintenance() as session:
         ended = claims.ended_snoozes(session)
     for each in ended:

@@ -13,7 +13,7 @@ from flask import Blueprint, url_for
 from api import labels
 from api.case import prose, words
 from api.case.history import history
-from api.case.summary import Said, Summary, cited_steps, retracted, summary
+from api.case.summary import Shown, Summary, cited_steps, retracted, summary
 from api.case.words import Clock
 from api.feed import cursor as cursors
 from api.feed.cursor import Cursor
@@ -47,7 +47,7 @@ def page(
     """Return what the templates show of a handoff to this person; NotFound if it is not theirs to see.
 
     `zone` is where the reader's clock is, `tail` the first step of the end that their page has open.
-    Whoever sees it has read it.
+    Who sees it has read it.
     """
     actor = Actor(who.user_id, who.is_admin)
     with transaction(who.account_id) as session:
@@ -98,8 +98,8 @@ def _timelines(session: Session, found: Handoff, shown: Row, actor: Actor) -> Ti
         .limit(EARLIER)
     ).all()
     earlier = [handoff.find(session, found.account_id, each, seen_by=actor) for each in reversed(ids)]
-    told = [(_own(each), _events_of(session, each)) for each in earlier]
-    return [*told, (_own(found), timeline.timeline(session, found))]
+    columns = [(_own(each), _events_of(session, each)) for each in earlier]
+    return [*columns, (_own(found), timeline.timeline(session, found))]
 
 
 def _own(found: Handoff) -> Row:
@@ -162,7 +162,7 @@ def _bar(found: Handoff, shown: Row, viewer: Row, clock: Clock) -> dict[str, Any
 
 
 def _asked_first(shown: Row, viewer: Row) -> Row | None:
-    """Return whom this reader would ask: the author, and the author who has it now."""
+    """Return whom this reader would ask: the author, or for the author the one who has it now."""
     author, claimer = shown["handed_off_by"], shown["claimed_by"]
     other = author if author["id"] != viewer["id"] else claimer
     return None if other is None or other["id"] == viewer["id"] else other
@@ -191,28 +191,32 @@ def _assessment(shown: Row, lines: Summary, steps: Sequence[Row]) -> dict[str, A
     content = shown["assessment"]
     if not content:
         return None
-    said: Said = lines.said
+    shown_texts: Shown = lines.shown
     cause = content.get("likely_cause")
     asked = {step["text"]: step["seq"] for step in steps if step["kind"] == StepKind.QUESTION and not retracted(step)}
     if cause:
-        said.add(cause["text"])
-    suggested = [_with_new(said, each, "why", "quote") for each in said.fresh(content["suggested_steps"])]
+        shown_texts.add(cause["text"])
+    suggested = [
+        _with_new(shown_texts, each, "why", "quote") for each in shown_texts.fresh(content["suggested_steps"])
+    ]
     return {
         **content,
-        "likely_cause": cause and _with_new(said, cause, "quote"),
+        "likely_cause": cause and _with_new(shown_texts, cause, "quote"),
         "suggested_steps": suggested,
-        "what_we_know": [_with_new(said, each, "quote") for each in said.fresh(content["what_we_know"])],
-        "similar": [_with_new(said, each, "digest") for each in content["similar"]],
+        "what_we_know": [
+            _with_new(shown_texts, each, "quote") for each in shown_texts.fresh(content["what_we_know"])
+        ],
+        "similar": [_with_new(shown_texts, each, "digest") for each in content["similar"]],
         "questions": [
-            {"text": each, "asked_in": asked.get(each)} for each in content["questions"] if said.is_new(each)
+            {"text": each, "asked_in": asked.get(each)} for each in content["questions"] if shown_texts.is_new(each)
         ],
     }
 
 
-def _with_new(said: Said, statement: Row, *names: str) -> Row:
+def _with_new(shown_texts: Shown, statement: Row, *names: str) -> Row:
     """Return a statement without those of its texts that the page has shown."""
-    kept = {name: said.rest(statement.get(name) or "") for name in names}
-    return {**{name: value for name, value in statement.items() if name not in names}, **kept}
+    rest = {name: shown_texts.rest(statement.get(name) or "") for name in names}
+    return {**{name: value for name, value in statement.items() if name not in names}, **rest}
 
 
 PLACES = {

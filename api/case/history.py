@@ -134,7 +134,7 @@ def _steps(handoff: Row, steps: Sequence[Row], cited: set[int], begin: int, view
     for step in steps:
         seq = step["seq"]
         asks = is_open and step.get("to") is not None and seq not in answers and not retracted(step)
-        kept = seq == 1 or seq >= begin or seq in cited or asks
+        stays_open = seq == 1 or seq >= begin or seq in cited or asks
         yield Entry(
             f"step-{seq}",
             step["at"],
@@ -144,7 +144,7 @@ def _steps(handoff: Row, steps: Sequence[Row], cited: set[int], begin: int, view
             kind_label=LABELS[StepKind][StepKind(step["kind"])],
             outcome_label=LABELS[Outcome][Outcome(step["outcome"])] if step["outcome"] else "",
             is_later=moment(step["added_at"]) > moment(handoff["created_at"]),
-            is_open=kept or len(steps) <= FOLDED_BEYOND,
+            is_open=stays_open or len(steps) <= FOLDED_BEYOND,
             may_retract=_may_retract(step, viewer),
             is_asked=asks,
             answered_by=answers.get(seq),

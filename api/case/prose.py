@@ -16,7 +16,7 @@ LONGEST_LINK = 2000
 LOG_LINES = 3  # so few lines may look like anything
 
 FENCE = re.compile(r"^[ \t]{0,3}(?P<mark>`{3,}|~{3,})[ \t]*(?P<label>[\w+#.-]{0,20})[ \t]*$")
-# Turned text, controls and invisible characters end an address: nobody shall read another one than is opened.
+# Reversed text, controls and invisible characters end an address: a reader must not see another one than is opened.
 LINK = re.compile(
     r"https?://[^\s<>\"'`{}|\\^\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]+", re.IGNORECASE
 )

@@ -31,7 +31,7 @@ class Line:
 
 
 @dataclass
-class Said:
+class Shown:
     """What the page has shown so far, to say nothing twice."""
 
     texts: list[str] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Summary:
     lines: list[Line]
     reported: str | None
     standing: str
-    said: Said
+    shown: Shown
 
 
 def _plain(text: str) -> str:
@@ -87,19 +87,19 @@ def cited_steps(handoff: Row) -> set[int]:
 
 def summary(handoff: Row, steps: Sequence[Row], clock: Clock) -> Summary:
     """Say what the problem is, what failed, where it stands and what is needed."""
-    said = Said()
+    shown = Shown()
     session, content = handoff["session"], handoff["assessment"] or {}
-    said.add(session["title"])
+    shown.add(session["title"])
     problem, reported = _problem(session, content)
     for text in (session["problem"], *(each["text"] for each in problem), handoff["ask"], handoff["reason"]):
-        said.add(text)
+        shown.add(text)
     lines = [
         Line("problem", "Problem", problem, "Nothing was written down."),
-        Line("tried", "Tried and failed", _tried(content, steps, said), "Nothing is known to have failed."),
+        Line("tried", "Tried and failed", _tried(content, steps, shown), "Nothing is known to have failed."),
         Line("state", "State now", [_state(handoff, steps, clock)]),
         _needed(handoff),
     ]
-    return Summary(lines, reported, (content.get("state") or {}).get("value", ""), said)
+    return Summary(lines, reported, (content.get("state") or {}).get("value", ""), shown)
 
 
 def _problem(session: Row, content: Row) -> tuple[list[Row], str | None]:
@@ -110,10 +110,10 @@ def _problem(session: Row, content: Row) -> tuple[list[Row], str | None]:
     return [{"text": words.below_title(written, session["title"]), "evidence": ["problem"]}], reported
 
 
-def _tried(content: Row, steps: Sequence[Row], said: Said) -> list[Row]:
+def _tried(content: Row, steps: Sequence[Row], shown: Shown) -> list[Row]:
     tried = content.get("do_not_repeat") or []
     if tried:
-        found = said.fresh(tried)
+        found = shown.fresh(tried)
         repeated = [{"text": "What the report says", "evidence": ["problem"]}]
         return found if len(found) == len(tried) else [*found, *repeated]
     failed = [f"step:{step['seq']}" for step in steps if step["outcome"] == Outcome.FAILED and not retracted(step)]
@@ -137,9 +137,9 @@ def _state(handoff: Row, steps: Sequence[Row], clock: Clock) -> Row:
         parts.append(LABELS[Standing][Standing(state["value"])])
     outcomes = [step["outcome"] for step in steps if not retracted(step)]
     counted = ((Outcome.WORKED, "worked"), (Outcome.FAILED, "failed"))
-    told = [f"{outcomes.count(value)} {word}" for value, word in counted if value in outcomes]
+    counts = [f"{outcomes.count(value)} {word}" for value, word in counted if value in outcomes]
     if steps:
-        parts.append(words.plural(len(steps), "step") + (f", {', '.join(told)}" if told else ""))
+        parts.append(words.plural(len(steps), "step") + (f", {', '.join(counts)}" if counts else ""))
         parts.append(f"last one {clock.moment(steps[-1]['added_at'])}")
     evidence = state.get("evidence") or ([f"step:{steps[-1]['seq']}"] if steps else [])
     return {"text": " · ".join(parts) or "Nothing was tried yet", "evidence": evidence}
@@ -150,4 +150,4 @@ def _needed(handoff: Row) -> Line:
     if handoff["ask"]:
         return Line("ask", "Needed", [{"text": handoff["ask"], "evidence": []}])
     reason = handoff["reason"]
-    return Line("reason", "Needed", [{"text": reason, "evidence": []}], "Nobody has said.")
+    return Line("reason", "Needed", [{"text": reason, "evidence": []}], "Nobody has asked for anything.")

@@ -16,7 +16,7 @@ def moment(time: str) -> datetime:
 
 
 class Clock:
-    """The reader's clock: the zone in which their browser lives, or else UTC, which is then said."""
+    """The reader's clock: the zone in which their browser lives, or else UTC, which the times then name."""
 
     def __init__(self, zone: str | None, now: datetime | None = None) -> None:
         found = _zone(zone)

@@ -64,6 +64,7 @@ CODES = {
         "language_unknown",
         "no_admin",
         "page_invalid",
+        "ages_crossed",
         "question_unknown",
         "seq_ahead",
         "target_is_author",

@@ -1,5 +1,5 @@
 -- Each handoff as its readers see it: `card` for the feed, the queue and lists, `whole` in full. Both have the same
--- keys. A card carries less text: the start of the problem, and of the assessment what tells whether to open it.
+-- keys. A card carries less text: the start of the problem, and of the assessment what helps to decide whether to open it.
 --
 -- OFFSET 0 keeps the lookups of people and state from being made once for each form. They are subqueries so that each
 -- is a lookup by key, whatever the planner's statistics say.

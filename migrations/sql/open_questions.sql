@@ -1,5 +1,5 @@
 -- The questions to a person that no step answers. What was retracted neither asks nor answers. Whether anybody waits for the
--- answer is not said here: that depends on the session's handoff.
+-- answer is not decided here: that depends on the session's handoff.
 --
 -- Steps that ask somebody, answer or are retracted are few; ix_session_steps_marked has them and no others.
 CREATE VIEW open_questions WITH (security_invoker) AS

@@ -66,7 +66,7 @@ class Account(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(200))
     claim_lease_seconds: Mapped[int | None]  # None: the installation's setting
-    # Until the first reminder of a handoff that nobody takes, and of an urgent one; None: likewise.
+    # Until the first reminder of a handoff that nobody takes, and of an urgent one; None: the installation's setting.
     waiting_reminder_seconds: Mapped[int | None] = mapped_column(BigInteger)
     urgent_reminder_seconds: Mapped[int | None] = mapped_column(BigInteger)
     language: Mapped[str | None] = mapped_column(Text)  # of assessments, BCP 47; None: the language of each case

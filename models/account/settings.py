@@ -5,6 +5,7 @@ A new one is a column of `Account` and a line of `SETTINGS`; the API, the comman
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -21,16 +22,16 @@ Value = int | float | str
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(ABC):
     """What people read of a setting, and the column that holds it."""
 
     column: str
     label: str
     effect: str  # in words
 
+    @abstractmethod
     def stored(self, value: Value) -> int | str:
         """Return a value as the column holds it; Invalid when it cannot be one."""
-        raise NotImplementedError
 
     def value(self, found: Account) -> Value | None:
         """Return what the account has set; None: nothing."""
@@ -99,7 +100,7 @@ SETTINGS: Mapping[str, Number | Language] = {
     "claim_lease_minutes": Number(
         "claim_lease_seconds",
         "Claim lease",
-        "Whoever takes a handoff and adds no step for this long loses it: it goes back to the queue.",
+        "Somebody who takes a handoff and adds no step for this long loses it: it goes back to the queue.",
         unit="minutes",
         least=1,
         most=60 * 24 * 30,
@@ -145,6 +146,9 @@ SETTINGS: Mapping[str, Number | Language] = {
 }
 
 
+AGES = (("amber_minutes", "red_minutes"), ("urgent_amber_minutes", "urgent_red_minutes"))  # warning and alarm
+
+
 @dataclass(frozen=True)
 class Fixed:
     """What an account cannot change, since it is the installation's."""
@@ -182,10 +186,19 @@ def change(session: Session, found: Account, values: Mapping[str, Value | None],
     different = [name for name in values if getattr(found, SETTINGS[name].column) != stored[SETTINGS[name].column]]
     for name in different:
         setattr(found, SETTINGS[name].column, stored[SETTINGS[name].column])
+    _refuse_alarm_before_warning(found)
     if different:
         session.flush()
         note = ", ".join(f"{name}: {_noted(SETTINGS[name].value(found))}" for name in different)
         audit.record(session, found.id, Act.SETTINGS_CHANGED, by=by, subject=f"account:{found.id}", note=note)
+
+
+def _refuse_alarm_before_warning(found: Account) -> None:
+    for warning, alarm in AGES:
+        warns, alarms = (float(SETTINGS[name].effective(found) or 0) for name in (warning, alarm))
+        if warns > alarms:
+            text = f"{SETTINGS[warning].label} is above {SETTINGS[alarm].label.lower()}, {alarms:g} minutes."
+            raise Invalid("ages_crossed", text, field=warning)
 
 
 def _noted(value: Value | None) -> str:

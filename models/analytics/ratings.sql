@@ -1,4 +1,4 @@
--- What people said of the assessments that they rated in a period, by the assessor that wrote them.
+-- The ratings that people gave to assessments in a period, by the assessor that wrote them.
 SELECT a.source, count(*) FILTER (WHERE f.rating = 'helpful') AS helpful,
     count(*) FILTER (WHERE f.rating = 'wrong') AS wrong,
     count(*) FILTER (WHERE f.rating = 'incomplete') AS incomplete

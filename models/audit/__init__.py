@@ -29,7 +29,7 @@ class Act(StrEnum):
     PERSON_CHANGED = "person.changed"
     PERSON_DELETED = "person.deleted"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a name, not a secret
-    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - likewise
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a name, not a secret
     SETTINGS_CHANGED = "settings.changed"
     BATCH_STARTED = "batch.started"
     BATCH_PAUSED = "batch.paused"

@@ -1,7 +1,7 @@
 """The lease of a claim: how long a claim stays without a first action, and what stops it.
 
-It begins with the claim and ends with the claimer's first step. The claimer begins it anew by keeping the claim, or
-stops it until a time by snoozing, as when the client has to answer first; it then begins anew by itself. The sweep
+It begins with the claim and ends with the claimer's first step. The claimer restarts it by keeping the claim, or
+stops it until a time by snoozing, as when the client has to answer first; it then starts over by itself. The sweep
 returns a claim to the queue whose lease is over.
 """
 
@@ -20,7 +20,7 @@ from models.feed import EventType
 from models.feed.card import Representation
 from models.feed.unit_of_work import EVERYBODY, UnitOfWork
 from models.handoff import Actor, Handoff, Status
-from models.handoff.conditional import BY, IS_MINE, make, move, refuse_unless_claimer
+from models.handoff.conditional import BY, IS_MINE, due, make, move, refuse_unless_claimer
 from models.settings import settings
 
 
@@ -72,7 +72,7 @@ _UNSNOOZE = move(EventType.UPDATED, and_(IS_MINE, Handoff.snoozed_until.is_not(N
 
 
 def keep(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | None = None) -> Representation:
-    """Begin the lease of one's claim anew. Nothing changes where none runs."""
+    """Restart the lease of one's claim. Nothing changes where none runs."""
     return make(_KEEP, account_id, handoff_id, _explain_no_keeping, by=by, version=version, note="kept")
 
 
@@ -101,19 +101,13 @@ def unsnooze(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | No
     return make(_UNSNOOZE, account_id, handoff_id, explain, by=by, version=version, note="snooze ended")
 
 
-def ended_snoozes(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID]]:
+def ended_snoozes(session: Session) -> list[tuple[UUID, UUID]]:
     """Find claims whose snooze is over, oldest first: (account, handoff)."""
-    rows = session.execute(
-        select(Handoff.account_id, Handoff.id)
-        .where(Handoff.snoozed_until <= func.now())
-        .order_by(Handoff.snoozed_until)
-        .limit(most)
-    )
-    return [(account_id, handoff_id) for account_id, handoff_id in rows]
+    return due(session, Handoff.snoozed_until <= func.now(), oldest_by=Handoff.snoozed_until)
 
 
 def end_snooze(session: UnitOfWork, account_id: UUID, handoff_id: UUID) -> bool:
-    """Begin the lease of a claim anew whose snooze is over. False: it is not over (any more); nothing happened."""
+    """Restart the lease of a claim whose snooze is over. False: it is not over (any more); nothing happened."""
     won = session.execute(
         update(Handoff)
         .where(Handoff.account_id == account_id, Handoff.id == handoff_id, Handoff.snoozed_until <= func.now())
@@ -139,16 +133,9 @@ def _overdue() -> ColumnElement[bool]:
     )
 
 
-def overdue_claims(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID]]:
+def overdue_claims(session: Session) -> list[tuple[UUID, UUID]]:
     """Find claims without a first action whose lease has expired, oldest first: (account, handoff)."""
-    rows = session.execute(
-        select(Handoff.account_id, Handoff.id)
-        .join(Account, Account.id == Handoff.account_id)
-        .where(_overdue())
-        .order_by(Handoff.claimed_at)
-        .limit(most)
-    )
-    return [(account_id, handoff_id) for account_id, handoff_id in rows]
+    return due(session, _overdue(), oldest_by=Handoff.claimed_at)
 
 
 def return_overdue_claim(session: UnitOfWork, account_id: UUID, handoff_id: UUID) -> bool:

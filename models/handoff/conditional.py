@@ -22,9 +22,11 @@ from sqlalchemy import (
     exists,
     literal,
     or_,
+    select,
     update,
 )
 
+from models.account import Account
 from models.database.executor import Session
 from models.database.prepared import Prepared
 from models.errors import Conflict, Forbidden, VersionMismatch
@@ -91,6 +93,24 @@ def values_of(account_id: UUID, handoff_id: UUID, by: Actor, version: int | None
     who = {"by": by.user_id, "admin": by.is_admin}
     own = {"note": None, "unread_for": None, "lease": settings().claim_lease_seconds}
     return {"account": account_id, "handoff": handoff_id, "version": version, **own, **who, **more}
+
+
+def due(
+    session: Session, condition: ColumnElement[bool], *, oldest_by: Any, most: int = 50
+) -> list[tuple[UUID, UUID]]:
+    """Find handoffs for the sweep, across accounts, the oldest first: (account, handoff).
+
+    The condition may name the account's settings. The sweep changes each in a transaction of its own, under the same
+    condition, since it may have changed by then.
+    """
+    rows = session.execute(
+        select(Handoff.account_id, Handoff.id)
+        .join(Account, Account.id == Handoff.account_id)
+        .where(condition)
+        .order_by(oldest_by)
+        .limit(most)
+    )
+    return [(account_id, handoff_id) for account_id, handoff_id in rows]
 
 
 def update_locked(session: Session, locked: Handoff, changes: Mapping[str, Any], **more: Any) -> None:

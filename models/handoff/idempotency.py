@@ -64,6 +64,16 @@ def remember(session: Session, account_id: UUID, user_id: UUID, key: str, answer
     session.execute(update(IdempotencyKey).where(_is(account_id, user_id, key)).values(answer=as_json))
 
 
+def replace_answer(session: Session, account_id: UUID, user_id: UUID, handoff_id: UUID, answer: str) -> None:
+    """Store another answer, as JSON text, for the key with which this person sent this handoff, if they used one."""
+    its_key = (
+        IdempotencyKey.account_id == account_id,
+        IdempotencyKey.user_id == user_id,
+        IdempotencyKey.answer["id"].as_string() == str(handoff_id),
+    )
+    session.execute(update(IdempotencyKey).where(*its_key).values(answer=cast(literal(answer, Text), JSONB)))
+
+
 def _is(account_id: Any, user_id: Any, key: Any) -> Any:
     return (
         (IdempotencyKey.account_id == account_id) & (IdempotencyKey.user_id == user_id) & (IdempotencyKey.key == key)

@@ -18,6 +18,7 @@ from models.handoff import (
     Intent,
     Status,
     find,
+    idempotency,
     lock,
     of_session,
     refuse_second_open,
@@ -82,4 +83,6 @@ def discard(account_id: UUID, handoff_id: UUID, *, by: Actor, version: int | Non
             wrong_state(found)
         sessions.empty(session, account_id, found.session_id)
         update_locked(session, found, {"status": Status.DISCARDED, "reason": "", "ask": None, **search.nothing()})
-        return card.representation(session, account_id, handoff_id)
+        left = card.representation(session, account_id, handoff_id)
+        idempotency.replace_answer(session, account_id, found.handed_off_by_id, handoff_id, left.text)
+        return left

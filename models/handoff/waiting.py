@@ -1,19 +1,20 @@
 """Reminders of handoffs that nobody takes.
 
-Each comes after twice as long a wait as the one before. The wait begins anew whenever a handoff comes back.
+Each comes after twice as long a wait as the one before. The wait starts over whenever a handoff comes back.
 """
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, update
 
 from models.account import Account
 from models.database.executor import Session
 from models.feed import EventType
 from models.feed.unit_of_work import UnitOfWork
 from models.handoff import MOST_REMINDERS, WAITING, Handoff, Priority
+from models.handoff.conditional import due
 from models.settings import settings
 
 
@@ -29,16 +30,9 @@ def _due() -> ColumnElement[bool]:
     )
 
 
-def due_reminders(session: Session, *, most: int = 50) -> list[tuple[UUID, UUID]]:
+def due_reminders(session: Session) -> list[tuple[UUID, UUID]]:
     """Find handoffs that have waited long enough for their next reminder, longest first: (account, handoff)."""
-    rows = session.execute(
-        select(Handoff.account_id, Handoff.id)
-        .join(Account, Account.id == Handoff.account_id)
-        .where(_due())
-        .order_by(Handoff.waiting_since)
-        .limit(most)
-    )
-    return [(account_id, handoff_id) for account_id, handoff_id in rows]
+    return due(session, _due(), oldest_by=Handoff.waiting_since)
 
 
 def remind(session: UnitOfWork, account_id: UUID, handoff_id: UUID) -> bool:

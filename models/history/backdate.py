@@ -45,7 +45,7 @@ _TIMES_OF_CARDS = ("created_at", "ready_at", "claimed_at", "first_action_at", "r
 
 @dataclass(frozen=True)
 class Moment:
-    """What began at `began` by the database's clock is said to have begun at `at`."""
+    """What began at `began` by the database's clock is dated to `at`."""
 
     began: datetime
     at: datetime

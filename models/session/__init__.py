@@ -386,11 +386,11 @@ def empty(session: Session, account_id: UUID, draft_id: UUID) -> None:
     """Delete what a draft says. Its row stays for the handoff that refers to it."""
     own = (SessionStep.account_id == account_id, SessionStep.session_id == draft_id)
     session.execute(delete(SessionStep).where(*own))
-    said = dict.fromkeys(("category", "client", "asset", "opened_at"))
+    details = dict.fromkeys(("category", "client", "asset", "opened_at"))
     session.execute(
         update(TroubleshootingSession)
         .where(TroubleshootingSession.account_id == account_id, TroubleshootingSession.id == draft_id)
-        .values(title="", problem="", steps_count=0, **said)
+        .values(title="", problem="", steps_count=0, **details)
         .execution_options(synchronize_session=False)
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from flask import Flask
 from sqlalchemy import insert, text, update
 from sqlalchemy.exc import DBAPIError
 
@@ -288,6 +289,27 @@ def test_settings_say_what_counts_and_what_it_does(world: World, method: str) ->
     assert shown["model_tokens_per_day"]["effective"] == 5_000_000
     assert all(len(each["description"]) > 20 for name, each in shown.items() if name != "installation")
     assert shown["installation"]["feed_retention_days"]["value"] == 14
+
+
+def test_a_warning_age_above_the_alarm_age_is_refused(app: Flask, world: World) -> None:
+    for body in ({"amber_minutes": 61}, {"red_minutes": 14}, {"amber_minutes": 90, "red_minutes": 80}):
+        answer = world.admin.patch("/settings", body)
+        assert (answer.status_code, answer.json["code"], answer.json["field"]) == (
+            422,
+            "ages_crossed",
+            "amber_minutes",
+        )
+    assert world.admin.get("/settings").json["amber_minutes"]["value"] is None
+    assert world.admin.patch("/settings", {"amber_minutes": 90, "red_minutes": 120}).status_code == 200
+    assert world.admin.patch("/settings", {"red_minutes": None}).json["detail"] == (
+        "Warning age is above alarm age, 60 minutes."
+    )
+    command = ["accounts", "set", "--urgent-amber-minutes", "16", str(world.account_id)]
+    ended = app.test_cli_runner().invoke(args=command)
+    assert (ended.exit_code, ended.output) == (
+        1,
+        "Error: Urgent warning age is above urgent alarm age, 15 minutes.\n",
+    )
 
 
 def test_settings_are_changed_one_by_one_and_given_back(world: World, other_world: World) -> None:

@@ -300,7 +300,7 @@ def test_without_the_application_filter_every_route_still_hides_other_accounts(
 
 def counted(session: Session, account_id: UUID, by: UUID) -> Any:
     """Return the counts, if there are any: they are of one row with the feed's head."""
-    return counts._COUNTS(session, {"account": account_id, "by": by})  # type: ignore[arg-type]
+    return counts._COUNTS(session, {"account": account_id, "by": by})
 
 
 def not_found(run: Any) -> Any:

@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.screens import scene
+from tests.screens.account_pages import account_pages
 from tests.screens.service import Team
 from tests.screens.test_looks import whole
 from tests.screens.test_queue import live
@@ -79,35 +80,7 @@ def screens(page: Page, shown: dict[str, Any], team: Team) -> Iterator[str]:
     page.locator("#estimate button").click()
     expect(page.locator(".batch")).to_be_visible()
     yield "batches"
-    scene.household(team)
-    page.goto("/people")
-    expect(page.locator("#services .facts")).to_contain_text("Never seen")
-    yield "people"
-    theirs = page.locator(f".person[data-id='{team.senior.id}']")
-    theirs.get_by_role("button", name="Tokens").click()
-    expect(theirs.locator(".token")).to_have_count(4)
-    theirs.get_by_label("What the new token is for").fill("Tablet")
-    theirs.get_by_role("button", name="Issue a token").click()
-    expect(theirs.locator(".issued")).to_be_visible()
-    yield "people, tokens"
-    own = page.locator(f".person[data-id='{team.admin.id}']")
-    own.get_by_role("button", name="Change").click()
-    own.get_by_label("Role").select_option("viewer")
-    own.get_by_role("button", name="Save").click()
-    expect(own.locator(".error")).to_be_visible()
-    page.evaluate("document.getElementById('gone-box').open = true")
-    yield "people, change"
-    own.get_by_role("button", name="Deactivate…").click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-    yield "people, sure"
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    page.goto("/settings")
-    yield "settings"
-    page.get_by_label("Language of assessments").fill("german")
-    page.get_by_label("Claim lease").fill("soon")
-    page.get_by_role("button", name="Save").click()
-    expect(page.locator(".error")).to_have_count(1)
-    yield "settings, refused"
+    yield from account_pages(page, team)
     page.goto("/nowhere")
     yield "nothing here"
 

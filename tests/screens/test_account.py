@@ -247,6 +247,12 @@ def test_a_wrong_setting_is_said_at_its_field_and_none_is_saved(team: Team, page
     expect(language).to_have_accessible_description(re.compile("no language tag"))
     expect(lease).to_have_value("45")
     assert team.admin.call("GET", "/settings")["claim_lease_minutes"]["value"] is None
+    warning = page.get_by_label("Warning age", exact=True)
+    warning.fill("61")
+    language.fill("")
+    page.get_by_role("button", name="Save").click()
+    expect(warning).to_have_accessible_description(re.compile("above alarm age, 60 minutes"))
+    warning.fill("")
     language.fill("DE")
     page.get_by_role("button", name="Save").click()
     expect(language).to_have_value("de")

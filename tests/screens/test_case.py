@@ -246,7 +246,7 @@ def test_feedback_goes_as_one_is_shown_as_given_and_can_be_changed(team: Team, p
     with page.expect_request("**/feedback") as sent:
         page.get_by_role("button", name="Send").click()
     assert sent.value.post_data_json == {"rating": "incomplete", "comment": "It missed the driver."}
-    said = page.locator(".said")
+    said = page.locator(".given")
     expect(said).to_have_text("You said: Incomplete. It missed the driver.")
     page.reload()
     expect(said).to_have_text("You said: Incomplete. It missed the driver.")

@@ -69,6 +69,11 @@ def test_a_parked_handoff_is_nobodys_until_it_is_escalated(team: Team, page_of: 
     page.get_by_role("button", name="Park it").click()
     expect(page.locator("#parked")).to_contain_text("Scanner is mute")
     assert team.senior.call("GET", "/queue")["items"] == []
+    draft = page.locator("#parked").get_by_role("link", name="Scanner is mute", exact=True).get_attribute("href")
+    for address in (draft, "/queue?view=all", "/queue?view=all&q=scanner"):
+        other = page_of(team.senior, address)
+        expect(other.get_by_role("heading", level=1)).to_be_visible()
+        expect(other.get_by_text("Scanner is mute")).to_have_count(0)
     page.get_by_role("button", name="Escalate Scanner is mute").click()
     expect(page.locator("#parked")).to_contain_text("Nothing is parked.")
     expect(page.locator("#mine")).to_contain_text("Scanner is mute")

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.screens import scene
+from tests.screens.account_pages import account_pages
 from tests.screens.conftest import build_folder
 from tests.screens.service import Service, Team
 from tests.screens.test_queue import live
@@ -62,35 +63,7 @@ def shots(page: Page, shown: dict[str, Any], team: Team, service: Service) -> It
     page.goto("/analytics")
     expect(page.locator(".plot polyline").first).to_be_attached()
     yield "analytics"
-    scene.household(team)
-    page.goto("/people")
-    expect(page.locator("#services .facts")).to_contain_text("Never seen")
-    yield "people"
-    theirs = page.locator(f".person[data-id='{team.senior.id}']")
-    theirs.get_by_role("button", name="Tokens").click()
-    expect(theirs.locator(".token")).to_have_count(4)
-    theirs.get_by_label("What the new token is for").fill("Tablet")
-    theirs.get_by_role("button", name="Issue a token").click()
-    expect(theirs.locator(".issued")).to_be_visible()
-    yield "people-tokens"
-    own = page.locator(f".person[data-id='{team.admin.id}']")
-    own.get_by_role("button", name="Change").click()
-    own.get_by_label("Role").select_option("viewer")
-    own.get_by_role("button", name="Save").click()
-    expect(own.locator(".error")).to_be_visible()
-    page.evaluate("document.getElementById('gone-box').open = true")
-    yield "people-change"
-    own.get_by_role("button", name="Deactivate…").click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-    yield "people-sure"
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    page.goto("/settings")
-    yield "settings"
-    page.get_by_label("Language of assessments").fill("german")
-    page.get_by_label("Claim lease").fill("soon")
-    page.get_by_role("button", name="Save").click()
-    expect(page.locator(".error")).to_have_count(1)
-    yield "settings-errors"
+    yield from account_pages(page, team)
     page.goto(f"/handoffs/{new['id']}/nowhere")
     yield "nothing-here"
 

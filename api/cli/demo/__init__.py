@@ -29,7 +29,7 @@ PEOPLE = {
 
 
 def create(*, new_tokens: bool = False, empty: bool = False, folder: Path = stories.FOLDER) -> dict[str, Any]:
-    """Create the demo account if it is missing, with the cases of the folder unless it shall be empty.
+    """Create the demo account if it is missing, with the cases of the folder unless `empty`.
 
     `tokens` is empty when nothing was issued, `cases` when nothing was filled in.
     """
@@ -38,11 +38,15 @@ def create(*, new_tokens: bool = False, empty: bool = False, folder: Path = stor
         if found is not None:
             people = _people(session, found)
             return {"account": str(found.id), "tokens": _tokens(session, people) if new_tokens else {}, "cases": {}}
-    told = [] if empty else stories.read(folder)
+    found_stories = [] if empty else stories.read(folder)
     with maintenance() as session:
         made = account.create_account(session, UNFINISHED)
         people = {key: account.create_user(session, made.id, name, role) for key, (name, role) in PEOPLE.items()}
-    cases = play.fill(made.id, {_first_name(user): user for user in people.values()}, told) if told else {}
+    cases = (
+        play.fill(made.id, {_first_name(user): user for user in people.values()}, found_stories)
+        if found_stories
+        else {}
+    )
     with maintenance() as session:
         session.get_one(Account, made.id).name = NAME
         return {"account": str(made.id), "tokens": _tokens(session, people), "cases": cases}
@@ -78,14 +82,14 @@ def summary(cases: dict[str, int]) -> str:
 def make_demo(as_json: bool, new_tokens: bool, empty: bool) -> None:
     """Create a demo account: people, tokens, and the cases of a month. A second run changes nothing."""
     made: dict[str, Any] = create(new_tokens=new_tokens, empty=empty)
-    said = summary(made["cases"]) if made["cases"] else None
+    line = summary(made["cases"]) if made["cases"] else None
     if as_json:
-        click.echo(json.dumps(made | {"summary": said}))
+        click.echo(json.dumps(made | {"summary": line}))
         return
     click.echo(f"account {made['account']}")
     for name, token in made["tokens"].items():
         click.echo(f"{name:8} {token}")
-    if said:
-        click.echo(said)
+    if line:
+        click.echo(line)
     if not made["tokens"]:
         click.echo("it exists already; --new-tokens issues new tokens")

@@ -31,7 +31,7 @@ from tasks import assess
 from tasks import batch as batches
 from tasks.wake import wake
 
-LEASE = timedelta(minutes=30)  # of claims; stories tell of one that ran out
+LEASE = timedelta(minutes=30)  # of claims; one story has a lease that runs out
 AGE_OF_PENDING = timedelta(minutes=2)  # what is younger waits for the workers
 NOTE = "Everything that is open, by the assessor of this installation"
 
@@ -244,7 +244,7 @@ class _Player:
     def _rates(self, handoff_id: UUID, line: Line, by: Actor) -> None:
         with transaction(self.account_id) as session:
             shown = handoff.find(session, self.account_id, handoff_id, seen_by=by).shown_generation
-            rating, said = Rating(line.how), line.text or None
+            rating, comment = Rating(line.how), line.text or None
             feedback.give(
                 session,
                 self.account_id,
@@ -252,7 +252,7 @@ class _Player:
                 shown or 1,
                 by=self.people[line.who].id,
                 rating=rating,
-                comment=said,
+                comment=comment,
             )
 
     def _lapses(self, handoff_id: UUID, line: Line) -> None:

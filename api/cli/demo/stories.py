@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 FOLDER = Path(__file__).parent / "cases"
 
@@ -81,12 +82,12 @@ def read(folder: Path = FOLDER) -> list[Story]:
     ]
 
 
-def _story(case: dict[str, str]) -> Story:
+def _story(case: dict[str, Any]) -> Story:
     try:
         lines = tuple(_lines(case.pop("story")))
     except StoryError as error:
         raise StoryError(f"{case['ticket']}: {error}") from None
-    return Story(lines=lines, **{**case, "problem": _unwrapped(case["problem"])})  # type: ignore[arg-type]
+    return Story(**case | {"problem": _unwrapped(case["problem"]), "lines": lines})
 
 
 def _unwrapped(problem: str) -> str:

@@ -5,7 +5,7 @@ import { get } from "./api.js";
 import { breakdown, openNow, ratings } from "./breakdowns.js";
 import { volumePlot, waitingPlot } from "./charts.js";
 import { byId, el } from "./dom.js";
-import { listOf, plotPanel, said, table, tablePanel } from "./figures.js";
+import { duration, listOf, plotPanel, table, tablePanel } from "./figures.js";
 import { ASSESSMENT, STATUS } from "./words.js";
 
 const TIMES = {
@@ -20,7 +20,7 @@ const report = byId("report");
 const period = byId("period");
 let shown = null;
 
-const whole = (seconds) => said(seconds).replaceAll(" ", "\u00a0");
+const whole = (seconds) => duration(seconds).replaceAll(" ", "\u00a0");
 const chosen = () => period.querySelector(":checked").value;
 
 async function load() {
@@ -114,7 +114,7 @@ function totals(found) {
       el(
         "dd",
         {},
-        said(found[name].p50),
+        duration(found[name].p50),
         el("small", {}, `p95 ${whole(found[name].p95)} · mean ${whole(found[name].avg)}`),
       ),
     ),
@@ -140,7 +140,12 @@ function waiting(title, name, found, days) {
     el("span", {}, "Median (p50)"),
     el("span", { className: "of-p95" }, "p95"),
   );
-  const rows = found.by_day.map((day) => [day.day, said(day[name].p50), said(day[name].p95), said(day[name].avg)]);
+  const rows = found.by_day.map((day) => [
+    day.day,
+    duration(day[name].p50),
+    duration(day[name].p95),
+    duration(day[name].avg),
+  ]);
   return plotPanel(
     title,
     waitingPlot(`${title} by day, p50 and p95`, days, (index) => found.by_day[index][name], listOfDay),
@@ -177,7 +182,7 @@ function byState(found) {
   const rows = states.map((each) => [
     STATES[each.assessment_state] ?? each.assessment_state,
     each.n_handoffs,
-    ...Object.keys(TIMES).flatMap((name) => [said(each[name].p50), said(each[name].p95)]),
+    ...Object.keys(TIMES).flatMap((name) => [duration(each[name].p50), duration(each[name].p95)]),
   ]);
   const heads = ["Assessment", "Handoffs", "Ready p50", "p95", "Claim p50", "p95", "Action p50", "p95"];
   return tablePanel("By assessment", table("By assessment", heads, rows));

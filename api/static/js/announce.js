@@ -9,7 +9,7 @@ const waiting = new Map();
 let timer = null;
 let last = -APART_MS;
 
-// Tell that something arrived. Many at once become a number, and the most urgent of them is named.
+// Announce what arrived. Many at once become a number, and the most urgent of them is named.
 /** @param {Handoff} card */
 export function arrived(card) {
   waiting.set(card.id, card);

@@ -209,10 +209,10 @@ function inWords(filter) {
     without_assessment: (value) => value && "without a good assessment",
     limit: (count) => `the newest ${count}`,
   };
-  const said = Object.entries(filter).map(([name, value]) =>
+  const parts_in_words = Object.entries(filter).map(([name, value]) =>
     name in parts ? parts[name](value) : `${name.replaceAll("_", " ")}: ${value}`,
   );
-  return said.filter(Boolean).join(", ") || "All handoffs";
+  return parts_in_words.filter(Boolean).join(", ") || "All handoffs";
 }
 
 /** @param {Batch} batch */

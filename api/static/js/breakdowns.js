@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { el, refill } from "./dom.js";
-import { listOf, said, table, tablePanel } from "./figures.js";
+import { duration, listOf, table, tablePanel } from "./figures.js";
 import { age, PRIORITY, plural, RATING, source } from "./words.js";
 
 const BY = { claimer: "Taken by", author: "Handed off by", client: "Client", priority: "Priority" };
@@ -89,10 +89,10 @@ async function breakdownTable(period, by, since) {
           by === "priority" ? PRIORITY[item.value] : item.name,
         ),
     item.n_handoffs,
-    said(item.time_to_ready.p50),
-    said(item.time_to_claim.p50),
-    said(item.time_to_claim.p95),
-    said(item.time_to_first_action.p50),
+    duration(item.time_to_ready.p50),
+    duration(item.time_to_claim.p50),
+    duration(item.time_to_claim.p95),
+    duration(item.time_to_first_action.p50),
   ]);
   return table(
     `By ${BY[by].toLowerCase()}`,

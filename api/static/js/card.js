@@ -91,7 +91,7 @@ class Row {
     this.part("take").hidden = why !== "";
   }
 
-  // Tell where it went, for the time until it goes.
+  // Show where it went until it leaves the list.
   leave(note) {
     this.leftAt ??= performance.now();
     say(this.part("note"), note);

@@ -1,7 +1,7 @@
 // Small SVG plots over days: lines on a logarithmic axis of time, and bars. The table beside each is the same data.
 
 import { el, say, svg } from "./dom.js";
-import { said } from "./figures.js";
+import { duration } from "./figures.js";
 import { plural, span } from "./words.js";
 
 const WIDTH = 560;
@@ -32,7 +32,7 @@ export function waitingPlot(title, days, values, href) {
   const at = (index) => x(index, days.length);
   const words = days.map((day, index) => {
     const { p50, p95 } = values(index);
-    return p50 === null ? null : `${shortDay(day)}: median ${said(p50)}, p95 ${said(p95)}`;
+    return p50 === null ? null : `${shortDay(day)}: median ${duration(p50)}, p95 ${duration(p95)}`;
   });
   return withReadout(
     title,

@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { flash, flashLater } from "./flash.js";
 
-// Claim a handoff. Resolves to it as it is now, or to null when somebody else has it: that is said on the queue, where
+// Claim a handoff. Resolves to it as it is now, or to null when somebody else has it: the queue says so, where
 // the page goes unless it is there (`stay`). Problem for everything else.
 export async function claim(handoff, { stay = false } = {}) {
   try {

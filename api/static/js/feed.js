@@ -23,7 +23,7 @@ let tab = null; // of this page, which follows the feed once
 /** @type {((events: FeedEvent[]) => void)[]} */
 const listeners = [];
 
-// Hear what the page's follower hears, whoever has started it.
+// Listen to the events of the page's follower, which any module may have started.
 export function listen(onEvents) {
   listeners.push(onEvents);
 }

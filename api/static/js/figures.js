@@ -3,7 +3,8 @@
 import { el } from "./dom.js";
 import { span } from "./words.js";
 
-export const said = (seconds) => (seconds === null ? "–" : seconds < 10 ? `${seconds.toFixed(1)} s` : span(seconds));
+export const duration = (seconds) =>
+  seconds === null ? "–" : seconds < 10 ? `${seconds.toFixed(1)} s` : span(seconds);
 
 const idOf = (title) => `h-${title.toLowerCase().replaceAll(" ", "-")}`;
 

@@ -11,8 +11,8 @@ import { show } from "./sending.js";
  */
 
 /**
- * How `sending` explains a failure in this form: at its fields where they are known, else above the content. `codes`
- * says which field a code of the API is about.
+ * How `sending` explains a failure in this form: at its fields where they are known, else above the content. A problem
+ * names its `field`, or `codes` says which one its code is about.
  * @param {any} form
  * @param {Places & { codes?: Record<string, string> }} how
  */
@@ -27,7 +27,8 @@ export function explainIn(form, { codes = {}, ...places } = {}) {
 
 /** @returns {FieldError[]} */
 function refused(problem, codes) {
-  if (codes[problem.code]) return [[codes[problem.code], problem.message]];
+  const field = problem.facts.field ?? codes[problem.code];
+  if (field) return [[field, problem.message]];
   return problem.status === 422 ? flatten(problem.facts.errors?.json ?? {}) : [];
 }
 

@@ -32,7 +32,7 @@ async function load() {
   return article.dataset.cursor;
 }
 
-// Show the handoff as it is now. Whoever asks while an answer is on its way waits for the next one.
+// Show the handoff as it is now. A call while an answer is on its way waits for the next one.
 async function read() {
   while (asked) await asked.catch(() => null);
   const unseen = document.hidden;
@@ -57,17 +57,17 @@ function take(page) {
   strand(fresh, { changed: read });
   keepDrafts();
   startDock();
-  tell(before);
+  announceChange(before);
 }
 
-function tell(before) {
+function announceChange(before) {
   const { mode, status, last } = article.dataset;
   if (mode !== before.mode) dissolve(mode);
   else if (status !== before.status && last) announce(`${last}.`);
   else if (byId("assessment").dataset.generation !== before.generation) announce("The assessment is here.");
 }
 
-// The context turns into the session; the reader is told, and led to the heading unless they are writing.
+// The context turns into the session; the change is announced, and the reader is led to the heading unless they are writing.
 function dissolve(mode) {
   if (!calm()) byId("context").animate({ opacity: [0, 1] }, { duration: 200, easing: "ease-out" });
   announce(mode === "session" ? "This handoff is yours now." : `${article.dataset.last || "Back to the context"}.`);

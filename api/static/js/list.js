@@ -1,5 +1,5 @@
 // The rows of the list, each in its place. Nothing moves while somebody points at them, is among them with the
-// keyboard, or scrolls: what came meanwhile is told by a button, and taken in by it or when the list is at rest.
+// keyboard, or scrolls: what came meanwhile is counted on a button, and taken in by it or when the list is at rest.
 
 import { adopt, makeCard } from "./card.js";
 import { byId, calm, say } from "./dom.js";
@@ -180,5 +180,5 @@ function draw() {
 // How many rows there are, and whether the server has more.
 export function extent() {
   const count = [...rows.values()].filter((made) => isShown(made) && !hasGone(made)).length;
-  return { count, complete, text: `${count}${complete ? "" : "+"}`, said: plural(count, "handoff") };
+  return { count, complete, text: `${count}${complete ? "" : "+"}`, label: plural(count, "handoff") };
 }

@@ -31,7 +31,7 @@ const ACTS = {
   },
   restore: (_, changed) => move("restore", {}, changed, "It is back as it was."),
   reopen: (_, changed) => move("reopen", {}, changed, "Open again."),
-  keep: (_, changed) => move("keep", {}, changed, "Kept: the time begins anew."),
+  keep: (_, changed) => move("keep", {}, changed, "Kept: the time starts over."),
   unsnooze: (_, changed) => move("unsnooze", {}, changed, "It waits no longer."),
   escalate: (_, changed) => move("escalate", {}, changed, "It is in the queue now."),
   retract: async (button, changed) => {

@@ -1,4 +1,4 @@
-// What every page tells: how much waits and is urgent or meant for me, in the menu and in the title; what is urgent or
+// What every page shows: how much waits and is urgent or meant for me, in the menu and in the title; what is urgent or
 // for me when it arrives.
 
 import { alertUnseen, startAlerts } from "./alerts.js";
@@ -41,7 +41,7 @@ async function ask() {
 function draw(views) {
   counts = views;
   tallies.replaceChildren(
-    ...said().map(([kind, text]) => el("a", { className: `tally ${kind}`, href: WHERE[kind] }, text)),
+    ...tallyTexts().map(([kind, text]) => el("a", { className: `tally ${kind}`, href: WHERE[kind] }, text)),
   );
   for (const [name, of] of Object.entries(views)) drawView(name, of);
   drawTitle();
@@ -60,7 +60,7 @@ function drawView(name, { total, urgent, unread }) {
 }
 
 // The counts that stand everywhere: [kind, text].
-function said() {
+function tallyTexts() {
   if (!counts) return [];
   const { waiting, for_me: mine } = counts;
   return [
@@ -69,7 +69,7 @@ function said() {
   ].filter(Boolean);
 }
 
-// The title is the page's own; the counts stand before it, whoever has changed it.
+// The title is the page's own; the counts stand before it, also when a script has changed it.
 const COUNTED = /^(\(\d+\) )?(\d+ urgent · )?(\d+ for me · )?/;
 const title = document.querySelector("title");
 let own = title.textContent.replace(COUNTED, "");
@@ -78,7 +78,7 @@ let before = title.textContent.slice(0, -own.length);
 function drawTitle() {
   before =
     (missed ? `(${missed}) ` : "") +
-    said()
+    tallyTexts()
       .map(([, text]) => `${text} · `)
       .join("");
   if (title.textContent !== before + own) title.textContent = before + own;

@@ -42,7 +42,7 @@ export function closePane() {
   return true;
 }
 
-// The feed told something of a handoff.
+// The feed has an event of a handoff.
 /** @param {Handoff} card */
 export function paneChanged(card) {
   if (card.id !== shown) return;

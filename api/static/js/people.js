@@ -2,6 +2,7 @@
 
 import { announce } from "./announce.js";
 import { get, me, patch, post, remove } from "./api.js";
+import { confirmed } from "./confirm.js";
 import { byId, el, say } from "./dom.js";
 import { flash } from "./flash.js";
 import { clearErrors, explainIn, showErrors } from "./form_errors.js";
@@ -176,7 +177,7 @@ async function deactivate(row, form) {
   const text =
     `${They} are signed out and ${their} tokens stop working.${whose}` +
     ` ${Their} name stays on what was done. This cannot be undone.`;
-  if (!(await isSure(`Deactivate ${person.name}?`, text, "Deactivate"))) return;
+  if (!(await confirmed(`Deactivate ${person.name}?`, text, "Deactivate", "Cancel"))) return;
   const act = async () => {
     const gone = await remove(`/people/${person.id}`);
     if (gone.id === me.id) return location.reload();
@@ -291,7 +292,7 @@ function showSecret(panel, secret) {
 
 async function revoke(row, token, name) {
   const text = "Whatever uses it writes nothing from now on and reads nothing within 30 seconds.";
-  if (!(await isSure(`Revoke ${name}?`, text, "Revoke"))) return;
+  if (!(await confirmed(`Revoke ${name}?`, text, "Revoke", "Cancel"))) return;
   await sending(row.querySelectorAll("button"), async () => {
     const panel = row.closest(".panel-form");
     row.replaceWith(tokenRow(await remove(`/tokens/${token.id}`)));
@@ -303,19 +304,6 @@ async function revoke(row, token, name) {
 function done(text) {
   byId("flash").replaceChildren();
   announce(text);
-}
-
-// Ask before something that cannot be undone.
-function isSure(title, text, verb) {
-  const dialog = /** @type {HTMLDialogElement} */ (byId("sure"));
-  say(byId("sure-title"), title);
-  say(byId("sure-text"), text);
-  say(dialog.querySelector("button"), verb);
-  dialog.returnValue = "no";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
-  });
 }
 
 let loaded = load();

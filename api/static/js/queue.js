@@ -27,7 +27,7 @@ let next = byId("more").dataset.next ?? null; // where the server's list goes on
 let asked = 0; // so that only the last answer counts
 let again = null;
 
-// The rows are there already, the first time; after a gap they are read anew.
+// The rows are there already, the first time; after a gap they are read again.
 async function load() {
   const first = cursor;
   cursor = null;
@@ -66,7 +66,7 @@ async function show() {
     next = answer.next_page;
     reorder(order());
     replace(answer.items, next !== null);
-    announce(extent().count ? extent().said : "Nothing found.");
+    announce(extent().count ? extent().label : "Nothing found.");
   } catch (problem) {
     if (mine === asked) flash(problem.message, "bad");
   } finally {
@@ -114,7 +114,7 @@ function take(card, unread, isListed = false) {
   const known = rows.get(card.id);
   if (isListed || belongs(card, known)) {
     if (known) update(known, card);
-    else if (enter(card, unread) && !isListed) told(card);
+    else if (enter(card, unread) && !isListed) announceUnlisted(card);
   } else if (known) {
     known.show(card);
     leave(known, whereTo(card));
@@ -129,7 +129,7 @@ function belongs(card, known) {
 }
 
 /** @param {Handoff} card */
-function told(card) {
+function announceUnlisted(card) {
   if (card.handed_off_by.id !== me.id && HOLDS.waiting(card)) arrived(card);
 }
 

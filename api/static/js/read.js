@@ -5,14 +5,14 @@ import { call, me, Problem } from "./api.js";
 const channel = new BroadcastChannel(`read-${me.account}-${me.id}`);
 const listeners = [];
 
-// Be told of each handoff that was opened, here or in another tab.
+// Listen for each handoff that was opened, here or in another tab.
 export function onRead(listener) {
   listeners.push(listener);
 }
 
-channel.onmessage = ({ data }) => tell(data);
+channel.onmessage = ({ data }) => notify(data);
 
-function tell(id) {
+function notify(id) {
   for (const each of listeners) each(id);
 }
 
@@ -25,11 +25,11 @@ export async function markRead({ id, seq }) {
     if (!(problem instanceof Problem)) throw problem;
     return;
   }
-  tell(id);
+  notify(id);
   tellRead(id);
 }
 
-// Tell the other tabs.
+// Notify the other tabs.
 export function tellRead(id) {
   channel.postMessage(id);
 }

@@ -7,7 +7,7 @@ import { addStep } from "./moves.js";
 import { sending } from "./sending.js";
 
 /**
- * After the page was renewed: say above each form that is kept only for its words why it cannot be sent.
+ * After the page was renewed: explain above each form that stays only for its words why it cannot be sent.
  * @param {Element} fresh what the server rendered
  * @param {{ changed: () => Promise<void> }} page
  */

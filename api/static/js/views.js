@@ -40,7 +40,7 @@ export const isForMe = (card) => waits(card) && card.target?.id === me.id && car
 /** @param {Handoff} card */
 export const isMine = (card) => card.status === "claimed" && card.claimed_by.id === me.id;
 
-// Whether a handoff belongs in a view, as far as its card tells.
+// Whether a handoff belongs in a view, as far as its card shows.
 /** @type {Record<string, (card: Handoff) => boolean>} */
 export const HOLDS = {
   waiting: waits,

@@ -1,4 +1,4 @@
-// The server writes times on the reader's clock, so it is told in which zone that is.
+// The server writes times on the reader's clock, so a cookie names the zone.
 
 const YEAR_SECONDS = 365 * 24 * 3600;
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.case.summary import Said, cited_steps, summary
+from api.case.summary import Shown, cited_steps, summary
 from api.case.words import Clock, below_title, plural, returns, source, span
 
 STEPS = [
@@ -82,7 +82,7 @@ def test_every_step_that_an_assessment_rests_on_is_found() -> None:
 
 
 def test_a_text_is_said_once_sentence_by_sentence() -> None:
-    said = Said()
+    said = Shown()
     said.add("Set  TLS 1.2.")
     assert said.rest("Set TLS 1.2. Then the scans went out.") == "Then the scans went out."
     assert not said.is_new("then the scans went out")

@@ -134,6 +134,15 @@ def test_a_limit_of_nothing_stops_the_start(servers: Servers) -> None:
         settings()
 
 
+@pytest.mark.parametrize("name", ["AMBER_MINUTES", "URGENT_AMBER_MINUTES"])
+def test_a_warning_age_above_the_alarm_age_stops_the_start(servers: Servers, name: str) -> None:
+    with (
+        environment(servers.environment("none") | {name: "61"}),
+        pytest.raises(SettingsError, match=f"{name} must not be above"),
+    ):
+        settings()
+
+
 def nested(levels: int) -> str:
     """JSON with this many levels, including the scalar at the bottom."""
     return '{"a":' * (levels - 1) + "1" + "}" * (levels - 1)
